@@ -1,0 +1,1 @@
+"""How rates and times depend on the dimension."""

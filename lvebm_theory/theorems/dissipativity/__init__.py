@@ -1,0 +1,1 @@
+"""What dissipativity alone gives: moments, existence, and convergence without an LSI."""

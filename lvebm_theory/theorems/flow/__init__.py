@@ -1,0 +1,1 @@
+"""Relative entropy, chi-square and free energy along one Langevin flow."""

@@ -1,0 +1,1 @@
+"""Time-discrete Langevin schemes: exact laws, biases and non-asymptotic bounds."""

@@ -1,0 +1,1 @@
+"""Wasserstein distance: functional inequalities and contraction."""
