@@ -62,6 +62,8 @@ class Theorem:
         Takes the quantities as keywords and returns the right-hand side.
     loose : bool
         True for a bound known not to be sharp by orders of magnitude.
+    untested : str
+        Why no claim can confront the statement; empty where one does.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Theorem:
     formula: Callable[..., float]
     inspired_by: tuple[str, ...] = ()
     loose: bool = False
+    untested: str = ""
 
     def broken_assumptions(self, quantities: Mapping[str, Any]) -> tuple[str, ...]:
         """Texts of the assumptions that fail for these quantities."""

@@ -1,0 +1,1 @@
+"""The claims, by subject: one file each, found by walking this package."""

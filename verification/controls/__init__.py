@@ -1,0 +1,1 @@
+"""Negative controls: false variants of theorems, and mutated solvers as wrappers."""

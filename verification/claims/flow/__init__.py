@@ -1,0 +1,1 @@
+"""Claims about the flow of one energy."""
