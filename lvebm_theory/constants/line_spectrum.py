@@ -1,0 +1,204 @@
+"""Spectrum of a one-dimensional energy: two meshes, two domains, and the tails' verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ArgumentError
+from ..initial import InitialLaw
+from ..protocols import Energy
+from .interval import LevelInterval, level_interval
+from .line_elements import LineElements
+from .modes import low_modes
+from .panels import adaptive_panels
+from .spectral import Spectrum
+from .tails import Threshold, essential_threshold, schroedinger_potential
+
+FloatArray = npt.NDArray[np.float64]
+Potential = Callable[[FloatArray], FloatArray]
+Look = tuple[LineElements, FloatArray, FloatArray]
+
+# (level of U above its minimum where the box ends, degree, variation per panel, tolerance)
+_COARSE = (80.0, 16, 6.0, 1e-10)
+_FINE = (110.0, 20, 4.0, 1e-11)
+_FINER = (160.0, 24, 3.0, 1e-12)
+_GOAL = 1e-9
+# rounding in singular values of a few thousand weighted slopes
+_ROUNDING = 1e-12
+
+
+def potential_on_line(energy: Energy) -> Potential:
+    """U as a function of arrays of any shape; non-finite values raise ArgumentError."""
+
+    def potential(x: FloatArray) -> FloatArray:
+        return np.asarray(
+            np.broadcast_to(energy.on_coordinates("potential", [x]), np.shape(x)), dtype=float
+        )
+
+    return potential
+
+
+def mesh(potential: Potential, recipe: tuple[float, int, float, float]) -> LineElements:
+    """Elements by a recipe (level, degree, variation, tolerance)."""
+    level, degree, variation, tolerance = recipe
+    interval = level_interval(potential, level)
+    edges = adaptive_panels(
+        potential,
+        interval.lower,
+        interval.upper,
+        degree=degree,
+        variation=variation,
+        tolerance=tolerance,
+    )
+    return LineElements(potential, edges, degree)
+
+
+def line_spectrum(energy: Energy, count: int) -> Spectrum:
+    """See ``spectral.spectrum``.
+
+    The box ends where U - min U = 80 and, for the second look, 110 and beyond; the error is
+    the difference of the two looks. Below an essential spectrum the differences shrink
+    exponentially in the box; at its bottom only like its length^(-2), and there the sampled
+    limit of V = U'^2/4 - U''/2 takes over.
+    """
+    potential = potential_on_line(energy)
+    interval = level_interval(potential, _COARSE[0])
+    threshold = essential_threshold(energy, interval)
+    if threshold.bottom == 0 and threshold.settled:
+        return _no_gap(mesh(potential, _COARSE), potential, count, _describe(threshold, interval))
+    looks: list[Look] = []
+    for recipe in (_COARSE, _FINE, _FINER):
+        elements = mesh(potential, recipe)
+        if count > len(elements.masses) - 2:
+            raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
+        looks.append((elements, *low_modes(elements, count)))
+        if len(looks) == 1:
+            continue
+        error = np.abs(looks[-1][1] - looks[-2][1])
+        if np.all(error <= _GOAL * looks[-1][1]) or not np.isinf(threshold.bottom):
+            break
+    elements, eigenvalues, functions = looks[-1]
+    error = np.maximum(2 * error, _ROUNDING * eigenvalues)
+    if np.isfinite(threshold.bottom):
+        if threshold.settled:
+            eigenvalues, error = _below_threshold(
+                energy, elements, threshold.bottom, eigenvalues, error
+            )
+        else:
+            eigenvalues, spread = _band_edge(looks[0], looks[-1], threshold.bottom)
+            error = np.maximum(error, spread)
+    return Spectrum(
+        eigenvalues=eigenvalues,
+        error=error,
+        essential_bottom=threshold.bottom,
+        essential_source=_describe(threshold, interval),
+        domain=elements.box,
+        elements=elements,
+        functions=functions,
+        refine=_refiner(potential, elements),
+    )
+
+
+def _below_threshold(
+    energy: Energy,
+    elements: LineElements,
+    bottom: float,
+    eigenvalues: FloatArray,
+    error: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Replace box artefacts above the threshold by the threshold itself.
+
+    Neumann bracketing: -L >= (its Schroedinger form on the box with psi' = 0 at the ends) (+)
+    (inf of V outside), so that lambda_k >= min(nu_k, inf V outside), while lambda_k <= the
+    box's own eigenvalue and the k-th min-max value is at most the threshold.
+    """
+    lower = np.minimum(_neumann_bracket(energy, elements, len(eigenvalues)), bottom)
+    discrete = eigenvalues + 10 * error < bottom
+    values = np.where(discrete, eigenvalues, bottom)
+    return values, np.where(discrete, error, np.maximum(values - lower, 1e-9 * bottom))
+
+
+def _band_edge(first: Look, last: Look, floor: float) -> tuple[FloatArray, FloatArray]:
+    """Tails where V oscillates: extrapolate the box values as E + c / length^2.
+
+    The error is the whole extrapolated piece, or down to ``floor`` (the least V far out) if
+    the two boxes do not settle at all.
+    """
+    (small,), (large,) = first[0].box, last[0].box
+    ratio = ((large[1] - large[0]) / (small[1] - small[0])) ** 2
+    limit = (ratio * last[1] - first[1]) / (ratio - 1)
+    wild = (limit <= floor) | (np.abs(limit - last[1]) > 0.1 * last[1])
+    values = np.where(wild, (floor + last[1]) / 2, limit)
+    return values, np.abs(last[1] - values) * (1 + 1e-9)
+
+
+def _no_gap(elements: LineElements, potential: Potential, count: int, source: str) -> Spectrum:
+    return Spectrum(
+        eigenvalues=np.zeros(count),
+        error=np.zeros(count),
+        essential_bottom=0.0,
+        essential_source=source,
+        domain=elements.box,
+        elements=elements,
+        functions=np.zeros((len(elements.masses), 0)),
+        refine=_refiner(potential, elements),
+    )
+
+
+def _neumann_bracket(energy: Energy, elements: LineElements, count: int) -> FloatArray:
+    """Lower bounds min(nu_k, inf V outside) for k = 1..count, from sampled V."""
+    ((lower, upper),) = elements.box
+    length = upper - lower
+    steps = length * np.logspace(-6, 4, 400)
+    outside = np.concatenate([lower - steps, upper + steps])
+    floor = float(schroedinger_potential(energy, outside).min())
+    slope = energy.on_coordinates("gradient", [np.array([lower, upper])])[0]
+    inward = (-float(slope[0]) / 2, float(slope[1]) / 2)
+    nu = elements.robin_eigenvalues(inward, count + 1)
+    return np.minimum(nu[1:], floor)
+
+
+def _describe(threshold: Threshold, interval: LevelInterval) -> str:
+    if np.isinf(threshold.bottom):
+        return ""
+    text = (
+        f"V = U'^2/4 - U''/2 tends to {threshold.bottom:.9g} in a tail"
+        if threshold.settled
+        else "V = U'^2/4 - U''/2 stays bounded without a limit in a tail"
+    )
+    return text if interval.reached else text + "; tails too heavy for a box"
+
+
+def _refiner(potential: Potential, elements: LineElements) -> Callable[[InitialLaw], LineElements]:
+    """Meshes that also resolve a start: its far cells inside, its narrow parts in fine panels."""
+
+    @lru_cache(maxsize=4)
+    def build(key: tuple[tuple[float, float], ...]) -> LineElements:
+        ((lower, upper),) = elements.box
+        means, sds = np.array([k[0] for k in key]), np.array([k[1] for k in key])
+
+        def widest(x: FloatArray) -> FloatArray:
+            distance = np.abs(x[:, None] - means) / sds
+            return np.asarray(np.where(distance < 12, 2 * sds, np.inf).min(axis=1))
+
+        _, degree, variation, tolerance = _FINE
+        low, high = (means - 9 * sds).min(), (means + 9 * sds).max()
+        edges = adaptive_panels(
+            potential,
+            min(lower, float(low)),
+            max(upper, float(high)),
+            degree=degree,
+            variation=variation,
+            tolerance=tolerance,
+            widest=widest,
+        )
+        return LineElements(potential, edges, degree)
+
+    def refine(start: InitialLaw) -> LineElements:
+        return build(tuple(zip(start.means[:, 0].tolist(), start.sds[:, 0].tolist(), strict=True)))
+
+    return refine

@@ -1,0 +1,179 @@
+r"""Spectrum of the Langevin generator in the theory storey's own basis.
+
+    -L = -Laplacian + <grad U, grad>,     0 = lambda_0 < lambda_1 <= lambda_2 <= ...
+
+lambda_1 is the Poincare constant (the gap) of pi proportional to e^{-U}. The basis is the
+weighted spectral-element space of ``line_elements`` or ``plane_elements``; no finite-volume
+matrix is involved, so that a solver compared with it is compared with an independent witness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ArgumentError
+from ..initial import InitialLaw
+from ..protocols import Energy
+from .evolution import ReducedFlow, reduced_flow
+from .modes import Elements
+
+FloatArray = npt.NDArray[np.float64]
+
+_KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """Eigenvalues with errors, and everything that pi is asked for.
+
+    Parameters
+    ----------
+    eigenvalues : array (count,)
+        lambda_1 <= lambda_2 <= ...; lambda_0 = 0 is left out.
+    error : array (count,)
+        Numerical half-widths from two resolutions and two domains; infinite above
+        ``essential_bottom``, where a box sees no eigenvalue.
+    essential_bottom : float
+        Bottom of the essential spectrum, infinity if the spectrum is discrete.
+    essential_source : str
+        How that was found; empty if it is infinite.
+    domain : tuple of (float, float)
+        Box of the mesh; mass outside is below the errors unless tails are heavy.
+    elements : Elements
+    functions : array (n, count)
+        Nodal eigenfunctions.
+    refine : callable
+        InitialLaw -> Elements fine enough to resolve that start.
+    """
+
+    eigenvalues: FloatArray
+    error: FloatArray
+    essential_bottom: float
+    essential_source: str
+    domain: tuple[tuple[float, float], ...]
+    elements: Elements
+    functions: FloatArray
+    refine: Callable[[InitialLaw], Elements] = field(repr=False)
+
+    @property
+    def log_normaliser(self) -> float:
+        """log int e^{-U}."""
+        return self.elements.log_normaliser
+
+    def expectation(self, f: Callable[[FloatArray], FloatArray]) -> float:
+        """E_pi f for f taking points (n, d) to (n,)."""
+        return float(self.elements.masses @ np.asarray(f(self.elements.points)))
+
+    def eigenfunction(self, k: int) -> Callable[..., FloatArray]:
+        """phi_k with E_pi phi_k^2 = 1, constant outside the domain; k = 0 is the constant one.
+
+        The result takes points (n, d), in one dimension also (n,), and, in one dimension, an
+        order ``derivative`` (default 0); it returns (n,).
+        """
+        if not 0 <= k <= len(self.eigenvalues):
+            raise ArgumentError(f"need 0 <= k <= {len(self.eigenvalues)}, got {k}")
+        if k > self.functions.shape[1]:
+            raise ArgumentError(f"no eigenfunction {k}: {self.essential_source}")
+        size = len(self.elements.masses)
+        nodal = np.ones(size) if k == 0 else self.functions[:, k - 1]
+
+        def phi(x: npt.ArrayLike, derivative: int = 0) -> FloatArray:
+            points = np.asarray(x, dtype=float)
+            if self.elements.dim == 1:
+                points = points.reshape(-1)
+            return self.elements.evaluate(nodal, points, derivative)
+
+        return phi
+
+    def overlaps(self, start: InitialLaw) -> FloatArray:
+        """E_start phi_k for k = 1..count: the amplitudes of the modes in p_0 / pi."""
+        return np.asarray(self.refine(start).load(start) @ self._functions_on(start))
+
+    def evolution(self, start: InitialLaw, times: Sequence[float]) -> SpectralFlow:
+        """p_t / pi for the flow from a start; see ``SpectralFlow``."""
+        return SpectralFlow.of(self.refine(start), start, times)
+
+    def evolve_expectation(
+        self,
+        start: InitialLaw,
+        f: Callable[[FloatArray], FloatArray],
+        times: Sequence[float],
+    ) -> FloatArray:
+        """E f(X_t) for X_0 from the start, f taking points (n, d) to (n,); shape (T,)."""
+        return self.evolution(start, times).expectation(f)
+
+    def relative_entropy_curve(self, start: InitialLaw, times: Sequence[float]) -> FloatArray:
+        """KL(p_t | pi) in nats, shape (T,)."""
+        return self.evolution(start, times).relative_entropy()
+
+    def _functions_on(self, start: InitialLaw) -> FloatArray:
+        fine = self.refine(start).points
+        return np.stack(
+            [self.eigenfunction(k + 1)(fine) for k in range(len(self.eigenvalues))], axis=1
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralFlow:
+    """The flow from one start at fixed times; results have one entry per time."""
+
+    elements: Elements
+    times: FloatArray
+    flow: ReducedFlow
+
+    @classmethod
+    def of(cls, elements: Elements, start: InitialLaw, times: Sequence[float]) -> SpectralFlow:
+        """Builds the reduced flow for these times (all >= 0)."""
+        when = np.atleast_1d(np.asarray(times, dtype=float))
+        if when.size == 0 or np.any(when < 0) or not np.all(np.isfinite(when)):
+            raise ArgumentError(f"times must be finite and >= 0, got {when.tolist()}")
+        first = float(when[when > 0].min()) if np.any(when > 0) else 1.0
+        return cls(
+            elements=elements, times=when, flow=reduced_flow(elements, start, 10 / first, _KRYLOV)
+        )
+
+    def ratio(self) -> FloatArray:
+        """p_t / pi at the points of ``elements``, shape (T, n)."""
+        return np.stack([self.flow.ratio(t) for t in self.times])
+
+    def expectation(self, f: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """E f(X_t)."""
+        return np.asarray(self.ratio() @ (self.elements.masses * f(self.elements.points)))
+
+    def chi_square(self) -> FloatArray:
+        """int (p_t / pi - 1)^2 d pi."""
+        return np.asarray((self.ratio() - 1) ** 2 @ self.elements.masses)
+
+    def relative_entropy(self) -> FloatArray:
+        """KL(p_t | pi) as int (h log h - h + 1) d pi, h = p_t / pi: no cancellation near pi."""
+        excess = np.maximum(self.ratio() - 1, -1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(excess > -1, (1 + excess) * np.log1p(excess) - excess, 1.0)
+        small = np.abs(excess) < 1e-4
+        terms = np.where(small, excess**2 / 2 - excess**3 / 6 + excess**4 / 12, terms)
+        return np.asarray(terms @ self.elements.masses)
+
+
+def spectrum(energy: Energy, count: int = 6) -> Spectrum:
+    """The ``count`` lowest non-zero eigenvalues of -L for an energy on R or R^2.
+
+    Raises
+    ------
+    ArgumentError
+        In other dimensions, or if U is not finite and bounded below where it is sampled.
+    """
+    if count < 1:
+        raise ArgumentError(f"need count >= 1, got {count}")
+    if energy.dim == 1:
+        from .line_spectrum import line_spectrum
+
+        return line_spectrum(energy, count)
+    if energy.dim == 2:
+        from .plane_spectrum import plane_spectrum
+
+        return plane_spectrum(energy, count)
+    raise ArgumentError(f"a spectral basis exists in dimensions 1 and 2, got {energy.dim}")
