@@ -1,0 +1,14 @@
+"""Functionals of densities given as cell masses: entropies, Fisher information, expectations."""
+
+from .entropies import chi_square, entropy, expectation, relative_entropy
+from .fisher import fisher_information
+from .ratios import GibbsRatio
+
+__all__ = [
+    "GibbsRatio",
+    "chi_square",
+    "entropy",
+    "expectation",
+    "fisher_information",
+    "relative_entropy",
+]

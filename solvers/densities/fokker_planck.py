@@ -1,0 +1,199 @@
+"""The Fokker-Planck equation d_t p = div(p grad U) + Laplacian p on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy
+
+from .box import find_box
+from .generator import build_generator
+from .grid import Grid
+from .path import DensityPath, Level
+from .semigroup import evolve
+
+FloatArray = npt.NDArray[np.float64]
+
+_FIRST = {1: 256, 2: 64, 3: 32}
+_FINEST = {1: 16384, 2: 512, 3: 96}
+_LEVELS = 4
+_MOST_CELLS = 2**24
+_SMALLEST_ENTROPY = 1e-10  # relative accuracy is not pursued below this relative entropy
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GridDensity:
+    """A density given by its cell masses, as the start of an evolution.
+
+    Parameters
+    ----------
+    grid : Grid whose cell counts are divisible by 4
+    masses : array (*grid.shape), non-negative; normalised to one here
+    """
+
+    grid: Grid
+    masses: FloatArray
+
+    def __post_init__(self) -> None:
+        masses = np.asarray(self.masses, dtype=float)
+        if masses.shape != self.grid.shape:
+            raise ArgumentError(f"masses {masses.shape} on a grid of {self.grid.shape} cells")
+        if not (np.all(np.isfinite(masses)) and np.all(masses >= 0) and masses.sum() > 0):
+            raise ArgumentError("masses must be finite, non-negative and not all zero")
+        object.__setattr__(self, "masses", masses / masses.sum())
+
+
+def solve_fokker_planck(
+    energy: Energy,
+    start: InitialLaw | GridDensity,
+    times: Sequence[float] | FloatArray,
+    *,
+    cells: int | Sequence[int] | None = None,
+    box: Sequence[tuple[float, float]] | None = None,
+    tail_mass: float = 1e-14,
+    relative_width: float = 2e-5,
+) -> DensityPath:
+    """Densities of the Langevin diffusion dX = -grad U dt + sqrt(2) dW at chosen times.
+
+    Finite volumes with the Gibbs state exactly stationary, exact in time to about 1e-10; solved
+    on nested grids of n, n/2, n/4, ... cells per axis, from which every functional gets its value
+    and its numerical half-width.
+
+    Parameters
+    ----------
+    energy : Energy of dimension 1, 2 or 3
+    start : initial law, or the masses of a given grid (which then is the finest grid)
+    times : increasing, >= 0
+    cells : per axis, multiples of 4; None refines until ``relative_width`` is reached
+    box : (low, high) per axis; None finds one that holds pi and the start
+    tail_mass : what may lie outside the box
+    relative_width : half-width of the relative entropy, relative to it, asked where cells is None
+        (at times after 0 and down to 1e-10)
+
+    Raises
+    ------
+    ArgumentError
+        Unusable times, dimension, cells or box; nothing has been computed then.
+    AssumptionError
+        No box of reasonable size holds the Gibbs state.
+    SolverError
+        A density stopped being finite; carries the last finite masses.
+    """
+    moments = check_times(times)
+    _check_dimension(energy, start)
+    if isinstance(start, GridDensity):
+        return solve_on_grids(energy, start, moments, nested(start.grid))
+    region = list(box) if box is not None else find_box(energy, start, tail_mass)
+    _check_box(region, energy.dim)
+    if cells is not None:
+        counts = [cells] * energy.dim if isinstance(cells, int) else list(cells)
+        _check_cells(counts, energy.dim)
+        return solve_on_grids(energy, start, moments, nested(Grid.uniform(region, counts)))
+    return _refine(energy, start, moments, region, relative_width)
+
+
+def solve_on_grids(
+    energy: Energy,
+    start: InitialLaw | GridDensity,
+    times: FloatArray,
+    grids: Sequence[Grid],
+) -> DensityPath:
+    """The same on a given sequence of nested grids, coarsest first."""
+    return DensityPath(
+        energy=energy,
+        times=times,
+        levels=tuple(_solve_level(energy, start, times, grid) for grid in grids),
+    )
+
+
+def nested(grid: Grid) -> list[Grid]:
+    """The grid and up to three coarsenings of it, coarsest first."""
+    grids = [grid]
+    while len(grids) < _LEVELS and all(n % 2 == 0 and n >= 16 for n in grids[0].shape):
+        grids.insert(0, grids[0].coarsened())
+    if len(grids) < 3:
+        raise ArgumentError(
+            f"cells {grid.shape} do not allow three resolutions: use multiples of 4, at least 32"
+        )
+    return grids
+
+
+def initial_masses(start: InitialLaw | GridDensity, grid: Grid) -> FloatArray:
+    """Normalised cell masses of a start on a grid (or on a coarsening of its own grid)."""
+    if isinstance(start, InitialLaw):
+        masses = start.cell_masses(grid.edges)
+        return np.asarray(masses / masses.sum())
+    own, masses = start.grid, start.masses
+    while own.shape[0] > grid.shape[0]:
+        masses = own.coarsen_masses(masses)
+        own = own.coarsened()
+    return masses
+
+
+def _solve_level(
+    energy: Energy, start: InitialLaw | GridDensity, times: FloatArray, grid: Grid
+) -> Level:
+    generator = build_generator(energy, grid)
+    snapshots = evolve(generator, initial_masses(start, grid), times.tolist())
+    return Level(generators=(generator,), snapshots=tuple(snapshots))
+
+
+def _refine(
+    energy: Energy,
+    start: InitialLaw,
+    times: FloatArray,
+    box: Sequence[tuple[float, float]],
+    relative_width: float,
+) -> DensityPath:
+    finest = _FIRST[energy.dim]
+    grids = nested(Grid.uniform(box, finest))
+    levels = [_solve_level(energy, start, times, grid) for grid in grids]
+    while True:
+        path = DensityPath(energy=energy, times=times, levels=tuple(levels[-_LEVELS:]))
+        value, width = path.relative_entropy()
+        asked = (times > 0) & (value > _SMALLEST_ENTROPY)
+        fine_enough = np.all(width[asked] <= relative_width * value[asked])
+        if fine_enough or 2 * finest > _FINEST[energy.dim]:
+            return path
+        finest *= 2
+        levels.append(_solve_level(energy, start, times, Grid.uniform(box, finest)))
+
+
+def check_times(times: Sequence[float] | FloatArray) -> FloatArray:
+    """Times as an array; ArgumentError unless finite, >= 0 and increasing."""
+    moments = np.atleast_1d(np.asarray(times, dtype=float))
+    if moments.ndim != 1 or moments.size == 0:
+        raise ArgumentError(f"times must be a non-empty sequence, got shape {moments.shape}")
+    if not np.all(np.isfinite(moments)) or moments[0] < 0 or np.any(np.diff(moments) <= 0):
+        raise ArgumentError(f"times must be finite, >= 0 and increasing, got {moments.tolist()}")
+    return moments
+
+
+def _check_dimension(energy: Energy, start: InitialLaw | GridDensity) -> None:
+    if energy.dim not in _FIRST:
+        raise ArgumentError(f"grids exist for dimension 1 to 3, {energy.name} has {energy.dim}")
+    dim = start.dim if isinstance(start, InitialLaw) else start.grid.dim
+    if dim != energy.dim:
+        raise ArgumentError(f"start of dimension {dim} for an energy of dimension {energy.dim}")
+
+
+def _check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
+    if len(box) != dim or not all(
+        np.isfinite(low) and np.isfinite(high) and low < high for low, high in box
+    ):
+        raise ArgumentError(f"a box needs {dim} finite intervals low < high, got {list(box)}")
+
+
+def _check_cells(counts: Sequence[int], dim: int) -> None:
+    if len(counts) != dim or any(n < 32 or n % 4 for n in counts):
+        raise ArgumentError(
+            f"cells must be {dim} multiples of 4, at least 32 each, got {list(counts)}"
+        )
+    if np.prod([float(n) for n in counts]) > _MOST_CELLS:
+        raise ArgumentError(f"{list(counts)} cells exceed the limit of {_MOST_CELLS} in total")

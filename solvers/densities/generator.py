@@ -1,0 +1,200 @@
+"""The Fokker-Planck generator on cells, with the Gibbs state exactly stationary.
+
+    d/dt p_i = sum_j kappa_ij (p_j / pi_j - p_i / pi_i)
+
+kappa is symmetric and positive, so mass is conserved, pi is stationary whatever the rounding of
+kappa, solutions stay non-negative and every convex entropy sum_i pi_i phi(p_i/pi_i) decays. The
+cell masses pi_i and, along each axis, the conductances kappa come from exact cell averages
+(``cell_integrals``): second order for resolved gradients and the upwind rate |U'|/h where the
+gradient is not resolved. The wall of the box reflects.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.protocols import Energy
+
+from .cell_integrals import gauss, line_integrals, segment_integrals
+from .grid import Grid
+
+FloatArray = npt.NDArray[np.float64]
+
+_POINTS = {2: 3, 3: 2}  # Gauss points per axis and cell; in one dimension cells are adaptive
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generator:
+    """Gibbs masses and conductances of the cells of a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    log_gibbs : array (*shape), logarithms of masses that sum to one
+    log_normaliser : log of int exp(-U) over the box
+    log_conductance : for each axis k an array with one entry less along k
+    """
+
+    grid: Grid
+    log_gibbs: FloatArray
+    log_normaliser: float
+    log_conductance: tuple[FloatArray, ...]
+
+    @functools.cached_property
+    def gibbs(self) -> FloatArray:
+        """Cell masses of pi, shape ``grid.shape``."""
+        return np.asarray(np.exp(self.log_gibbs))
+
+    @functools.cached_property
+    def root_gibbs(self) -> FloatArray:
+        """Square roots of the cell masses of pi."""
+        return np.asarray(np.exp(self.log_gibbs / 2))
+
+    @functools.cached_property
+    def couplings(self) -> tuple[FloatArray, ...]:
+        """kappa_ij / sqrt(pi_i pi_j) along each axis: minus the off-diagonals of the symmetrised
+        generator A = -S^{-1} L S, S = diag(sqrt(pi))."""
+        return tuple(
+            np.exp(c - (_lower(self.log_gibbs, k) + _upper(self.log_gibbs, k)) / 2)
+            for k, c in enumerate(self.log_conductance)
+        )
+
+    @functools.cached_property
+    def rates_up(self) -> tuple[FloatArray, ...]:
+        """Jump rates kappa_ij / pi_i from each cell to its upper neighbour along each axis."""
+        return tuple(
+            np.exp(c - _lower(self.log_gibbs, k)) for k, c in enumerate(self.log_conductance)
+        )
+
+    @functools.cached_property
+    def rates_down(self) -> tuple[FloatArray, ...]:
+        """Jump rates kappa_ij / pi_j from each cell to its lower neighbour along each axis."""
+        return tuple(
+            np.exp(c - _upper(self.log_gibbs, k)) for k, c in enumerate(self.log_conductance)
+        )
+
+    @functools.cached_property
+    def exit_rates(self) -> FloatArray:
+        """Total rate out of each cell: the diagonal of A."""
+        total = np.zeros(self.grid.shape)
+        for k in range(self.grid.dim):
+            _lower(total, k)[...] += self.rates_up[k]
+            _upper(total, k)[...] += self.rates_down[k]
+        return total
+
+    def apply(self, masses: FloatArray) -> FloatArray:
+        """d/dt p for masses of shape ``grid.shape``."""
+        out = np.zeros(self.grid.shape)
+        for k in range(self.grid.dim):
+            flux = self.rates_up[k] * _lower(masses, k) - self.rates_down[k] * _upper(masses, k)
+            _lower(out, k)[...] -= flux
+            _upper(out, k)[...] += flux
+        return out
+
+    def isolated(self, idle: npt.NDArray[np.bool_]) -> Generator:
+        """The same generator with the marked cells cut off from their neighbours."""
+        log_conductance = tuple(
+            np.where(_lower(idle, k) | _upper(idle, k), -np.inf, c)
+            for k, c in enumerate(self.log_conductance)
+        )
+        return Generator(
+            grid=self.grid,
+            log_gibbs=self.log_gibbs,
+            log_normaliser=self.log_normaliser,
+            log_conductance=log_conductance,
+        )
+
+
+def build_generator(energy: Energy, grid: Grid) -> Generator:
+    """Generator of the Langevin diffusion for an energy, restricted to a grid's box.
+
+    Raises
+    ------
+    ArgumentError
+        When dimensions differ or the potential is not finite on the box.
+    """
+    if energy.dim != grid.dim:
+        raise ArgumentError(f"energy of dimension {energy.dim} on a grid of dimension {grid.dim}")
+    if grid.dim == 1:
+        return _on_line(energy, grid)
+    points = _POINTS.get(grid.dim, 2)
+    abscissae, weights, _, _ = gauss(points)
+    axes = []
+    for k in range(grid.dim):
+        x = grid.edges[k][:-1, None] + grid.widths[k][:, None] * abscissae
+        axes.append(x.reshape([-1 if j == k else 1 for j in range(grid.dim)]))
+    values = _finite(energy.on_coordinates("potential", axes), energy, grid)
+    values = np.broadcast_to(values, tuple(n * points for n in grid.shape))
+    log_gibbs = np.empty(0)
+    log_conductance = []
+    for k in range(grid.dim):
+        lines = np.moveaxis(values, k, -1)
+        lines = lines.reshape(*lines.shape[:-1], grid.shape[k], points)
+        integrals = line_integrals(lines, grid.widths[k])
+        others = [j for j in range(grid.dim) if j != k]
+        across = _average_over_lines(
+            -np.logaddexp(integrals.right[..., :-1], integrals.left[..., 1:]), grid, others, weights
+        )
+        log_conductance.append(np.moveaxis(across, -1, k))
+        if k == grid.dim - 1:
+            log_gibbs = _average_over_lines(integrals.mass, grid, others, weights)
+    log_normaliser = float(logsumexp(log_gibbs))
+    return Generator(
+        grid=grid,
+        log_gibbs=log_gibbs - log_normaliser,
+        log_normaliser=log_normaliser,
+        log_conductance=tuple(c - log_normaliser for c in log_conductance),
+    )
+
+
+def _on_line(energy: Energy, grid: Grid) -> Generator:
+    def potential(x: FloatArray) -> FloatArray:
+        values = np.broadcast_to(energy.on_coordinates("potential", [x]), x.shape)
+        return _finite(values, energy, grid)
+
+    integrals = segment_integrals(potential, grid.edges[0])
+    log_normaliser = float(logsumexp(integrals.mass))
+    conductance = -np.logaddexp(integrals.right[:-1], integrals.left[1:]) - log_normaliser
+    return Generator(
+        grid=grid,
+        log_gibbs=integrals.mass - log_normaliser,
+        log_normaliser=log_normaliser,
+        log_conductance=(conductance,),
+    )
+
+
+def _average_over_lines(
+    logs: FloatArray, grid: Grid, others: list[int], weights: FloatArray
+) -> FloatArray:
+    """log of the integral over the Gauss lines of the transverse axes; (*transverse, n_line)."""
+    for position, axis in enumerate(others):
+        moved = np.moveaxis(logs, position, -1)
+        moved = moved.reshape(*moved.shape[:-1], grid.shape[axis], len(weights))
+        peak = moved.max(axis=-1)
+        total = np.exp(moved - peak[..., None]) @ weights
+        logs = np.moveaxis(peak + np.log(total) + np.log(grid.widths[axis]), -1, position)
+    return logs
+
+
+def _finite(values: FloatArray, energy: Energy, grid: Grid) -> FloatArray:
+    if not np.all(np.isfinite(values)):
+        raise ArgumentError(f"the potential of {energy.name} is not finite on the box {grid.box}")
+    return values
+
+
+def _lower(array: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.generic]:
+    index = [slice(None)] * array.ndim
+    index[axis] = slice(None, -1)
+    return array[tuple(index)]
+
+
+def _upper(array: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.generic]:
+    index = [slice(None)] * array.ndim
+    index[axis] = slice(1, None)
+    return array[tuple(index)]

@@ -1,0 +1,207 @@
+"""Densities along time on a sequence of resolutions, and functionals with numerical widths."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory import functionals
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.protocols import Energy
+
+from .extrapolation import extrapolate
+from .generator import Generator
+from .grid import Grid
+from .semigroup import Snapshot
+
+FloatArray = npt.NDArray[np.float64]
+Curve = tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensityState:
+    """What a functional may look at: one density on one grid.
+
+    Attributes
+    ----------
+    grid : Grid
+    masses : array (*grid.shape), non-negative, summing to one
+    excess : array, masses - gibbs, known to its own relative accuracy
+    log_gibbs : array, logarithms of the Gibbs masses
+    log_normaliser : log int exp(-U)
+    """
+
+    grid: Grid
+    masses: FloatArray
+    excess: FloatArray
+    log_gibbs: FloatArray
+    log_normaliser: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Level:
+    """One resolution: its generator (one per time where the potential moves) and snapshots."""
+
+    generators: Sequence[Generator]
+    snapshots: Sequence[Snapshot]
+
+    @property
+    def grid(self) -> Grid:
+        """The cells of this resolution."""
+        return self.generators[0].grid
+
+    def generator(self, index: int) -> Generator:
+        """The generator at a time index."""
+        return self.generators[min(index, len(self.generators) - 1)]
+
+    def state(self, index: int) -> DensityState:
+        """The density at a time index."""
+        generator, snapshot = self.generator(index), self.snapshots[index]
+        return DensityState(
+            grid=generator.grid,
+            masses=snapshot.masses,
+            excess=snapshot.excess,
+            log_gibbs=generator.log_gibbs,
+            log_normaliser=generator.log_normaliser,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DensityPath:
+    """Solution of a Fokker-Planck equation at chosen times.
+
+    Methods named for functionals return ``(values, half_widths)``, arrays (T,): values
+    extrapolated from the two finest resolutions, half-widths from the coarser ones. ``masses``
+    are those of the finest resolution, not extrapolated.
+
+    Attributes
+    ----------
+    energy : Energy (the last one where the potential moves)
+    times : array (T,)
+    levels : resolutions, coarsest first
+    """
+
+    energy: Energy
+    times: FloatArray
+    levels: tuple[Level, ...]
+
+    @property
+    def grid(self) -> Grid:
+        """The finest grid."""
+        return self.levels[-1].grid
+
+    @functools.cached_property
+    def masses(self) -> FloatArray:
+        """Cell masses, shape (T, *grid.shape)."""
+        return np.stack([s.masses for s in self.levels[-1].snapshots])
+
+    @property
+    def gibbs(self) -> FloatArray:
+        """Cell masses of the (last) Gibbs state, shape grid.shape."""
+        return self.levels[-1].generators[-1].gibbs
+
+    @functools.cached_property
+    def log_normaliser(self) -> tuple[float, float]:
+        """log int exp(-U) over the box and its half-width."""
+        logs = np.array([level.generators[-1].log_normaliser for level in self.levels])
+        value, width = extrapolate(logs)
+        return float(value), float(width)
+
+    @property
+    def negative_mass(self) -> FloatArray:
+        """Mass of rounding negatives set to zero at each time, the worst level; (T,)."""
+        return np.max([[s.negative for s in level.snapshots] for level in self.levels], axis=0)
+
+    def states(self, index: int) -> list[DensityState]:
+        """The density at a time index on every resolution, coarsest first."""
+        return [level.state(index) for level in self.levels]
+
+    def functional(self, function: Callable[[DensityState], float]) -> Curve:
+        """Any functional of the density, evaluated on every resolution and extrapolated."""
+        values = np.array(
+            [
+                [function(level.state(index)) for index in range(len(self.times))]
+                for level in self.levels
+            ]
+        )
+        value, width = extrapolate(values)
+        return value, width + self._clean_up(values)
+
+    def _clean_up(self, values: FloatArray) -> FloatArray:
+        """What moving the cleaned mass could change: its share, and its logarithm, of the value."""
+        negative = self.negative_mass
+        logs = -np.log(np.maximum(negative, 1e-300))
+        return negative * (logs + np.abs(values).max(axis=0))
+
+    def relative_entropy(self) -> Curve:
+        """KL(p_t | pi), nats."""
+        return self.functional(
+            lambda s: functionals.relative_entropy(s.masses, s.log_gibbs, s.excess)
+        )
+
+    def chi_square(self) -> Curve:
+        """chi2(p_t | pi)."""
+        return self.functional(lambda s: functionals.chi_square(s.masses, s.log_gibbs, s.excess))
+
+    def fisher_information(self) -> Curve:
+        """FI(p_t | pi) = int p |grad log(p/pi)|^2, from the densities alone."""
+        return self.functional(
+            lambda s: functionals.fisher_information(
+                s.masses, s.log_gibbs, s.grid.centres, s.excess
+            )
+        )
+
+    def entropy(self) -> Curve:
+        """Differential entropy -int p log p, nats."""
+        return self.functional(lambda s: functionals.entropy(s.masses, s.grid.volumes))
+
+    def expectation(self, f: Callable[..., npt.ArrayLike]) -> Curve:
+        """E_{p_t} f for f(x_1, ..., x_d) on broadcastable coordinate arrays."""
+
+        def mean(state: DensityState) -> float:
+            values = np.broadcast_to(
+                np.asarray(f(*state.grid.coordinates()), dtype=float), state.grid.shape
+            )
+            return functionals.expectation(state.masses, values)
+
+        return self.functional(mean)
+
+    def energy_mean(self) -> Curve:
+        """E_{p_t} U."""
+        return self.expectation(
+            lambda *coordinates: self.energy.on_coordinates("potential", list(coordinates))
+        )
+
+    def w2_to_gibbs(self) -> Curve:
+        """W2(p_t, pi) in one dimension, from quantile functions."""
+        if self.grid.dim != 1:
+            raise ArgumentError(f"w2_to_gibbs needs dimension 1, this path has {self.grid.dim}")
+        from solvers.transport.one_dimensional import w2_grids
+
+        def distance(state: DensityState) -> float:
+            edges = state.grid.edges[0]
+            return float(w2_grids(state.masses, edges, np.exp(state.log_gibbs), edges))
+
+        return self.functional(distance)
+
+    def density(self, points: FloatArray, index: int = -1) -> FloatArray:
+        """Piecewise constant density of the finest grid at points (n, d), at a time index."""
+        return self.grid.density(self.masses[index], points)
+
+    def marginal(self, axis: int) -> FloatArray:
+        """Cell masses (T, n_axis) of the marginals along one axis."""
+        return self.grid.marginal(self.masses, axis)
+
+    def mass_error(self) -> FloatArray:
+        """Estimated L1 error of ``masses`` from the next coarser resolution, (T,)."""
+        fine, coarse = self.levels[-1], self.levels[-2]
+        return np.array(
+            [
+                np.abs(fine.grid.coarsen_masses(f.masses) - c.masses).sum() / 3
+                for f, c in zip(fine.snapshots, coarse.snapshots, strict=True)
+            ]
+        )

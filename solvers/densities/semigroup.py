@@ -1,0 +1,201 @@
+"""Evolution of cell masses by a generator, to near rounding in time.
+
+Mass that starts far out in the tail is first carried in (``masses``: uniformisation, or short
+rational steps checked against half steps), because there p/sqrt(pi) has a norm that swallows the
+bulk. After that the excess v = (p - pi)/sqrt(pi) evolves under the symmetrised generator; it is
+kept orthogonal to the Gibbs state and no step shrinks it by more than a fixed factor, so distances
+to equilibrium keep their relative accuracy however small they get.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import SolverError
+
+from .chebyshev import ChebyshevExponential
+from .generator import Generator
+from .tridiagonal import TridiagonalExponential
+from .uniformisation import Uniformisation
+
+FloatArray = npt.NDArray[np.float64]
+
+_LARGEST_NORM = 1e4  # of p/sqrt(pi) at which symmetrised steps still see the bulk
+_SHRINK = 1e-3  # smallest norm ratio of one symmetrised step
+_DUST = 1e-17  # mass of a cell below which nothing is known while mass is carried in
+_STEP_TOLERANCE = 1e-12
+_VANISHED = 1e-150
+_IDLE_LOG_GIBBS = -65.0
+_IDLE_START = 1e-25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Masses at one time, their excess over Gibbs, and the negative mass that was cleaned up."""
+
+    masses: FloatArray
+    excess: FloatArray
+    negative: float
+
+
+def evolve(generator: Generator, masses: FloatArray, times: Sequence[float]) -> list[Snapshot]:
+    """Snapshots of d/dt p = L p at increasing times >= 0.
+
+    Raises
+    ------
+    SolverError
+        When a value stops being finite; carries the last finite masses.
+    """
+    stepper = _Stepper(generator, masses)
+    snapshots = []
+    for time in times:
+        stepper.advance(time)
+        snapshots.append(stepper.snapshot())
+    return snapshots
+
+
+class _Stepper:
+    def __init__(self, generator: Generator, masses: FloatArray) -> None:
+        self._generator = _without_idle_cells(generator, masses)
+        self._root = self._generator.root_gibbs
+        self._gibbs = self._generator.gibbs
+        self._masses = masses
+        self._excess: FloatArray | None = None  # (p - pi)/sqrt(pi) once symmetrised
+        self._time = 0.0
+        self._step = math.inf
+        self._line = (
+            TridiagonalExponential(self._generator.rates_up[0], self._generator.rates_down[0])
+            if generator.grid.dim == 1
+            else None
+        )
+        self._chebyshev: ChebyshevExponential | None = None
+        self._uniformisation: Uniformisation | None = None
+        self._start_excess()
+
+    def snapshot(self) -> Snapshot:
+        if self._excess is None:
+            masses = self._masses
+            excess = masses - self._gibbs
+        else:
+            excess = self._root * self._excess
+            masses = self._gibbs + excess
+        negative = float(-masses[masses < 0].sum())
+        if negative > 0:
+            total = masses.sum()
+            masses = np.maximum(masses, 0.0)
+            surplus = masses.sum() / total
+            masses = masses / surplus
+            excess = np.maximum(excess, -self._gibbs) - masses * (surplus - 1)
+        return Snapshot(masses=masses, excess=excess, negative=negative)
+
+    def advance(self, time: float) -> None:
+        while self._time < time:
+            left = time - self._time
+            if self._excess is None:
+                done = self._carry(left)
+                self._start_excess()
+            else:
+                done = self._relax(self._excess, left)
+            self._time = time if done >= left else self._time + done
+
+    def _start_excess(self) -> None:
+        """Switch to the symmetrised excess once its norm allows."""
+        with np.errstate(divide="ignore"):
+            logs = 2 * np.log(self._masses) - self._generator.log_gibbs
+        peak = logs.max()
+        if peak + math.log(np.exp(logs - peak).sum()) > 2 * math.log(_LARGEST_NORM):
+            return
+        excess = np.zeros_like(self._masses)
+        np.divide(self._masses - self._gibbs, self._root, out=excess, where=self._root > 0)
+        self._excess = self._deflated(excess)
+        self._step = math.inf
+
+    def _deflated(self, excess: FloatArray) -> FloatArray:
+        return excess - self._root * float(np.vdot(self._root, excess))
+
+    def _relax(self, excess: FloatArray, left: float) -> float:
+        """One step of the excess, at most ``left`` long; returns its length."""
+        before = float(np.linalg.norm(excess))
+        if before < _VANISHED:
+            self._excess = np.zeros_like(excess)
+            return left
+        step = min(left, self._step)
+        if step < left:
+            step = left / math.ceil(left / step)
+        while True:
+            new = self._deflated(self._symmetric(excess, step))
+            after = float(np.linalg.norm(new))
+            self._check(after, self._gibbs + self._root * excess)
+            if after >= _SHRINK * before:
+                break
+            step /= max(2.0, math.log(max(after, 1e-12 * before) / before) / math.log(_SHRINK))
+        # late decay is exponential: the next step may shrink the norm by half as many decades
+        rate = math.log(before / after) / step if after < before else 0.0
+        self._step = -0.7 * math.log(_SHRINK) / rate if rate > 0 else math.inf
+        self._excess = new
+        return step
+
+    def _symmetric(self, excess: FloatArray, step: float) -> FloatArray:
+        if self._line is not None:
+            return self._line.symmetric(excess, step)
+        if self._chebyshev is None:
+            self._chebyshev = ChebyshevExponential(
+                self._generator.exit_rates, self._generator.couplings
+            )
+        return self._chebyshev(excess, step)
+
+    def _carry(self, left: float) -> float:
+        """One step of the masses while their norm in p/sqrt(pi) is too large."""
+        if self._line is None:
+            return self._carry_by_jumps(left)
+        step = min(left, self._step, 1.0)
+        while True:
+            whole = self._line.masses(self._masses, step)
+            half = self._line.masses(self._masses, step / 2)
+            halves = self._line.masses(half, step / 2)
+            error = float(np.abs(whole - halves).sum())
+            self._check(error, self._masses)
+            if error <= _STEP_TOLERANCE:
+                break
+            step /= 4
+            if step < 1e-12 * left:
+                raise SolverError("steps of the carried masses vanish", last_state=self._masses)
+        self._step = 2 * step
+        self._masses = self._dusted(halves)
+        return step
+
+    def _carry_by_jumps(self, left: float) -> float:
+        if self._uniformisation is None:
+            self._uniformisation = Uniformisation(self._generator)
+        step = min(left, 100.0 / self._uniformisation.rate)
+        new = self._uniformisation(self._masses, step)
+        self._check(float(new.sum()), self._masses)
+        self._masses = self._dusted(new)
+        return step
+
+    @staticmethod
+    def _dusted(masses: FloatArray) -> FloatArray:
+        kept = np.where(masses > _DUST, masses, 0.0)
+        return np.asarray(kept / kept.sum())
+
+    def _check(self, value: float, last_finite: FloatArray) -> None:
+        if not math.isfinite(value):
+            raise SolverError(
+                f"the density stopped being finite after time {self._time:g}",
+                last_state=last_finite,
+            )
+
+
+def _without_idle_cells(generator: Generator, masses: FloatArray) -> Generator:
+    """Cut off cells that neither the start nor equilibrium ever fills (corners of a box)."""
+    if generator.grid.dim == 1:
+        return generator
+    occupied = masses > _IDLE_START
+    level = min(_IDLE_LOG_GIBBS, float(generator.log_gibbs[occupied].min(initial=0.0)))
+    idle = generator.log_gibbs < level
+    return generator.isolated(idle) if idle.any() else generator
