@@ -1,0 +1,243 @@
+"""The same noise on numpy, numba and torch: modules made from one text.
+
+``arithmetic(backend, real)`` is a module with ``philox4x32`` and the functions of
+``box_muller.py`` on that back end's values; ``filler(bits, real)`` has the compiled loops that
+fill a block of the particle engine.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from lvebm_theory.formula.generated import load
+
+from ..source_text import body_of, decorated, with_typed_literals
+from . import box_muller, philox
+
+Backend = Literal["numpy", "numba", "torch"]
+Real = Literal["float64", "float32"]
+Bits = Literal[53, 32]
+
+_PHILOX_CONSTANTS = "\n".join(
+    f"{name} = {getattr(philox, name)}"
+    for name in ("MASK", "MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1")
+)
+
+_TORCH_HEADER = '''
+import torch
+
+sqrt = torch.sqrt
+where = torch.where
+
+
+def bits_64(x):
+    return x.view(torch.int64)
+
+
+def real_of_bits_64(i):
+    return i.view(torch.float64)
+
+
+def bits_32(x):
+    return x.view(torch.int32)
+
+
+def real_of_bits_32(i):
+    return i.view(torch.float32)
+
+
+def real_64(i):
+    return i.to(torch.float64)
+
+
+def real_32(i):
+    return i.to(torch.float32)
+'''
+
+_NUMBA_HEADER = '''
+import math
+
+import numpy as np
+from numba import njit
+
+sqrt = math.sqrt
+
+
+@njit(forceinline=True, error_model="numpy")
+def where(condition, a, b):
+    return a if condition else b
+
+
+@njit(forceinline=True, error_model="numpy")
+def bits_64(x):
+    return np.float64(x).view(np.int64)
+
+
+@njit(forceinline=True, error_model="numpy")
+def real_of_bits_64(i):
+    return np.int64(i).view(np.float64)
+
+
+@njit(forceinline=True, error_model="numpy")
+def bits_32(x):
+    return np.float32(x).view(np.int32)
+
+
+@njit(forceinline=True, error_model="numpy")
+def real_of_bits_32(i):
+    return np.int32(i).view(np.float32)
+
+
+@njit(forceinline=True, error_model="numpy")
+def real_64(i):
+    return np.float64(i)
+
+
+@njit(forceinline=True, error_model="numpy")
+def real_32(i):
+    return np.float32(i)
+'''
+
+_FILL = '''
+BLOCK = {block}
+
+
+@njit(forceinline=True, error_model="numpy")
+def fill_block_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
+    for i in range(rows // {lanes}):
+        for b in range(BLOCK):
+            w0, w1, w2, w3 = philox4x32(
+                index + i, ids[np.uint64(first + b)], stream_low, stream_high, key_low, key_high
+            )
+            {targets} = {normals}(w0, w1, w2, w3)
+            {stores}
+
+
+@njit(forceinline=True, error_model="numpy")
+def fill_block_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
+    for i in range(rows // {lanes}):
+        for b in range(BLOCK):
+            w0, w1, w2, w3 = philox4x32(
+                index + i, ids[np.uint64(first + b)], stream_low, stream_high, key_low, key_high
+            )
+            {targets} = {uniforms}(w0, w1, w2, w3)
+            {stores}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
+    fill_block_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
+    fill_block_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tape(out, ids, index, law, stream_low, stream_high, key_low, key_high):
+    rows, n = out.shape
+    buffer = np.empty(rows * BLOCK, dtype=out.dtype)
+    for first in range(0, n, BLOCK):
+        here = min(BLOCK, n - first)
+        padded = np.zeros(BLOCK, dtype=np.int64)
+        padded[:here] = ids[first : first + here]
+        if law == 0:
+            fill_normals(
+                buffer, rows, padded, 0, index, stream_low, stream_high, key_low, key_high
+            )
+        else:
+            fill_uniforms(
+                buffer, rows, padded, 0, index, stream_low, stream_high, key_low, key_high
+            )
+        for i in range(rows):
+            for b in range(here):
+                out[i, first + b] = buffer[i * BLOCK + b]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def integers(out, ids, index, stream_low, stream_high, key_low, key_high):
+    for b in range(out.shape[0]):
+        w0, w1, w2, w3 = philox4x32(index, ids[b], stream_low, stream_high, key_low, key_high)
+        out[b, 0] = w0
+        out[b, 1] = w1
+        out[b, 2] = w2
+        out[b, 3] = w3
+'''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """How many random bits a normal takes and in which type it is computed.
+
+    ``lanes`` normals (or uniforms) come from one Philox call.
+    """
+
+    normals: str
+    uniforms: str
+    lanes: int
+    real: Real
+
+
+def resolution(bits: Bits, real: Real) -> Resolution:
+    """53-bit noise is always computed in float64; 32-bit noise in the asked type."""
+    if bits == 53:
+        return Resolution(normals="normals_53", uniforms="uniforms_53", lanes=2, real="float64")
+    suffix = "32_in_64" if real == "float64" else "32_in_32"
+    return Resolution(
+        normals=f"normals_{suffix}", uniforms=f"uniforms_{suffix}", lanes=4, real=real
+    )
+
+
+def numba_text(real: Real) -> str:
+    """Scalar numba source of the whole arithmetic, to stand at the head of a module."""
+    functions = decorated(body_of(philox) + body_of(box_muller), 'njit(forceinline=True, error_model="numpy")')
+    if real == "float32":
+        functions = with_typed_literals(functions, "np.float32")
+    return f"{_NUMBA_HEADER}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
+
+
+@functools.cache
+def filler(bits: Bits, real: Real, block: int = 256) -> ModuleType:
+    """Compiled loops over a block of particles.
+
+    ``fill_normals(out, rows, ids, first, index, *address)`` writes the entries of the tapes of
+    the particles ids[first : first + block], from Philox index on, to the flat array out of
+    rows x block numbers; ``fill_uniforms`` likewise. A block of constant length vectorises
+    without a remainder, so that no particle's arithmetic depends on its neighbours. ``tape`` and
+    ``integers`` serve any number of particles.
+    """
+    way = resolution(bits, real)
+    lanes = range(way.lanes)
+    text = numba_text(way.real) + _FILL.format(
+        block=block,
+        lanes=way.lanes,
+        targets=", ".join(f"z{k}" for k in lanes),
+        normals=way.normals,
+        uniforms=way.uniforms,
+        stores="\n            ".join(f"out[np.uint64(({way.lanes} * i + {k}) * BLOCK + b)] = z{k}" for k in lanes),
+    )
+    return load(text)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Array flavour of the shared text: ``philox4x32`` and the functions of ``box_muller``."""
+
+    philox4x32: Callable[..., Any]
+    functions: ModuleType
+
+
+@functools.cache
+def arithmetic(backend: Literal["numpy", "torch"]) -> Arithmetic:
+    """The shared text on arrays or tensors."""
+    if backend == "numpy":
+        return Arithmetic(philox.philox4x32, box_muller)
+    functions = decorated(body_of(philox) + body_of(box_muller), "staticmethod")
+    text = _TORCH_HEADER + "\n\n" + _PHILOX_CONSTANTS + "\n" + functions.replace("@staticmethod\n", "")
+    module = load(text)
+    return Arithmetic(module.philox4x32, module)

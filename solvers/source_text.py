@@ -1,0 +1,58 @@
+"""Python source as data: what the generators of fast modules share.
+
+Text is parsed, checked and rewritten with ``ast``; nothing here runs it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import ModuleType
+
+_BODY = "# body:"
+
+
+def body_of(module: ModuleType) -> str:
+    """The functions of a module below its ``# body:`` line, as text."""
+    text = inspect.getsource(module)
+    return text[text.index("\n", text.index("\n" + _BODY) + 1) :]
+
+
+class _TypedLiterals(ast.NodeTransformer):
+    """Every float literal becomes a name; ``names`` maps it to the value."""
+
+    def __init__(self) -> None:
+        self.names: dict[float, str] = {}
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if not isinstance(node.value, float):
+            return node
+        name = self.names.setdefault(node.value, f"literal_{len(self.names)}")
+        return ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node)
+
+
+def with_typed_literals(text: str, real: str) -> str:
+    """The same text with float literals read from globals of type ``real``.
+
+    numba gives a bare literal the type float64 and would carry a float32 expression up to
+    float64 with it. ``real`` is the name of a type that the text's header has in scope.
+    """
+    rewrite = _TypedLiterals()
+    tree = ast.fix_missing_locations(rewrite.visit(ast.parse(text)))
+    head = "\n".join(f"{name} = {real}({value!r})" for value, name in rewrite.names.items())
+    return f"{head}\n\n\n{ast.unparse(tree)}\n"
+
+
+def decorated(text: str, decorator: str) -> str:
+    """The same functions, each under this decorator, annotations and docstrings dropped."""
+    tree = ast.parse(text)
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        node.decorator_list = [ast.parse(decorator, mode="eval").body]
+        node.returns = None
+        for argument in node.args.args:
+            argument.annotation = None
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.unparse(ast.fix_missing_locations(tree))
