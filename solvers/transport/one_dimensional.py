@@ -1,0 +1,167 @@
+"""Exact W2 in one dimension: W2^2 = int_0^1 (Q_mu(u) - Q_nu(u))^2 du, Q the quantile functions.
+
+Every law here is a list of pieces (mass, left, right): a sample is an atom, a grid cell spreads
+its mass evenly. Both quantile functions are then piecewise linear and the integral is a finite
+sum, exact up to rounding. It is taken from both ends to the median, so that tails of mass 1e-14
+keep their relative accuracy and distances down to 1e-12 of the spread can be told from zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError
+
+from .interval import DistanceInterval
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Pieces(NamedTuple):
+    """A law as pieces in increasing order: masses that sum to one, left ends, right ends."""
+
+    mass: FloatArray
+    left: FloatArray
+    right: FloatArray
+
+    def mirrored(self) -> Pieces:
+        """The same law read from the right."""
+        return Pieces(*(np.ascontiguousarray(a[::-1]) for a in (self.mass, self.right, self.left)))
+
+
+def sample_pieces(x: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Pieces:
+    """Atoms at the samples x (n,), with non-negative weights (n,), equal by default."""
+    points = np.asarray(x, dtype=float).reshape(-1)
+    if points.size == 0 or not np.all(np.isfinite(points)):
+        raise ArgumentError("W2 needs at least one sample, all of them finite")
+    if weights is None:
+        points = np.sort(points)
+        return Pieces(np.full(points.size, 1 / points.size), points, points)
+    mass = np.asarray(weights, dtype=float).reshape(-1)
+    if mass.shape != points.shape:
+        raise ArgumentError(f"need one weight per sample, got {mass.size} for {points.size}")
+    order = np.argsort(points, kind="stable")
+    points = points[order]
+    return Pieces(_normalised(mass[order]), points, points)
+
+
+def grid_pieces(masses: npt.ArrayLike, edges: npt.ArrayLike) -> Pieces:
+    """The piecewise constant density with these cell masses (n,) between these edges (n + 1,)."""
+    mass = np.ascontiguousarray(masses, dtype=float)
+    at = np.ascontiguousarray(edges, dtype=float)
+    if mass.ndim != 1 or at.shape != (mass.size + 1,):
+        raise ArgumentError(f"n masses need n + 1 edges, got {mass.shape} and {at.shape}")
+    if not (np.all(np.isfinite(at)) and np.all(np.diff(at) > 0)):
+        raise ArgumentError("grid edges must be finite and increasing")
+    return Pieces(_normalised(mass), at[:-1].copy(), at[1:].copy())
+
+
+def _normalised(mass: FloatArray) -> FloatArray:
+    total = mass.sum()
+    if not (np.isfinite(total) and total > 0) or mass.min() < 0:
+        raise ArgumentError("masses must be >= 0, finite, and not all zero")
+    return np.asarray(mass / total)
+
+
+def w2_pieces(a: Pieces, b: Pieces) -> float:
+    """W2 between two laws given as pieces."""
+    from .quantile_kernels import quantile_cost
+
+    cost = quantile_cost(*a, *b, 0.5) + quantile_cost(*a.mirrored(), *b.mirrored(), 0.5)
+    return float(np.sqrt(cost))
+
+
+def w2_samples(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    weights_x: npt.ArrayLike | None = None,
+    weights_y: npt.ArrayLike | None = None,
+) -> float:
+    """W2 between two empirical laws on the line; not squared.
+
+    Parameters
+    ----------
+    x, y : arrays of n and m samples
+    weights_x, weights_y : arrays (n,) and (m,), optional
+        Non-negative; normalised here.
+    """
+    a, b = sample_pieces(x, weights_x), sample_pieces(y, weights_y)
+    if weights_x is None and weights_y is None and a.left.size == b.left.size:
+        return float(np.sqrt(np.mean((a.left - b.left) ** 2)))
+    return w2_pieces(a, b)
+
+
+def w2_grids(
+    masses_a: npt.ArrayLike,
+    edges_a: npt.ArrayLike,
+    masses_b: npt.ArrayLike,
+    edges_b: npt.ArrayLike,
+) -> float:
+    """W2 between two piecewise constant densities, on equal or different grids; not squared.
+
+    Exact for the piecewise constant laws. Against the smooth laws with the same cell masses the
+    error is second order in the cell width h and never more than 2 h.
+    """
+    return w2_pieces(grid_pieces(masses_a, edges_a), grid_pieces(masses_b, edges_b))
+
+
+def w2_samples_grid(
+    x: npt.ArrayLike,
+    masses: npt.ArrayLike,
+    edges: npt.ArrayLike,
+    *,
+    weights: npt.ArrayLike | None = None,
+) -> float:
+    """W2 between an empirical law and a piecewise constant density; not squared."""
+    return w2_pieces(sample_pieces(x, weights), grid_pieces(masses, edges))
+
+
+def w2_samples_binned(x: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = 65536) -> DistanceInterval:
+    """W2 between two samples from histograms on common bins: no sorting, with a proved error.
+
+    Let A, B be the means of the bins that X, Y fall into, v_x = E Var(X | bin) and v_y alike. The
+    monotone coupling of (X, Y) induces the monotone coupling of (A, B), whose cost is W~^2, and in
+    X - Y = (A - B) + (e_x - e_y) the offset e_x has mean zero given A. So
+
+        |W2^2 - W~^2| <= 2 sqrt(v_x E Var(B|A)) + 2 sqrt(v_y E Var(A|B)) + (sqrt v_x + sqrt v_y)^2,
+
+    second order in the bin width, and also |W2 - W~| <= sqrt v_x + sqrt v_y by the triangle.
+
+    Parameters
+    ----------
+    x, y : arrays of n and m samples
+    bins : int
+        Number of equal bins over the common range.
+    """
+    from .quantile_kernels import bin_offsets, monotone_spread
+
+    samples = [np.ascontiguousarray(s, dtype=float).reshape(-1) for s in (x, y)]
+    if bins < 1 or min(s.size for s in samples) == 0:
+        raise ArgumentError("need at least one bin and one sample on each side")
+    low = min(s.min() for s in samples)
+    high = max(s.max() for s in samples)
+    if not np.isfinite(high - low):
+        raise ArgumentError("W2 needs finite samples")
+    width = max((high - low) / bins, np.spacing(max(abs(low), abs(high), 1e-300)))
+    binned, variances = [], []
+    for s in samples:
+        counts, offsets = np.zeros(bins), np.zeros(bins)
+        squares = bin_offsets(s, low, width, counts, offsets)
+        full = np.flatnonzero(counts)
+        shift = offsets[full] / counts[full]
+        place = low + (full + 0.5) * width + shift
+        variances.append(max(squares - (counts[full] * shift**2).sum(), 0.0) / s.size)
+        binned.append((counts[full] / s.size, place))
+    cost, spread_b, spread_a = monotone_spread(*binned[0], *binned[1])
+    v_x, v_y = variances
+    triangle = np.sqrt(v_x) + np.sqrt(v_y)
+    error = 2 * np.sqrt(v_x * spread_b) + 2 * np.sqrt(v_y * spread_a) + triangle**2
+    rounding = 1e-13 * (high - low)
+    middle = np.sqrt(cost)
+    lower = max(np.sqrt(max(cost - error, 0.0)), middle - triangle) - rounding
+    upper = min(np.sqrt(cost + error), middle + triangle) + rounding
+    return DistanceInterval(lower=max(float(lower), 0.0), upper=float(upper), how="binned")
