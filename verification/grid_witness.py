@@ -1,0 +1,122 @@
+"""The grid witness: densities of the flow on grids, as curves with numerical half-widths.
+
+Functionals of several densities at once (a distance between two copies, an action along a path)
+are evaluated on every resolution and extrapolated, like those of one density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import AssumptionError
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy
+
+from .curves import Curve
+
+if TYPE_CHECKING:
+    from solvers.densities import DensityPath, DensityState
+
+FloatArray = npt.NDArray[np.float64]
+
+LARGEST_DIMENSION = 2
+
+
+def density_path(
+    energy: Energy, start: InitialLaw, times: Sequence[float], *, claim: str
+) -> DensityPath:
+    """The flow from ``start`` at time 0 and at these times, refined until relative entropy is.
+
+    Raises
+    ------
+    AssumptionError
+        When the dimension is beyond the grid.
+    """
+    from solvers.densities import solve_fokker_planck
+
+    if energy.dim > LARGEST_DIMENSION:
+        raise AssumptionError(
+            claim, [f"the grid witness needs dimension <= {LARGEST_DIMENSION}, got {energy.dim}"]
+        )
+    return solve_fokker_planck(energy, start, sorted({0.0, *times}))
+
+
+def curve(path: DensityPath, quantity: str) -> Curve:
+    """KL, chi2, FI or W2 (to pi, one dimension) along the path."""
+    method = {
+        "KL": path.relative_entropy,
+        "chi2": path.chi_square,
+        "FI": path.fisher_information,
+        "W2": path.w2_to_gibbs,
+    }[quantity]
+    values, widths = method()
+    return Curve(quantity=quantity, times=path.times, values=values, numerical=widths)
+
+
+def on_one_grid(
+    energy: Energy, starts: Sequence[InitialLaw], times: Sequence[float], *, claim: str
+) -> list[DensityPath]:
+    """Flows of several starts on the same grids: the finest box and resolution any of them asks."""
+    from solvers.densities import solve_fokker_planck
+
+    alone = [density_path(energy, start, times, claim=claim) for start in starts]
+    box = [
+        (min(p.grid.box[k][0] for p in alone), max(p.grid.box[k][1] for p in alone))
+        for k in range(energy.dim)
+    ]
+    spacing = [
+        min((p.grid.box[k][1] - p.grid.box[k][0]) / p.grid.shape[k] for p in alone)
+        for k in range(energy.dim)
+    ]
+    cells = [_power_of_two((high - low) / h) for (low, high), h in zip(box, spacing, strict=True)]
+    moments = sorted({0.0, *times})
+    return [solve_fokker_planck(energy, s, moments, box=box, cells=cells) for s in starts]
+
+
+def _power_of_two(cells: float) -> int:
+    return int(2 ** np.ceil(np.log2(max(cells * (1 - 1e-9), 64))))
+
+
+def of_levels(
+    paths: Sequence[DensityPath],
+    function: Callable[[Sequence[Sequence[DensityState]]], npt.ArrayLike],
+) -> tuple[FloatArray, FloatArray]:
+    """A functional of whole paths: evaluated on every resolution, extrapolated.
+
+    Parameters
+    ----------
+    paths : flows on the same grids
+    function : callable
+        Takes, for each path, its states in time order on one resolution; returns an array.
+
+    Returns
+    -------
+    value, half_width : arrays of the shape that ``function`` returns
+    """
+    from solvers.densities.extrapolation import extrapolate
+
+    times = range(len(paths[0].times))
+    rows = [
+        np.asarray(function([[level.state(k) for k in times] for level in levels]), dtype=float)
+        for levels in zip(*(path.levels for path in paths), strict=True)
+    ]
+    return extrapolate(np.array(rows))
+
+
+def w2_between(a: DensityState, b: DensityState) -> float:
+    """Exact W2 of two one-dimensional cell densities."""
+    from solvers.transport.one_dimensional import w2_grids
+
+    return float(w2_grids(a.masses, a.grid.edges[0], b.masses, b.grid.edges[0]))
+
+
+def w2_between_paths(a: DensityPath, b: DensityPath) -> Curve:
+    """W2 between two flows on the same one-dimensional grids, at every time."""
+    values, widths = of_levels(
+        [a, b], lambda s: [w2_between(x, y) for x, y in zip(*s, strict=True)]
+    )
+    return Curve(quantity="W2", times=a.times, values=values, numerical=widths)

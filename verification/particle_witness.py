@@ -1,0 +1,184 @@
+"""The particle witness: Langevin samples at given times, with statistical and time-step widths.
+
+Two coupled runs share one Brownian path: ULA with step h and ULA with step 2h. ULA has weak order
+one, so the difference of the two is, to leading order, the bias of the finer one:
+
+    value = estimate at h,   numerical half-width = |estimate at 2h - estimate at h| + its noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy
+
+from .claim import Context
+from .curves import Curve
+
+if TYPE_CHECKING:
+    from solvers.particles.scheme import Scheme
+
+FloatArray = npt.NDArray[np.float64]
+
+LARGEST_STEP = 0.005
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshots:
+    """Particles at times: ``fine`` (T, n, d) from step h, ``coarse`` from step 2h, coupled."""
+
+    times: FloatArray
+    fine: FloatArray
+    coarse: FloatArray
+    confidence: float
+
+    def mean(self, f: Callable[[FloatArray], FloatArray], quantity: str) -> Curve:
+        """E f(X_t) with a central-limit half-width; f takes (n, d) to (n,)."""
+        z = normal_quantile(self.confidence)
+        values, statistical, numerical = [], [], []
+        for x, y in zip(self.fine, self.coarse, strict=True):
+            here, there = f(x), f(y)
+            root = math.sqrt(here.size)
+            values.append(here.mean())
+            statistical.append(z * here.std(ddof=1) / root)
+            gap = there - here
+            numerical.append(abs(gap.mean()) + z * gap.std(ddof=1) / root)
+        return Curve(
+            quantity=quantity,
+            times=self.times,
+            values=np.array(values),
+            numerical=np.array(numerical),
+            statistical=np.array(statistical),
+            confidence=self.confidence,
+        )
+
+
+def normal_quantile(confidence: float) -> float:
+    """z with P(|N(0,1)| <= z) = confidence."""
+    from scipy.special import ndtri
+
+    return float(-ndtri((1.0 - confidence) / 2.0))
+
+
+def step_for(energy: Energy, box: Sequence[tuple[float, float]], shortest: float) -> float:
+    """A step size at which ULA and its double are stable on a box, and that divides time well.
+
+    h <= 1 / (2 sup |Hess U|) over a lattice of the box, h <= ``LARGEST_STEP``, and at least 20
+    steps up to the shortest time.
+    """
+    axes = [np.linspace(low, high, 65 if energy.dim == 1 else 33) for low, high in box]
+    points = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
+    curvature = np.abs(np.linalg.eigvalsh(energy.hessian(points))).max()
+    return float(min(LARGEST_STEP, 0.5 / max(curvature, 1e-12), shortest / 20.0))
+
+
+def snapshots(
+    energy: Energy,
+    start: InitialLaw,
+    times: Sequence[float],
+    context: Context,
+    *,
+    stream: str,
+    step_size: float,
+    mutate: Callable[[Scheme], Scheme] | None = None,
+    particles: int | None = None,
+) -> Snapshots:
+    """ULA particles at these times, from exact draws of the start.
+
+    The step is shrunk so that an even number of steps ends at every time.
+
+    Parameters
+    ----------
+    stream : str
+        Names the noise of this run under the seed.
+    step_size : float
+        At most; see ``step_for``.
+    mutate : callable or None
+        Wraps the scheme, for negative controls.
+    particles : int or None
+        Instead of what the budget allows at this look.
+    """
+    from solvers.evolve import simulate
+    from solvers.noise import Noise
+    from solvers.particles.ula import ula
+
+    unit = _common_unit(times)
+    per_unit = 2 * math.ceil(unit / (2.0 * step_size))
+    h = unit / per_unit
+    scheme = mutate(ula) if mutate else ula
+    runs = [
+        simulate(
+            energy,
+            chosen,
+            start,
+            step_size=h,
+            times=list(times),
+            particles=particles or context.particles,
+            noise=Noise(context.seed, stream),
+            backend=context.backend,
+            device=context.device,
+        )
+        for chosen in (scheme, every_second_step(scheme))
+    ]
+    return Snapshots(
+        times=np.asarray(times, dtype=float),
+        fine=np.asarray(runs[0].snapshots),
+        coarse=np.asarray(runs[1].snapshots),
+        confidence=context.confidence,
+    )
+
+
+def _common_unit(times: Sequence[float]) -> float:
+    """The largest time of which all the given ones are multiples, to a thousandth of the least."""
+    shortest = min(times)
+    for parts in range(1, 1001):
+        unit = shortest / parts
+        if all(abs(t / unit - round(t / unit)) < 1e-6 for t in times):
+            return unit
+    return shortest / 1000
+
+
+def every_second_step(scheme: Scheme) -> Scheme:
+    """The scheme at twice the step size on the same Brownian path.
+
+    At even calls it keeps the normals; at odd calls it moves by 2h with (xi_1 + xi_2)/sqrt(2).
+    After an even number of calls it stands at the same time as the scheme itself.
+    """
+    from dataclasses import replace
+
+    from solvers.particles.language import where
+
+    def init(x: Any, energy: Any) -> dict[str, Any]:
+        return {**scheme.init(x, energy), "pending": 0.0 * x, "odd": 0.0 * x[0]}
+
+    def step(
+        state: dict[str, Any], energy: Any, h: Any, draw: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        inner = {k: v for k, v in state.items() if k not in ("pending", "odd")}
+        noise = draw.normal
+        joined = _Given((state["pending"] + noise) / 2.0**0.5, draw)
+        moved, info = scheme.step(inner, energy, 2.0 * h, joined)
+        odd = state["odd"] > 0.5
+        after = {k: where(odd, moved[k], inner[k]) for k in inner}
+        return {**after, "pending": noise, "odd": 1.0 - state["odd"]}, info
+
+    return replace(scheme, name=f"{scheme.name}, every second step", step=step, init=init)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Normals given, uniforms of the original draw."""
+
+    normal: Any
+    draw: Any
+
+    @property
+    def uniform(self) -> Any:
+        return self.draw.uniform
