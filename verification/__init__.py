@@ -1,0 +1,1 @@
+"""Theorem meets solver: claims, verdicts, the stored plan, the report, and the command line."""

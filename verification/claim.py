@@ -204,6 +204,6 @@ class Claim:
     settings: Callable[[], Sequence[Setting]]
     cases: Callable[[Setting, Literal["numba", "torch"]], Sequence[Case]]
     evaluate: Callable[[Setting, Sequence[Case], Context], Evidence]
-    adapt: Callable[[Energy | JointEnergy, InitialLaw | None, tuple[float, ...]], Setting] | None = (
-        None
-    )
+    adapt: (
+        Callable[[Energy | JointEnergy, InitialLaw | None, tuple[float, ...]], Setting] | None
+    ) = None

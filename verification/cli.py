@@ -1,0 +1,259 @@
+"""The command ``lvebm``. What it prints stands here; what it does stands in the modules it calls.
+
+Exit status of ``verify``: 0 nothing VIOLATED, UNDECIDED or failed, every control caught, at least
+one HOLDS; 1 something VIOLATED or a control missed; 2 something UNDECIDED; 3 bad input; 4 a
+solver failed. An interrupted run ends with 130 and can be taken up with ``--resume``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.live import Live
+
+from lvebm_theory.errors import LvebmError
+
+from . import screens
+from .discovery import BUILT_IN, claims, select
+from .subcommands import OpenGroup
+from .summary import Exit
+
+if TYPE_CHECKING:
+    from .session import Session
+
+# typer carries click's exceptions under a path of its own that changed between versions
+USAGE_ERROR: type[typer.BadParameter] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+INTERRUPTED = 130
+
+app = typer.Typer(
+    cls=OpenGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Confronts theorems about Langevin dynamics with grid and particle solvers.",
+)
+
+Potential = Annotated[
+    str | None, typer.Option(help="Potential U as a formula, such as 'x**4/4 - x**2'.")
+]
+Param = Annotated[
+    list[str] | None, typer.Option(help="name=value of a parameter in the energy; repeatable.")
+]
+Variables = Annotated[
+    str | None, typer.Option("--vars", help="Variables in order, such as 'x,y'; default: sorted.")
+]
+EnergyFile = Annotated[
+    str | None, typer.Option(help="file.py:name of an energy made with @energy or @joint_energy.")
+]
+Assume = Annotated[
+    bool, typer.Option("--assume-normalisable", help="Vouch that exp(-U) is integrable.")
+]
+Package = Annotated[str, typer.Option(help="Package in which claims are looked for.")]
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    potential: Potential = None,
+    param: Param = None,
+    variables: Variables = None,
+    energy: EnergyFile = None,
+    start: Annotated[
+        str | None, typer.Option(help="Initial law, such as 'normal(1.2, 0.25)' per coordinate.")
+    ] = None,
+    times: Annotated[
+        str | None, typer.Option(help="Times, increasing, such as '0.05,0.2,1,3'.")
+    ] = None,
+    claims_: Annotated[
+        str | None, typer.Option("--claims", help="Names of claims, with commas; default: all.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
+    alpha: Annotated[
+        float, typer.Option(help="Chance that any finding of the run is wrongly VIOLATED.")
+    ] = 1e-6,
+    jobs: Annotated[int, typer.Option(help="Processes, each on one thread.")] = 2,
+    out: Annotated[Path | None, typer.Option(help="Results folder.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print findings.json on standard output, nothing else.")
+    ] = False,
+    backend: Annotated[str, typer.Option(help="Particles by numba or torch.")] = "numba",
+    device: Annotated[str, typer.Option(help="cpu or cuda (with --backend torch).")] = "cpu",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up the run that --out (or the newest) holds.")
+    ] = False,
+    assume_normalisable: Assume = False,
+    package: Package = BUILT_IN,
+) -> int:
+    """Confronts the claims with solvers, on the catalogue's energies or on one of yours."""
+    from .admission import Options
+    from .session import open_session
+
+    options = Options(
+        potential=potential,
+        energy=energy,
+        parameters=tuple(param or ()),
+        variables=variables,
+        start=start,
+        times=times,
+        claims=claims_,
+        budget=budget,
+        seed=seed,
+        alpha=alpha,
+        backend=backend,
+        device=device,
+        assume_normalisable=assume_normalisable,
+        package=package,
+    )
+    if jobs < 1:
+        raise typer.BadParameter(f"--jobs must be at least 1, got {jobs}")
+    session, warnings = open_session(
+        options if _asks_something(ctx) or not resume else None, out=out, resume=resume
+    )
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return _verify(session, jobs=jobs, as_json=as_json)
+
+
+# options that do not shape the plan: a resumed run may differ in them
+FREE = {"jobs", "out", "as_json", "resume"}
+
+
+def _asks_something(ctx: typer.Context) -> bool:
+    """True when an option that shapes the plan stands on the command line."""
+    named = (ctx.get_parameter_source(name) for name in ctx.params if name not in FREE)
+    return any(source is not None and source.name == "COMMANDLINE" for source in named)
+
+
+def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
+    console = screens.screen(stderr=as_json)
+    table = screens.LiveTable(session.plan)
+    say(f"{session.plan.measured} findings planned; results go to {session.folder.path}")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            if console.is_terminal:
+                with Live(table, console=console, refresh_per_second=4, transient=True):
+                    content = session.run(jobs=jobs, listener=table.hear)
+            else:
+                content = session.run(
+                    jobs=jobs,
+                    listener=lambda p: say(line) if (line := screens.progress_line(p)) else None,
+                )
+    except KeyboardInterrupt:
+        say(
+            "interrupted; every finished finding is kept: "
+            f"lvebm verify --resume --out {session.folder.path}"
+        )
+        return INTERRUPTED
+    findings, status = session.findings(content), session.status(content)
+    if as_json:
+        sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    where = f"report: {session.folder.report_file}   findings: {session.folder.findings_file}"
+    console.print(screens.last_screen(session.plan, findings, status, where))
+    return int(status)
+
+
+@app.command("list")
+def list_(package: Package = BUILT_IN) -> int:
+    """Names every claim."""
+    screens.screen().print(screens.claims_table(claims(package)))
+    return 0
+
+
+@app.command()
+def show(
+    claim: Annotated[str, typer.Argument(help="Name of a claim.")], package: Package = BUILT_IN
+) -> int:
+    """Statements, sources, assumptions, settings and controls of one claim."""
+    screens.screen().print(screens.claim_page(select([claim], package)[claim]))
+    return 0
+
+
+@app.command()
+def constants(
+    potential: Potential = None,
+    param: Param = None,
+    variables: Variables = None,
+    energy: EnergyFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object only.")] = False,
+    assume_normalisable: Assume = False,
+) -> int:
+    """Spectral gap, log-Sobolev, smoothness, convexity and dissipativity, with bounds."""
+    from lvebm_theory.constants import constants_of
+
+    from .admission import Options, admit_energy
+
+    if potential is None and energy is None:
+        raise typer.BadParameter("constants needs --potential or --energy")
+    options = Options(
+        potential=potential,
+        energy=energy,
+        parameters=tuple(param or ()),
+        variables=variables,
+        assume_normalisable=assume_normalisable,
+    )
+    admitted = admit_energy(options)
+    for warning in admitted.warnings:
+        say(f"warning: {warning}")
+    with contextlib.redirect_stdout(sys.stderr):
+        found = constants_of(admitted.whole).as_json()
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    else:
+        console = screens.screen()
+        console.print(screens.constants_table(potential or str(energy), found))
+        console.print(f"exp(-U) normalisable: {admitted.normalisable}")
+    return 0
+
+
+@app.command()
+def report(directory: Annotated[Path, typer.Argument(help="Results folder.")]) -> int:
+    """Writes report.html again from the stored results of a run, finished or not."""
+    from .session import rewrite_report
+
+    screens.screen().print(str(rewrite_report(directory)), soft_wrap=True)
+    return 0
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; returns its exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        status = app(args=arguments, standalone_mode=False)
+    except LvebmError as error:
+        say(f"error: {error}")
+        return int(Exit.BAD_INPUT)
+    except USAGE_ERROR as error:
+        say(f"error: {error.format_message()}")
+        return int(Exit.BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return INTERRUPTED
+    except Exception:  # a fault of ours must not read as one of the verdicts 1 and 2
+        traceback.print_exc()
+        return int(Exit.FAILED)
+    return int(status or 0)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""report.html: one page that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from .. import wording
+from ..finding import Finding
+from ..plan import Plan
+from ..store import Folder
+from ..summary import Exit, exit_status, summarise
+from .claim_section import anchor, badge, claim_section
+from .html import Html, join, table, tag
+from .results import read_curves
+
+
+def render(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> str:
+    """The page of a run, from what its folder holds.
+
+    Parameters
+    ----------
+    content : mapping
+        What findings.json holds; fewer findings than planned for a run that is not finished.
+    """
+    findings = [Finding.from_json(row) for row in content["findings"]]
+    summaries = summarise(findings)
+    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    title = f"lvebm verify: {content['energy']}"
+    sections = [
+        claim_section(plan, summary, read_curves(folder, summary.claim)) for summary in summaries
+    ]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("style", Html(style)),
+    )
+    body = tag(
+        "body",
+        tag("h1", title),
+        _banner(plan, findings),
+        _facts(plan, content),
+        _constants(content["constants"]),
+        _summary(summaries),
+        _omitted(plan),
+        *sections,
+    )
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def _banner(plan: Plan, findings: list[Finding]) -> Html:
+    missing = len(plan.cases) - len(findings)
+    if missing:
+        said = f"This run is not finished: {missing} of {len(plan.cases)} findings are missing."
+        return tag("p", said, class_="banner status-2")
+    status: Exit = exit_status(findings)
+    said = f"{status.sentence} (exit status {int(status)})"
+    return tag("p", said, class_=f"banner status-{int(status)}")
+
+
+def _facts(plan: Plan, content: Mapping[str, Any]) -> Html:
+    request = plan.request
+    facts = {
+        "version": content["version"],
+        "budget": content["budget"],
+        "seed": str(content["seed"]),
+        "alpha": f"{content['alpha']:g}, spent over {plan.measured} planned findings",
+        "particles": f"{request.backend} on {request.device}",
+        "exp(-U) normalisable": request.normalisable,
+        "plan": plan.digest[:16],
+    }
+    if request.times:
+        facts["times"] = ", ".join(f"{t:g}" for t in request.times)
+    return tag(
+        "dl",
+        *(tag(k, v) for pair in facts.items() for k, v in zip(("dt", "dd"), pair, strict=True)),
+    )
+
+
+def _constants(constants: Mapping[str, Mapping[str, Any]]) -> Html:
+    if not constants:
+        return Html()
+    rows = [
+        [
+            name,
+            *(wording.number(c[k], 9) for k in ("value", "lower", "upper")),
+            c["how"],
+            c["source"],
+        ]
+        for name, c in constants.items()
+    ]
+    head = ("constant", "value", "lower", "upper", "how", "source")
+    return tag("section", tag("h2", "Constants"), table(head, rows, numeric=(1, 2, 3)))
+
+
+def _summary(summaries: list[Any]) -> Html:
+    rows = []
+    for summary in summaries:
+        telling = summary.telling
+        rows.append(
+            [
+                tag("a", summary.claim, href=f"#{anchor(summary.claim)}"),
+                badge(summary.verdict),
+                wording.counts(summary),
+                "—" if telling is None else wording.comparison(telling),
+                "—" if telling is None else wording.number(telling.slack, 3),
+                wording.per_cent(summary.sensitivity),
+                wording.caught(summary),
+            ]
+        )
+    head = (
+        "claim",
+        "verdict",
+        "findings",
+        "measured against predicted",
+        "slack",
+        "sensitivity",
+        "controls caught",
+    )
+    note = tag(
+        "p",
+        "Slack is bound over measured. Sensitivity is the smallest falsification, of 1, 3, 10, 30 "
+        "and 100 per cent, that would have been caught. A control is a statement or a solver made "
+        "false on purpose; it must come out VIOLATED.",
+        class_="quiet",
+    )
+    return tag("section", tag("h2", "Claims"), table(head, rows, numeric=(4, 5)), note)
+
+
+def _omitted(plan: Plan) -> Html:
+    if not plan.omitted:
+        return Html()
+    items = [tag("li", f"{name}: {reason}") for name, reason in plan.omitted.items()]
+    return join([tag("h3", "Left out"), tag("ul", *items)])

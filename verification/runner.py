@@ -1,0 +1,267 @@
+"""Runs a stored plan: groups of cases in worker processes, each finished group stored at once.
+
+Every group runs on one thread of one process, so that no result depends on how many run beside
+it or in which order; ``jobs`` is the number of processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from .claim import Setting
+from .decide import Verdict
+from .evaluation import (
+    CaseRecord,
+    evaluate_cases,
+    finding_of,
+    settled_finding,
+    shared_provenance,
+)
+from .finding import Finding
+from .plan import Group, Plan, PlannedCase
+from .request import setting_of, subject_of
+from .store import Folder
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ),
+    "1",
+)
+CONSTANTS = -1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What the caller hears while a plan runs.
+
+    ``group`` is None for the constants of the user's energy; ``findings`` is None when the group
+    has begun and its findings when it is finished.
+    """
+
+    group: Group | None
+    findings: tuple[Finding, ...] | None = None
+
+
+Listener = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """Listens to nothing."""
+
+
+# in a worker process --------------------------------------------------------------------------
+
+
+def _begin_worker() -> None:
+    # an interrupt is for the parent, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@cache
+def _stored_plan(folder: str) -> tuple[Plan, tuple[Group, ...]]:
+    plan = Folder(folder).plan()
+    return plan, plan.groups
+
+
+def work(folder: str, index: int) -> None:
+    """Measures one group of the plan stored in a folder, and stores its findings there."""
+    plan, groups = _stored_plan(folder)
+    # standard output belongs to the caller (it may be the findings file)
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if index == CONSTANTS:
+            Folder(folder).write_constants(plan, user_constants(plan))
+        else:
+            _measure(Folder(folder), plan, groups[index])
+
+
+def _measure(folder: Folder, plan: Plan, group: Group) -> None:
+    from .discovery import claims
+
+    request = plan.request
+    provenance = shared_provenance(plan)
+    claim = claims(request.package)[group.claim]
+    setting = setting_of(request, group.claim, group.setting, of_user=group.of_user)
+    records, datasets = evaluate_cases(
+        claim,
+        setting,
+        [planned.case for planned in group.cases],
+        alpha_at=plan.alpha_at,
+        seed=request.seed,
+        budget=request.spending,
+        backend=request.backend,
+        device=request.device,
+    )
+    provenance |= _provenance_of(setting)
+    findings = [finding_of(c, records[c.case], provenance) for c in group.cases]
+    folder.write_piece(plan, group, findings, datasets)
+
+
+def _provenance_of(setting: Setting) -> dict[str, Any]:
+    """The energy of a setting, and its start, as text."""
+    parameters = {k: float(v) for k, v in setting.subject.parameters.items()}
+    start = None if setting.start is None else str(setting.start)
+    return {"energy": setting.subject.name, "parameters": parameters, "start": start}
+
+
+def user_constants(plan: Plan) -> dict[str, Any]:
+    """``{name: {value, lower, upper, how, source}}`` of the user's energy."""
+    from lvebm_theory.constants import constants_of
+    from lvebm_theory.protocols import JointEnergy
+
+    subject = subject_of(plan.request)
+    energy = subject.joint() if isinstance(subject, JointEnergy) else subject
+    return dict(constants_of(energy).as_json())
+
+
+# in the calling process -----------------------------------------------------------------------
+
+
+class _Workers:
+    """A pool of single-threaded worker processes that can be replaced when one dies."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool: Any = None
+
+    def submit(self, folder: str, index: int) -> Future[None]:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                max_workers=self._jobs, initializer=_begin_worker, env=ONE_THREAD
+            )
+        future: Future[None] = self._pool.submit(work, folder, index)
+        return future
+
+    def drop(self) -> None:
+        """Ends every worker at once."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+        self._pool = None
+
+
+def run_plan(
+    plan: Plan, folder: Folder, *, jobs: int, listener: Listener = silent
+) -> list[Finding]:
+    """Measures what the folder does not hold yet; returns all findings in the plan's order.
+
+    A worker process that dies (killed for memory, say) costs only its own group: the groups that
+    were under way are measured again one at a time, and one whose process dies once more is
+    reported SOLVER_FAILED.
+
+    Parameters
+    ----------
+    plan : Plan, stored in ``folder``
+    jobs : int
+        Number of worker processes.
+    listener : callable
+        Told when a group begins and when it is finished, those of an earlier run included.
+    """
+    groups = plan.groups
+    todo = []
+    for group in groups:
+        found = folder.read_piece(plan, group)
+        if found is None:
+            todo.append(group.index)
+        else:
+            listener(Progress(group=group, findings=tuple(found)))
+    if plan.request.of_user and folder.read_constants(plan) is None:
+        todo.insert(0, CONSTANTS)
+    for index in _finished(plan, folder, todo, jobs, listener):
+        if index != CONSTANTS:
+            found = folder.read_piece(plan, groups[index])
+            listener(Progress(group=groups[index], findings=tuple(found or ())))
+    return collect(plan, folder)
+
+
+def _finished(
+    plan: Plan, folder: Folder, todo: Iterable[int], jobs: int, listener: Listener
+) -> Iterator[int]:
+    """Indices of groups as they become finished."""
+    groups = plan.groups
+    workers = _Workers(jobs)
+    queue = deque(todo)
+    running: dict[Future[None], int] = {}
+    suspects: set[int] = set()
+
+    def may_begin() -> bool:
+        if not queue or len(running) >= jobs:
+            return False
+        # a suspect, under way when a process died, runs alone
+        return not running or not suspects & {queue[0], *running.values()}
+
+    try:
+        while queue or running:
+            while may_begin():
+                index = queue.popleft()
+                listener(Progress(group=None if index == CONSTANTS else groups[index]))
+                running[workers.submit(str(folder.path), index)] = index
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            errors = {running.pop(future): future.exception() for future in ended}
+            if any(isinstance(error, BrokenProcessPool) for error in errors.values()):
+                errors |= dict.fromkeys(running.values(), BrokenProcessPool())
+                running.clear()
+                workers.drop()
+            for index, error in errors.items():
+                if isinstance(error, BrokenProcessPool) and index not in suspects:
+                    suspects.add(index)
+                    queue.appendleft(index)
+                    continue
+                if error is not None:
+                    _write_failure(plan, folder, index, error)
+                yield index
+    finally:
+        workers.drop()
+
+
+def _write_failure(plan: Plan, folder: Folder, index: int, error: BaseException) -> None:
+    """SOLVER_FAILED for every case of a group that could not be measured or stored."""
+    if isinstance(error, BrokenProcessPool):
+        reason = "its process died twice (killed, or out of memory)"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    if index == CONSTANTS:
+        log.warning("the constants could not be found: %s", reason)
+        folder.write_constants(plan, {})
+        return
+    group = plan.groups[index]
+    record = CaseRecord()
+    text = "".join(traceback.format_exception(error))
+    record.fail(Verdict.SOLVER_FAILED, reason, traceback=text)
+    provenance = shared_provenance(plan)
+    findings = [finding_of(planned, record, provenance) for planned in group.cases]
+    folder.write_piece(plan, group, findings, [])
+
+
+def collect(plan: Plan, folder: Folder) -> list[Finding]:
+    """Findings of every finished or settled case, in the order of the plan."""
+    found: dict[PlannedCase, Finding] = {}
+    for group in plan.groups:
+        found |= zip(group.cases, folder.read_piece(plan, group) or (), strict=False)
+    provenance = shared_provenance(plan)
+    for planned in plan.cases:
+        if planned.settled is not None:
+            found[planned] = settled_finding(planned, provenance)
+    return [found[planned] for planned in plan.cases if planned in found]

@@ -1,0 +1,68 @@
+"""How numbers, verdicts and relations are written for a reader, on the screen and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .finding import Finding
+from .summary import WORST_FIRST, ClaimSummary
+
+SIGNS = {"AT_MOST": "≤", "AT_LEAST": "≥", "EQUAL": "=", "RATE": "="}
+
+
+def number(x: float | None, digits: int = 4) -> str:
+    """``x`` to a few significant digits; an em dash where there is none."""
+    return "—" if x is None else f"{x:.{digits}g}"
+
+
+def per_cent(x: float | None) -> str:
+    """``x`` as a percentage; an em dash where there is none."""
+    return "—" if x is None else f"{100 * x:g} %"
+
+
+def width(finding: Finding) -> float | None:
+    """Total half-width of the measurement."""
+    if finding.statistical is None or finding.numerical is None:
+        return None
+    return finding.statistical + finding.numerical
+
+
+def comparison(finding: Finding) -> str:
+    """``0.01234 ± 1e-05 ≤ 0.015``: what was measured against what was predicted."""
+    if finding.measured is None:
+        return "—"
+    bound = "∞" if finding.bound is None else number(finding.bound)
+    half = width(finding)
+    spread = "" if not half else f" ± {half:.1e}"
+    return f"{number(finding.measured)}{spread} {SIGNS[finding.relation]} {bound}"
+
+
+def place(finding: Finding) -> str:
+    """``double-well, t = 0.3, grid``: where a finding was made."""
+    time = "" if finding.time is None else f", t = {finding.time:g}"
+    return f"{finding.setting}{time}, {finding.witness}"
+
+
+def counts(summary: ClaimSummary) -> str:
+    """``HOLDS 12, UNDECIDED 1``: verdicts of a claim's own findings, the worst first."""
+    found = summary.counts
+    return ", ".join(f"{v.value} {found[v]}" for v in WORST_FIRST if found[v])
+
+
+def caught(summary: ClaimSummary) -> str:
+    """``2/2``, or ``1/2, missed: lost-factor``."""
+    if not summary.controls:
+        return "none planned"
+    lost = [control.name for control in summary.controls if not control.caught]
+    score = f"{len(summary.controls) - len(lost)}/{len(summary.controls)}"
+    return f"{score}, missed: {', '.join(lost)}" if lost else score
+
+
+def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Findings that ended without HOLDS, by the reason, in order of first appearance."""
+    by_reason: dict[str, list[Finding]] = {}
+    for finding in findings:
+        reason = finding.provenance.get("reason")
+        if reason is not None and finding.control is None:
+            by_reason.setdefault(f"{finding.verdict.value}: {reason}", []).append(finding)
+    return by_reason
