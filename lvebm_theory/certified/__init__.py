@@ -1,0 +1,40 @@
+"""Proofs about a single potential in ball arithmetic: tails, bounds of the Hessian, the gap.
+
+Everything returned here is proved by enclosures (python-flint), never by sampling; what could not
+be proved is said so. Submodules, and with them flint and SymPy, load at first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE = {
+    "Normalisability": "normalisable",
+    "certify_normalisable": "normalisable",
+    "Tail": "tail",
+    "certify_tail": "tail",
+    "truncation_box": "truncation",
+    "hessian_bounds": "hessian",
+    "dissipativity": "dissipative",
+    "certified_gap_1d": "gap",
+    "certified_integral": "integral",
+}
+
+__all__ = [
+    "Normalisability",
+    "Tail",
+    "certified_gap_1d",
+    "certified_integral",
+    "certify_normalisable",
+    "certify_tail",
+    "dissipativity",
+    "hessian_bounds",
+    "truncation_box",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,144 @@
+"""What the proofs work on: a formula in which every parameter is an exact number."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import flint
+import sympy
+
+from ..errors import AssumptionError
+from ..formula.expression import differentiate, exact_numbers, stabilised
+from ..formula.program import Program, lower
+from ..protocols import Energy
+from .algebras import INTERVALS
+from .evaluation import bind
+from .growth_algebra import GrowthAlgebra
+from .interval import Interval
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: bits of the balls; proofs need a few more than a double so that rounding never decides a sign
+PRECISION = 80
+
+
+def precisely(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function at the precision of the proofs."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        with flint.ctx.workprec(max(PRECISION, flint.ctx.prec)):
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+@dataclass(frozen=True)
+class Potential:
+    """U(x) as an expression in d symbols and exact numbers.
+
+    Parameters
+    ----------
+    expression : SymPy expression
+    symbols : tuple of SymPy symbols, the coordinates in order
+    """
+
+    expression: Any
+    symbols: tuple[Any, ...]
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return len(self.symbols)
+
+    @functools.cached_property
+    def gradient(self) -> tuple[Any, ...]:
+        """First derivatives."""
+        return tuple(differentiate(self.expression, s) for s in self.symbols)
+
+    @functools.cached_property
+    def hessian(self) -> tuple[tuple[Any, ...], ...]:
+        """Second derivatives."""
+        return tuple(tuple(differentiate(g, s) for s in self.symbols) for g in self.gradient)
+
+    @functools.cached_property
+    def quadratic_form(self) -> Any:
+        """The constant Hessian as a SymPy matrix of numbers, None when U is not quadratic."""
+        if not self.expression.is_polynomial(*self.symbols):
+            return None
+        polynomial = sympy.Poly(self.expression, *self.symbols)
+        if polynomial.total_degree() > 2:
+            return None
+        return sympy.hessian(polynomial.as_expr(), self.symbols)
+
+    @functools.cached_property
+    def smooth(self) -> bool:
+        """True when the formula has no kink: no |.|, max, min, sign or fractional power."""
+        if self.expression.has(sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.Heaviside):
+            return False
+        return all(
+            p.exp.is_Integer or not p.exp.is_Rational or p.exp < 0 or _positive(p.base)
+            for p in self.expression.atoms(sympy.Pow)
+        )
+
+    def program(self, *expressions: Any) -> Program:
+        """The ball program of some expressions in the coordinates."""
+        return lower(expressions, self.symbols, (), "ball")
+
+    def on_intervals(self, *expressions: Any) -> Callable[[Sequence[Interval]], list[Interval]]:
+        """Expressions (by default U) as a function of boxes."""
+        return _bound(self.symbols, expressions or (self.expression,), None)
+
+    def on_rays(self, radius: Any, *expressions: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        """Expressions (by default U) as functions of growing coordinates on [radius, inf)."""
+        program = self.program(*(expressions or (self.expression,)))
+        return bind(program, GrowthAlgebra(radius))
+
+
+@functools.lru_cache(maxsize=512)
+def _bound(symbols: tuple[Any, ...], expressions: tuple[Any, ...], _: None) -> Callable[..., Any]:
+    return bind(lower(expressions, symbols, (), "ball"), INTERVALS)
+
+
+def _positive(base: Any) -> bool:
+    """True when a base is visibly a sum of a positive number and squares, or an exponential."""
+    if base.is_positive:
+        return True
+    if base.is_Add:
+        constant, rest = base.as_coeff_Add()
+        squares = (
+            all(t.as_coeff_Mul()[0] > 0 and t.as_coeff_Mul()[1].is_nonnegative for t in rest.args)
+            if rest.is_Add
+            else rest.is_nonnegative
+        )
+        return bool(constant > 0 and squares)
+    return bool(base.func is sympy.exp)
+
+
+def potential_of(energy: Energy | Potential) -> Potential:
+    """The formula behind an energy with its parameter values in place, read as decimals.
+
+    Raises
+    ------
+    AssumptionError
+        For an energy without a formula: nothing can be proved about it here.
+    """
+    if isinstance(energy, Potential):
+        return energy
+    formula = getattr(energy, "formula", None)
+    if formula is None:
+        raise AssumptionError("certification", [f"{energy.name} is not given by a formula"])
+    values = dict(energy.parameters)
+    table = {s: sympy.Rational(repr(float(values[s.name]))) for s in formula.parameter_symbols}
+    return numeric_potential(formula.expression.xreplace(table), tuple(formula.coordinates))
+
+
+def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
+    """A potential from an expression in these symbols; floats are read as decimals."""
+    reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}
+    exact = exact_numbers(sympy.sympify(expression).xreplace(reals))
+    return Potential(stabilised(exact), tuple(reals.values()))
