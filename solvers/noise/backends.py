@@ -27,7 +27,7 @@ _PHILOX_CONSTANTS = "\n".join(
     for name in ("MASK", "MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1")
 )
 
-_TORCH_HEADER = '''
+_TORCH_HEADER = """
 import torch
 
 sqrt = torch.sqrt
@@ -56,9 +56,9 @@ def real_64(i):
 
 def real_32(i):
     return i.to(torch.float32)
-'''
+"""
 
-_NUMBA_HEADER = '''
+_NUMBA_HEADER = """
 import math
 
 import numpy as np
@@ -100,9 +100,9 @@ def real_64(i):
 @njit(forceinline=True, error_model="numpy")
 def real_32(i):
     return np.float32(i)
-'''
+"""
 
-_FILL = '''
+_FILL = """
 BLOCK = {block}
 
 
@@ -167,7 +167,7 @@ def integers(out, ids, index, stream_low, stream_high, key_low, key_high):
         out[b, 1] = w1
         out[b, 2] = w2
         out[b, 3] = w3
-'''
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +195,9 @@ def resolution(bits: Bits, real: Real) -> Resolution:
 
 def numba_text(real: Real) -> str:
     """Scalar numba source of the whole arithmetic, to stand at the head of a module."""
-    functions = decorated(body_of(philox) + body_of(box_muller), 'njit(forceinline=True, error_model="numpy")')
+    functions = decorated(
+        body_of(philox) + body_of(box_muller), 'njit(forceinline=True, error_model="numpy")'
+    )
     if real == "float32":
         functions = with_typed_literals(functions, "np.float32")
     return f"{_NUMBA_HEADER}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
@@ -219,7 +221,9 @@ def filler(bits: Bits, real: Real, block: int = 256) -> ModuleType:
         targets=", ".join(f"z{k}" for k in lanes),
         normals=way.normals,
         uniforms=way.uniforms,
-        stores="\n            ".join(f"out[np.uint64(({way.lanes} * i + {k}) * BLOCK + b)] = z{k}" for k in lanes),
+        stores="\n            ".join(
+            f"out[np.uint64(({way.lanes} * i + {k}) * BLOCK + b)] = z{k}" for k in lanes
+        ),
     )
     return load(text)
 
@@ -238,6 +242,8 @@ def arithmetic(backend: Literal["numpy", "torch"]) -> Arithmetic:
     if backend == "numpy":
         return Arithmetic(philox.philox4x32, box_muller)
     functions = decorated(body_of(philox) + body_of(box_muller), "staticmethod")
-    text = _TORCH_HEADER + "\n\n" + _PHILOX_CONSTANTS + "\n" + functions.replace("@staticmethod\n", "")
+    text = (
+        _TORCH_HEADER + "\n\n" + _PHILOX_CONSTANTS + "\n" + functions.replace("@staticmethod\n", "")
+    )
     module = load(text)
     return Arithmetic(module.philox4x32, module)

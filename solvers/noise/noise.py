@@ -166,7 +166,9 @@ class Noise:
         offset = _UNIFORMS_FROM if law == "uniforms" else 0
         if backend == "numba":
             out = np.empty(((stop - start) * way.lanes, ids.size), dtype=dtype)
-            filler(bits, dtype).tape(out, ids, start + offset, int(law == "uniforms"), *self.address)
+            filler(bits, dtype).tape(
+                out, ids, start + offset, int(law == "uniforms"), *self.address
+            )
             return out[keep]
         space, lane = _values(backend, ids, device)
         index = _values(backend, np.arange(start + offset, stop + offset), device)[1][:, None]

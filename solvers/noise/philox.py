@@ -26,9 +26,7 @@ WEYL_1 = 0xBB67AE85
 # body: the functions below are copied into the generated modules of the other back ends
 
 
-def philox_round(
-    c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any
-) -> tuple[Any, Any, Any, Any]:
+def philox_round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
     """One round of the bijection."""
     p0 = MULTIPLIER_0 * c0
     p1 = MULTIPLIER_1 * c2

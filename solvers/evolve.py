@@ -1,0 +1,395 @@
+"""One call for every particle run: time, saving, recording, divergence and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError, SolverError
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy
+
+from .noise import Noise
+from .noise.backends import Real
+from .particles.array_engine import ArrayEngine
+from .particles.recorders import (
+    Histogram,
+    HistogramRecord,
+    Moments,
+    Recorder,
+    SnapshotRecord,
+    Snapshots,
+    Sums,
+    TestFunctions,
+    finish,
+    step_of,
+)
+from .particles.scheme import Scheme
+
+Array = npt.NDArray[Any]
+Engine = Any
+Progress = Callable[[int, int], None]
+
+_CHECK_EVERY = 1000  # steps between checks for divergence; the exact step is found by replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleRun:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    times : array (T,)
+        Times of the snapshots asked for by ``save_at``.
+    snapshots : array (T, n, d)
+    records : dict
+        One record per recorder, by its name.
+    final : array (n, d)
+    info : dict
+        ``backend``, ``steps``, ``step_size``, ``time``, the mean of every entry of the scheme's
+        info (``accepted`` for MALA), and ``note`` where the asked back end could not compile.
+    """
+
+    times: npt.NDArray[np.float64]
+    snapshots: Array
+    records: dict[str, Any]
+    final: Array
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def simulate(
+    energy: Energy,
+    scheme: Scheme,
+    start: InitialLaw | npt.ArrayLike,
+    *,
+    step_size: float,
+    noise: Noise,
+    steps: int | None = None,
+    time: float | None = None,
+    particles: int | None = None,
+    recorders: Iterable[Recorder] = (),
+    save_at: Sequence[float] = (),
+    backend: Literal["numba", "torch", "numpy"] = "numba",
+    dtype: Real = "float64",
+    device: str = "cpu",
+    threads: int | None = None,
+    parameters: npt.ArrayLike | None = None,
+    first_step: int = 0,
+    progress: Progress | None = None,
+) -> ParticleRun:
+    """Particles X_{k+1} = step(X_k) from time 0 to the last step.
+
+    Parameters
+    ----------
+    energy : Energy
+    scheme : Scheme
+    start : InitialLaw or array (n, d)
+        An initial law is drawn from ``noise.derive("start")``.
+    step_size : float
+        h > 0.
+    noise : Noise
+        The same noise couples runs synchronously, on every back end.
+    steps, time : int or float
+        Length of the run, one of the two; ``save_at`` and recorders extend it.
+    particles : int, optional
+        Needed with an initial law.
+    recorders : iterable of Recorder
+        ``Moments``, ``TestFunctions``, ``Histogram``, ``Snapshots``.
+    save_at : sequence of float
+        Times of snapshots, whole numbers of steps.
+    backend : {"numba", "torch", "numpy"}
+        An energy without a formula runs on numpy arrays where numba was asked for; ``info``
+        says so.
+    dtype : {"float64", "float32"}
+    device : str
+        For torch: "cpu" or "cuda".
+    threads : int, optional
+        For numba; the result does not depend on it.
+    parameters : array (n_p,) or (n, n_p), optional
+        In place of the energy's own, at no compilation; one row per particle if
+        two-dimensional.
+    first_step : int
+        Where on the noise's tape the run begins; a run goes on where another ended.
+    progress : callable (done, total), optional
+
+    Returns
+    -------
+    ParticleRun
+
+    Raises
+    ------
+    ArgumentError
+        Unusable arguments.
+    SolverError
+        A coordinate stopped being finite; carries the step and the last finite ensemble (n, d).
+    """
+    recorders = tuple(recorders)
+    _validate(energy, step_size, backend, dtype, device, recorders)
+    total = _length(steps, time, save_at, recorders, step_size)
+    x = _start(energy, start, particles, noise)
+    engine, note = _engine(
+        energy, scheme, backend, noise, step_size, dtype, device, threads, parameters
+    )
+    try:
+        return _run(
+            engine, x, total, step_size, recorders, save_at, first_step, progress, scheme, note
+        )
+    finally:
+        engine.close()
+
+
+def _run(
+    engine: Engine,
+    x: Array,
+    total: int,
+    step_size: float,
+    recorders: tuple[Recorder, ...],
+    save_at: Sequence[float],
+    first_step: int,
+    progress: Progress | None,
+    scheme: Scheme,
+    note: str | None,
+) -> ParticleRun:
+    ids = np.arange(len(x), dtype=np.int64)
+    ensemble = engine.begin(x, ids)
+    saves = sorted({step_of(float(t), step_size, "the time to save at") for t in save_at})
+    watch = _Watch(engine, recorders, total, step_size, len(x))
+    snapshots: list[Array] = []
+    infos: dict[str, float] = {}
+    events = sorted({0, total, *saves, *watch.due, *range(0, total, _CHECK_EVERY)})
+    for k, step in enumerate(events):
+        if step in watch.due:
+            watch.look(ensemble, step)
+        if step in saves:
+            snapshots.append(engine.positions(ensemble))
+        if progress is not None:
+            progress(step, total)
+        if k + 1 == len(events):
+            break
+        before = ensemble.copy()
+        low, high = first_step + step, first_step + events[k + 1]
+        info = engine.advance(ensemble, low, high)
+        if info.pop("not finite"):
+            raise _diverged(engine, before, low, high, first_step, scheme)
+        for name, value in info.items():
+            infos[name] = infos.get(name, 0.0) + value
+    scale = 1.0 / max(1, total * len(x))
+    return ParticleRun(
+        times=np.array([s * step_size for s in saves]),
+        snapshots=np.array(snapshots).reshape(len(saves), *x.shape),
+        records=watch.records(ensemble),
+        final=engine.positions(ensemble),
+        info={
+            "backend": engine.backend,
+            "scheme": scheme.name,
+            "steps": total,
+            "step_size": step_size,
+            "time": total * step_size,
+            **({} if note is None else {"note": note}),
+            **{name: value * scale for name, value in infos.items()},
+        },
+    )
+
+
+class _Watch:
+    """The recorders of one run."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        recorders: tuple[Recorder, ...],
+        total: int,
+        step_size: float,
+        count: int,
+    ) -> None:
+        self._engine, self._step_size = engine, step_size
+        self._steps = {r.name: r.when.steps(total, step_size) for r in recorders}
+        self._recorders = recorders
+        self._due = {name: set(steps) for name, steps in self._steps.items()}
+        self.due = {s for steps in self._steps.values() for s in steps}
+        self._parts = {
+            r.name: r.parts(engine.dim) for r in recorders if isinstance(r, Moments | TestFunctions)
+        }
+        self._sums = {
+            r.name: Sums(r, engine.dim, count)
+            for r in recorders
+            if isinstance(r, Moments | TestFunctions)
+        }
+        self._seen: dict[str, list[Any]] = {r.name: [] for r in recorders}
+
+    def look(self, ensemble: Any, step: int) -> None:
+        for recorder in self._recorders:
+            if step not in self._due[recorder.name]:
+                continue
+            seen = self._seen[recorder.name]
+            match recorder:
+                case Moments() | TestFunctions():
+                    groups = self._engine.observe(ensemble, self._parts[recorder.name])
+                    self._sums[recorder.name].add(groups)
+                case Histogram():
+                    seen.append(self._engine.count_cells(ensemble, recorder))
+                case _:
+                    seen.append(self._engine.positions(ensemble))
+
+    def records(self, ensemble: Any) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for recorder in self._recorders:
+            name = recorder.name
+            times = np.array([s * self._step_size for s in self._steps[name]])
+            seen = self._seen[name]
+            match recorder:
+                case Moments() | TestFunctions():
+                    result[name] = finish(self._sums[name], times, self._engine.sizes(ensemble))
+                case Histogram():
+                    result[name] = HistogramRecord(
+                        times=times,
+                        counts=np.array([c for c, _ in seen]),
+                        outside=np.array([o for _, o in seen]),
+                        edges=tuple(np.linspace(a, b, int(n) + 1) for a, b, n in recorder.edges),
+                    )
+                case _:
+                    result[name] = SnapshotRecord(times=times, positions=np.array(seen))
+        return result
+
+
+def _diverged(
+    engine: Engine, before: Any, low: int, high: int, first_step: int, scheme: Scheme
+) -> SolverError:
+    """Replay from the last good ensemble to the first step that leaves the finite numbers."""
+    good, bad = low, high
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        trial = before.copy()
+        if engine.advance(trial, good, middle)["not finite"]:
+            bad = middle
+        else:
+            before, good = trial, middle
+    return SolverError(
+        f"{scheme.name} diverged: a coordinate stopped being finite",
+        step=bad - first_step,
+        last_state=engine.positions(before),
+    )
+
+
+def _validate(
+    energy: Energy,
+    step_size: float,
+    backend: str,
+    dtype: str,
+    device: str,
+    recorders: tuple[Recorder, ...],
+) -> None:
+    if not (np.isfinite(step_size) and step_size > 0):
+        raise ArgumentError(f"the step size needs to be positive and finite, got {step_size}")
+    if backend not in ("numba", "torch", "numpy"):
+        raise ArgumentError(f"a back end is numba, torch or numpy, got {backend!r}")
+    if dtype not in ("float64", "float32"):
+        raise ArgumentError(f"particles are float64 or float32, got {dtype!r}")
+    if backend != "torch" and device != "cpu":
+        raise ArgumentError(f"{backend} runs on the CPU only; ask for backend='torch' on {device}")
+    if backend == "torch":
+        import torch
+
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise ArgumentError(f"the device {device!r} was asked for, and torch sees no GPU")
+    names = [r.name for r in recorders]
+    if len(set(names)) != len(names):
+        raise ArgumentError(f"recorders need distinct names, got {names}")
+    if any(not isinstance(r, Moments | TestFunctions | Histogram | Snapshots) for r in recorders):
+        raise ArgumentError("recorders are Moments, TestFunctions, Histogram or Snapshots")
+
+
+def _length(
+    steps: int | None,
+    time: float | None,
+    save_at: Sequence[float],
+    recorders: tuple[Recorder, ...],
+    step_size: float,
+) -> int:
+    if steps is not None and time is not None:
+        raise ArgumentError("the length of a run is given by steps or by time, not both")
+    given = [step_of(float(t), step_size, "the time to save at") for t in save_at]
+    for r in recorders:
+        given += [step_of(float(t), step_size, "the time") for t in r.when.times or ()]
+    if steps is not None:
+        given.append(int(steps))
+    if time is not None:
+        given.append(step_of(float(time), step_size, "the time"))
+    if not given or min(given) < 0:
+        raise ArgumentError("a run needs its length: steps=, time=, or times to save or record at")
+    return max(given)
+
+
+def _start(
+    energy: Energy, start: InitialLaw | npt.ArrayLike, particles: int | None, noise: Noise
+) -> Array:
+    if isinstance(start, InitialLaw):
+        if particles is None or particles < 1:
+            raise ArgumentError(f"an initial law needs particles >= 1, got {particles}")
+        own = noise.derive("start")
+        x = start.push_normals(
+            own.uniforms(particles, 0, backend="numba")[:, 0],
+            own.normals(particles, 0, start.dim, backend="numba"),
+        )
+    else:
+        x = np.asarray(start)
+        if x.ndim != 2 or len(x) == 0 or (particles is not None and particles != len(x)):
+            raise ArgumentError(
+                f"starting particles need shape (n, d) with n = {particles or 'at least 1'}, "
+                f"got {x.shape}"
+            )
+    if x.shape[1] != energy.dim:
+        raise ArgumentError(f"{energy.name} has dimension {energy.dim}, the start has {x.shape[1]}")
+    if not np.all(np.isfinite(x)):
+        raise ArgumentError("starting particles need finite coordinates")
+    return x
+
+
+def _engine(
+    energy: Energy,
+    scheme: Scheme,
+    backend: Literal["numba", "torch", "numpy"],
+    noise: Noise,
+    step_size: float,
+    dtype: Real,
+    device: str,
+    threads: int | None,
+    parameters: npt.ArrayLike | None,
+) -> tuple[Engine, str | None]:
+    """The engine, and a note where it is not the one asked for."""
+    if backend == "numba" and energy.source("numba") is not None:
+        from .particles.numba_engine import NumbaEngine
+
+        engine = NumbaEngine(
+            energy,
+            scheme,
+            noise=noise,
+            step_size=step_size,
+            dtype=dtype,
+            threads=threads,
+            parameters=parameters,
+        )
+        return engine, None
+    kind: Literal["numpy", "torch"] = "torch" if backend == "torch" else "numpy"
+    note = None
+    if backend == "numba":
+        note = f"{energy.name} has no formula to compile; ran on numpy arrays"
+    elif backend == "torch" and energy.source("torch") is None:
+        note = f"{energy.name} has no torch formula; its gradient ran through numpy"
+    return (
+        ArrayEngine(
+            energy,
+            scheme,
+            backend=kind,
+            noise=noise,
+            step_size=step_size,
+            dtype=dtype,
+            device=device,
+            parameters=parameters,
+        ),
+        note,
+    )

@@ -1,0 +1,181 @@
+"""The text of a compiled particle loop, generated from a step's trace and an energy's source.
+
+Particles lie in blocks: ``state`` is flat, row r of block k starts at (k rows + r) BLOCK. Per
+block and a few steps, a buffer that stays in the first-level cache is filled with noise; then
+each step is one loop over the particles of the block ("lanes"), which the compiler vectorises.
+Two ways to write that loop:
+
+lanes   d small and a straight-line energy: everything inlined into one loop, coordinates as
+        plain names;
+rows    otherwise: one loop per operation over a coordinate's row, the energy called once per
+        particle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..noise.backends import Bits, Real, filler, resolution
+from ..source_text import decorated, with_typed_literals
+from .inline import header_of, scalar_function
+from .trace import Trace, ordered
+from .write_lanes import LaneWriter
+from .write_rows import RowWriter
+
+_LANE_LIMIT = 24  # coordinates beyond which one loop would only spill registers
+
+_MODULE = '''{energy}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def initialise(state, parameters, h, block_from, block_to):
+    """Fill the rows of the state that follow from the position."""
+{init_preamble}
+    for block in range(block_from, block_to):
+        base = block * {state_size}
+{init_block}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(
+    state, parameters, ids, h, first, last, block_from, block_to, info, finite,
+    stream_low, stream_high, key_low, key_high,
+):
+    """Steps first to last - 1 of the blocks; sums of info per lane; finite[block] = 0 or not."""
+{preamble}
+    normals = np.empty({normal_rows} * BLOCK, dtype=np.{real})
+    uniforms = np.empty({uniform_rows} * BLOCK, dtype=np.{real})
+    for block in range(block_from, block_to):
+        base = block * {state_size}
+        for chunk in range(first // {chunk}, (last + {chunk} - 1) // {chunk}):
+            begin = max(0, first - chunk * {chunk})
+            end = min({chunk}, last - chunk * {chunk})
+{fill}
+            for t in range(begin, end):
+{step}
+        check = real(0.0)
+        for i in range({dim}):
+            for b in range(BLOCK):
+                # inf - inf and nan - nan are nan: nothing to branch on
+                difference = state[np.uint64(base + i * BLOCK + b)]
+                check += difference - difference
+        finite[block] = 1 if check == real(0.0) else 0
+'''
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelText:
+    """A module's source and how its arrays are laid out.
+
+    ``block`` particles per block, ``rows`` numbers of state per particle, ``info`` the names of
+    the rows of the info sums; ``way`` is "lanes" or "rows".
+    """
+
+    text: str
+    block: int
+    rows: int
+    info: tuple[str, ...]
+    way: str
+
+
+def block_size(dim: int) -> int:
+    """Particles per block: state, noise and scratch of a block stay in the nearest caches."""
+    return 256 if dim <= 2 else 128 if dim <= 8 else 64
+
+
+def chunk_length(dim: int, lanes: int) -> int:
+    """Steps per filling of the noise buffer: whole Philox calls, about eight rows."""
+    return lanes * max(1, 8 // (lanes * dim))
+
+
+def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
+    lines = []
+    if trace.uses_normal:
+        lines += [
+            f"row = begin * {trace.dim} // {lanes}",
+            f"fill_normals(normals, (end * {trace.dim} + {lanes - 1}) // {lanes} * {lanes} "
+            f"- row * {lanes}, ids, block * BLOCK,",
+            f"             chunk * {chunk * trace.dim // lanes} + row, "
+            "stream_low, stream_high, key_low, key_high)",
+            f"row = row * {lanes}",
+        ]
+    if trace.uses_uniform:
+        lines += [
+            f"uniform_row = begin // {lanes}",
+            f"fill_uniforms(uniforms, (end + {lanes - 1}) // {lanes} * {lanes} "
+            f"- uniform_row * {lanes}, ids, block * BLOCK,",
+            f"              {2**31} + chunk * {chunk // lanes} + uniform_row, "
+            "stream_low, stream_high, key_low, key_high)",
+            f"uniform_row = uniform_row * {lanes}",
+        ]
+    return lines
+
+
+def _indented(lines: list[str], depth: int) -> str:
+    return "\n".join("    " * depth + line for line in lines) or "    " * depth + "pass"
+
+
+def _energy_text(source: str, real: Real) -> str:
+    """The energy's own functions and imports; float32 keeps its literals in float32."""
+    text = decorated(source, 'njit(forceinline=True, error_model="numpy")')
+    return with_typed_literals(text, "np.float32") if real == "float32" else text
+
+
+def kernel_text(
+    trace: Trace, source: str, *, real: Real, bits: Bits, parameters: int, own_parameters: bool
+) -> KernelText:
+    """Write the module.
+
+    Parameters
+    ----------
+    trace : Trace
+    source : str
+        The energy's numba source (``protocols.Energy.source``).
+    real, bits
+        Type of the state; bits of the noise.
+    parameters : int
+        Length of the parameter vector.
+    own_parameters : bool
+        True if every particle has its own parameters.
+    """
+    dim = trace.dim
+    lanes, block = resolution(bits, real).lanes, block_size(dim)
+    chunk = chunk_length(dim, lanes)
+    functions = {
+        name: scalar_function(source, name)
+        for name in ("potential", "gradient", "potential_gradient")
+    }
+    called = {s.operation for s in ordered([*trace.step.values(), *trace.init.values()])}
+    straight = all(functions.values()) or not called & {"potential", "gradient"}
+    way = "lanes" if straight and dim <= _LANE_LIMIT else "rows"
+    writer: LaneWriter | RowWriter
+    if way == "lanes":
+        writer = LaneWriter(trace, functions, parameters, own_parameters)
+        energy = _energy_text(header_of(source), real)
+    else:
+        writer = RowWriter(trace, parameters, own_parameters)
+        energy = _energy_text(source, real)
+    fill_module = filler(bits, real, block).__name__
+    head = (
+        "import math\n\nimport numpy as np\nfrom numba import njit\n\n"
+        f"from {fill_module} import fill_normals, fill_uniforms, log_64, log_32\n\n"
+        f"BLOCK = {block}\n"
+        f"{energy}\n\nreal = np.{real}\nlog_positive = log_{'64' if real == 'float64' else '32'}\n"
+    )
+    step = writer.step()
+    initial = writer.init()
+    text = _MODULE.format(
+        energy=head,
+        real=real,
+        dim=dim,
+        chunk=chunk,
+        state_size=f"{trace.rows} * BLOCK",
+        init_preamble=_indented(initial.preamble, 1),
+        init_block=_indented(initial.block, 2),
+        preamble=_indented(step.preamble, 1),
+        normal_rows=max(1, chunk * dim if trace.uses_normal else 1),
+        uniform_rows=max(1, chunk if trace.uses_uniform else 1),
+        fill=_indented(_fill(trace, lanes, chunk), 3),
+        step=_indented(step.block, 4),
+    )
+    return KernelText(text=text, block=block, rows=trace.rows, info=tuple(trace.info), way=way)

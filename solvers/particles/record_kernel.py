@@ -1,0 +1,144 @@
+"""Compiled observation of blocks of particles: sums of functions, and counts in cells."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.formula.generated import load
+
+from .language import Tracer
+from .trace import Trace
+from .write_lanes import LaneWriter
+
+_SUMS = '''import math
+
+import numpy as np
+from numba import njit
+
+real = np.float64
+BLOCK = {block}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def observe(state, rows, count, block_from, block_to, sums):
+    """sums[block, q, 0..1] = sums over the block's particles of f_q and f_q^2."""
+    values = np.empty({functions} * BLOCK)
+    squares = np.empty(BLOCK)
+{preamble}
+    for block in range(block_from, block_to):
+        base = block * rows * BLOCK
+        here = min(BLOCK, count - block * BLOCK)
+{loop}
+        for q in range({functions}):
+            for b in range(here, BLOCK):
+                values[q * BLOCK + b] = 0.0
+            for b in range(BLOCK):
+                value = values[np.uint64(q * BLOCK + b)]
+                squares[b] = value * value
+            width = BLOCK // 2
+            while width > 0:  # pairwise: the error grows with log2 of the block
+                for b in range(width):
+                    values[np.uint64(q * BLOCK + b)] += values[np.uint64(q * BLOCK + width + b)]
+                    squares[np.uint64(b)] += squares[np.uint64(width + b)]
+                width //= 2
+            sums[block, q, 0] = values[q * BLOCK]
+            sums[block, q, 1] = squares[0]
+'''
+
+_COMMON = '''import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def neumaier(terms):
+    """Column sums, each with a running compensation."""
+    n, q = terms.shape
+    total = np.zeros(q)
+    lost = np.zeros(q)
+    for i in range(n):
+        for k in range(q):
+            term = terms[i, k]
+            new = total[k] + term
+            if abs(total[k]) >= abs(term):
+                lost[k] += (total[k] - new) + term
+            else:
+                lost[k] += (term - new) + total[k]
+            total[k] = new
+    return total + lost
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_cells(state, rows, block, count, block_from, block_to, axes, lows, scales, cells, counts):
+    """counts[cell] over the particles of these blocks; the last entry counts those outside."""
+    for k in range(block_from, block_to):
+        for b in range(min(block, count - k * block)):
+            cell = 0
+            inside = True
+            for a in range(axes.size):
+                place = (state[(k * rows + axes[a]) * block + b] - lows[a]) * scales[a]
+                if place >= 0.0 and place < cells[a]:
+                    cell = cell * cells[a] + int(place)
+                else:
+                    inside = False
+            if inside:
+                counts[cell] += 1
+            else:
+                counts[counts.size - 1] += 1
+'''
+
+
+@functools.cache
+def _common() -> ModuleType:
+    return load(_COMMON)
+
+
+def neumaier(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Column sums of terms (n, q) with compensation, shape (q,)."""
+    return np.asarray(_common().neumaier(terms))
+
+
+def cell_counter() -> Callable[..., None]:
+    """The compiled ``count_cells``."""
+    return _common().count_cells  # type: ignore[no-any-return]
+
+
+def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -> Any:
+    """The compiled ``observe`` of these functions.
+
+    Raises
+    ------
+    ArgumentError
+        If a function leaves the language of steps, so that it cannot be compiled.
+    """
+    tracer = Tracer(dim)
+    x = tracer.vector("x")
+    values = {name: tracer.lift(function(x)) for name, function in functions.items()}
+    flat = Trace(
+        dim=dim,
+        step={"x": x},
+        init={},
+        info=values,
+        uses_uniform=False,
+        uses_normal=False,
+        offset={"x": 0},
+        rows=dim,
+    )
+    lines, names = LaneWriter(flat, {}, 0, True, widen=True).values(list(values.values()))
+    stores = [
+        f"values[np.uint64({q} * BLOCK + b)] = {names[id(symbol)][0]}"
+        for q, symbol in enumerate(values.values())
+    ]
+    loop = ["for b in range(BLOCK):", *(f"    {s}" for s in [*lines.block, *stores])]
+    text = _SUMS.format(
+        block=block,
+        functions=len(values),
+        preamble="\n".join(f"    {s}" for s in lines.preamble),
+        loop="\n".join(f"        {s}" for s in loop),
+    )
+    return load(text).observe

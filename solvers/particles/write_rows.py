@@ -1,0 +1,179 @@
+"""One loop per operation over rows of a block, the energy called once per particle."""
+
+from __future__ import annotations
+
+from .language import Symbol
+from .trace import Trace, ordered
+from .write_lanes import Lines, constant_names, spelled
+
+
+class RowWriter:
+    """Writes step and initialisation for any energy and dimension."""
+
+    def __init__(self, trace: Trace, parameters: int, own_parameters: bool) -> None:
+        self._trace = trace
+        self._parameters = parameters
+        self._own = own_parameters
+
+    def step(self) -> Lines:
+        """One step; info is added to its per-lane sums."""
+        trace = self._trace
+        lines, places = self._values([*trace.step.values(), *trace.info.values()])
+        lines.block += self._outputs(trace.step, places, lines.preamble)
+        for k, symbol in enumerate(trace.info.values()):
+            target = f"info[np.uint64((block * {len(trace.info)} + {k}) * BLOCK + b)]"
+            lines.block += ["for b in range(BLOCK):", f"    {target} += {places[id(symbol)]}"]
+        return lines
+
+    def init(self) -> Lines:
+        """The rows of the state after the position."""
+        derived = {name: s for name, s in self._trace.init.items() if name != "x"}
+        lines, places = self._values(list(derived.values()))
+        lines.block += self._outputs(derived, places, lines.preamble)
+        return lines
+
+    def _loop(self, shape: str, target: str, value: str) -> list[str]:
+        if shape == "vector":
+            return [
+                f"for j in range({self._trace.dim}):",
+                "    for b in range(BLOCK):",
+                f"        {target} = {value}",
+            ]
+        return ["for b in range(BLOCK):", f"    {target} = {value}"]
+
+    def _outputs(
+        self, outputs: dict[str, Symbol], places: dict[int, str], preamble: list[str]
+    ) -> list[str]:
+        """Compute every new field before the first old one is overwritten."""
+        lines: list[str] = []
+        for name, symbol in outputs.items():
+            scratch = f"new_{name}"
+            rows = self._trace.dim if symbol.shape == "vector" else 1
+            preamble.append(f"{scratch} = np.empty({rows} * BLOCK, dtype=real)")
+            lines += self._loop(
+                symbol.shape, self._scratch(scratch, symbol.shape), places[id(symbol)]
+            )
+        for name, symbol in outputs.items():
+            lines += self._loop(
+                symbol.shape,
+                self._field(name, symbol.shape),
+                self._scratch(f"new_{name}", symbol.shape),
+            )
+        return lines
+
+    @staticmethod
+    def _scratch(name: str, shape: str) -> str:
+        return f"{name}[np.uint64(j * BLOCK + b)]" if shape == "vector" else f"{name}[b]"
+
+    def _field(self, name: str, shape: str) -> str:
+        row = self._trace.offset[name]
+        at = f"({row} + j)" if shape == "vector" else f"{row}"
+        return f"state[np.uint64(base + {at} * BLOCK + b)]"
+
+    def _input(self, symbol: Symbol) -> str:
+        name = str(symbol.arguments[0])
+        if name == "normal":
+            return f"normals[np.uint64((t * {self._trace.dim} + j - row) * BLOCK + b)]"
+        if name == "uniform":
+            return "uniforms[np.uint64((t - uniform_row) * BLOCK + b)]"
+        return self._field(name, symbol.shape)
+
+    def _values(self, outputs: list[Symbol]) -> tuple[Lines, dict[int, str]]:
+        """An expression in j and b for every node; those that cost are stored in scratch."""
+        lines = Lines()
+        if not self._own:
+            lines.preamble.append("own = parameters")
+        order = ordered(outputs)
+        places = constant_names(order, lines.preamble)
+        uses: dict[int, int] = {}
+        for symbol in order:
+            for a in symbol.arguments:
+                if isinstance(a, Symbol):
+                    uses[id(a)] = uses.get(id(a), 0) + 1
+        asked: dict[int, set[str]] = {}
+        for symbol in order:
+            if symbol.operation in ("potential", "gradient"):
+                asked.setdefault(id(symbol.arguments[0]), set()).add(symbol.operation)
+        for k, symbol in enumerate(order):
+            if id(symbol) in places:
+                continue
+            match symbol.operation:
+                case "input":
+                    places[id(symbol)] = self._input(symbol)
+                case "coordinate":
+                    vector, j = symbol.arguments
+                    places[id(symbol)] = self._at(places[id(vector)], j)
+                case "potential" | "gradient":
+                    self._call(symbol, asked, places, lines, order, k)
+                case "sum_over_coordinates":
+                    target = self._new(f"s{k}", "scalar", lines.preamble)
+                    lines.block += self._loop("scalar", target, "real(0.0)")
+                    term = places[id(symbol.arguments[0])]
+                    lines.block += [
+                        f"for j in range({self._trace.dim}):",
+                        "    for b in range(BLOCK):",
+                        f"        {target} += {term}",
+                    ]
+                    places[id(symbol)] = target
+                case _:
+                    value = spelled(symbol, [places[id(a)] for a in symbol.arguments])
+                    if uses.get(id(symbol), 0) > 1:
+                        target = self._new(f"s{k}", symbol.shape, lines.preamble)
+                        lines.block += self._loop(symbol.shape, target, value)
+                        value = target
+                    places[id(symbol)] = value
+        return lines, places
+
+    @staticmethod
+    def _at(place: str, coordinate: int) -> str:
+        """The same place with the running coordinate fixed."""
+        return (
+            place.replace("(j *", f"({coordinate} *")
+            .replace(" + j)", f" + {coordinate})")
+            .replace(" + j - ", f" + {coordinate} - ")
+        )
+
+    def _new(self, name: str, shape: str, preamble: list[str]) -> str:
+        rows = self._trace.dim if shape == "vector" else 1
+        preamble.append(f"{name} = np.empty({rows} * BLOCK, dtype=real)")
+        return self._scratch(name, shape)
+
+    def _call(
+        self,
+        symbol: Symbol,
+        asked: dict[int, set[str]],
+        places: dict[int, str],
+        lines: Lines,
+        order: list[Symbol],
+        k: int,
+    ) -> None:
+        point, dim = symbol.arguments[0], self._trace.dim
+        wanted = asked[id(point)]
+        lines.preamble += [
+            f"x{k} = np.empty({dim}, dtype=real)",
+            f"g{k} = np.empty({dim}, dtype=real)",
+        ]
+        u = self._new(f"u{k}", "scalar", lines.preamble)
+        g = self._new(f"f{k}", "vector", lines.preamble)
+        block = ["for b in range(BLOCK):"]
+        if self._own:
+            n = self._parameters
+            lines.preamble.append(f"own = np.empty({n}, dtype=real)")
+            block += [
+                f"    for i in range({n}):",
+                f"        own[i] = parameters[np.uint64((block * {n} + i) * BLOCK + b)]",
+            ]
+        block += [f"    for j in range({dim}):", f"        x{k}[j] = {places[id(point)]}"]
+        match sorted(wanted):
+            case ["potential"]:
+                block.append(f"    {u} = potential(x{k}, own)")
+            case ["gradient"]:
+                block.append(f"    gradient(x{k}, own, g{k})")
+            case _:
+                block.append(f"    {u} = potential_gradient(x{k}, own, g{k})")
+        if "gradient" in wanted:
+            block += [f"    for j in range({dim}):", f"        {g} = g{k}[j]"]
+        lines.block += block
+        for other in order:
+            if other.operation in wanted and other.arguments[0] is point:
+                places[id(other)] = u if other.operation == "potential" else g
