@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lvebm_theory.errors import AssumptionError
 from lvebm_theory.theorem import Relation, Theorem
 
-from .claim import Case, Outcome, Setting, Witness
+from .claim import Case, NotApplicable, Outcome, Setting, Witness
 from .confront import confront, faster, third_of_distance
 from .controls.variants import FalseVariant
 from .curves import Curve
@@ -30,7 +31,9 @@ class DecayStatement:
     quantities : callable
         time -> the quantities of both theorems.
     variants : mapping
-        False variants by control name. Two of them set the resolution: see ``floor``.
+        False variants by control name; the nearest of them sets the resolution, see ``floor``.
+    forced : mapping
+        Variants that ignore a broken assumption; they do not enter the resolution.
     floor : float
         Smallest resolution: a third or less of what the witness's own nearest mutated solver
         leaves, for late times when the bound and all its false variants have become zero.
@@ -44,14 +47,11 @@ class DecayStatement:
     variants: Mapping[str, FalseVariant]
     floor: float
     relative_width: float = 0.0
-    forced: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
+    forced: Mapping[str, FalseVariant] = field(default_factory=dict)
 
     def bound(self, time: float) -> float:
-        """The true bound; raises AssumptionError outside the theorem's assumptions."""
-        if self.forced:
-            return self.upper.forced_bound(**self.quantities(time))
-        return self.upper.bound(**self.quantities(time))
+        """The right-hand side, assumptions ignored: for curves and figures."""
+        return self.upper.forced_bound(**self.quantities(time))
 
     def resolution(self, time: float) -> float:
         """A third of the way to the nearest false variant, but not below the floor."""
@@ -60,9 +60,12 @@ class DecayStatement:
         wrong = [variant.bound(self.upper, q) for variant in self.variants.values()]
         return max(third_of_distance(true, *wrong), self.floor)
 
-    def outcomes(self, cases: Sequence[Case], curve: Curve) -> dict[Case, Outcome]:
-        """One outcome per case, from one curve."""
-        found = {}
+    def outcomes(self, cases: Sequence[Case], curve: Curve) -> dict[Case, Outcome | NotApplicable]:
+        """One outcome per case, from one curve.
+
+        Where the theorem does not apply, only the forced controls are confronted.
+        """
+        found: dict[Case, Outcome | NotApplicable] = {}
         for case in cases:
             if case.time is None:
                 raise TypeError(f"a decay case needs a time: {case}")
@@ -71,16 +74,18 @@ class DecayStatement:
                 raise TypeError(f"{self.upper.name} has no equality form for {case}")
             q = self.quantities(case.time)
             inherited = self.relative_width * abs(theorem.forced_bound(**q))
-            found[case] = confront(
-                case,
-                curve.at(case.time, extra_numerical=inherited),
-                theorem,
-                q,
-                resolution=self.resolution(case.time),
-                variants=self.variants,
-                perturbed=faster(theorem, q),
-                forced=self.forced,
-            )
+            try:
+                found[case] = confront(
+                    case,
+                    curve.at(case.time, extra_numerical=inherited),
+                    theorem,
+                    q,
+                    resolution=self.resolution(case.time),
+                    variants={**self.variants, **self.forced},
+                    perturbed=faster(theorem, q),
+                )
+            except AssumptionError as error:
+                found[case] = NotApplicable(reason="; ".join(error.broken))
         return found
 
 
@@ -91,6 +96,7 @@ def decay_cases(
     witnesses: Sequence[Witness],
     variants: Iterable[str],
     mutants: Mapping[str, Witness],
+    part: str = "",
 ) -> list[Case]:
     """Every planned finding of a decay claim at one setting.
 
@@ -108,7 +114,7 @@ def decay_cases(
     if setting.options.get("equality", False):
         relations.append(Relation.EQUAL)
     cases = [
-        Case(quantity=quantity, relation=relation, witness=witness, time=time)
+        Case(quantity=quantity, relation=relation, witness=witness, time=time, part=part)
         for witness in witnesses
         for relation in relations
         for time in setting.times
@@ -116,7 +122,14 @@ def decay_cases(
     if not setting.with_controls:
         return cases
     cases += [
-        Case(quantity=quantity, relation=relation, witness=witness, time=time, control=variant)
+        Case(
+            quantity=quantity,
+            relation=relation,
+            witness=witness,
+            time=time,
+            control=variant,
+            part=part,
+        )
         for witness in witnesses
         for relation in relations
         for variant in variants
@@ -130,6 +143,7 @@ def decay_cases(
             time=setting.times[-1],
             control=mutant,
             run=mutant,
+            part=part,
         )
         for mutant, witness in mutants.items()
         if witness in witnesses

@@ -25,6 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 
 LARGEST_DIMENSION = 2
 
+_LOST_MASS = 1e-13
+
 
 def density_path(
     energy: Energy, start: InitialLaw, times: Sequence[float], *, claim: str
@@ -54,7 +56,18 @@ def curve(path: DensityPath, quantity: str) -> Curve:
         "W2": path.w2_to_gibbs,
     }[quantity]
     values, widths = method()
+    if quantity == "W2":
+        widths = widths + transport_rounding(path)
     return Curve(quantity=quantity, times=path.times, values=values, numerical=widths)
+
+
+def transport_rounding(path: DensityPath) -> float:
+    """What mass of ``_LOST_MASS`` moved across the box can change W2 by: sqrt(mass) x length.
+
+    Cell masses are right to rounding of the whole, not of each tail cell; a distance sees that.
+    """
+    length = max(high - low for low, high in path.grid.box)
+    return float(np.sqrt(_LOST_MASS) * length)
 
 
 def on_one_grid(
@@ -119,4 +132,6 @@ def w2_between_paths(a: DensityPath, b: DensityPath) -> Curve:
     values, widths = of_levels(
         [a, b], lambda s: [w2_between(x, y) for x, y in zip(*s, strict=True)]
     )
-    return Curve(quantity="W2", times=a.times, values=values, numerical=widths)
+    return Curve(
+        quantity="W2", times=a.times, values=values, numerical=widths + transport_rounding(a)
+    )

@@ -23,6 +23,7 @@ from .claim import Context
 from .curves import Curve
 
 if TYPE_CHECKING:
+    from solvers.noise import Noise
     from solvers.particles.scheme import Scheme
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,15 +42,16 @@ class Snapshots:
 
     def mean(self, f: Callable[[FloatArray], FloatArray], quantity: str) -> Curve:
         """E f(X_t) with a central-limit half-width; f takes (n, d) to (n,)."""
-        z = normal_quantile(self.confidence)
+        from .estimate.averages import mean, paired_difference
+
         values, statistical, numerical = [], [], []
         for x, y in zip(self.fine, self.coarse, strict=True):
             here, there = f(x), f(y)
-            root = math.sqrt(here.size)
-            values.append(here.mean())
-            statistical.append(z * here.std(ddof=1) / root)
-            gap = there - here
-            numerical.append(abs(gap.mean()) + z * gap.std(ddof=1) / root)
+            estimate = mean(here, 1.0 - self.confidence)
+            gap = paired_difference(there, here, 1.0 - self.confidence)
+            values.append(estimate.value)
+            statistical.append(estimate.statistical)
+            numerical.append(abs(gap.value) + gap.statistical)
         return Curve(
             quantity=quantity,
             times=self.times,
@@ -59,16 +61,27 @@ class Snapshots:
             confidence=self.confidence,
         )
 
+    def relative_entropy(self, masses: FloatArray, edges: Sequence[FloatArray]) -> Curve:
+        """KL(law of X_t | reference) by histogram; masses and edges are the reference's."""
+        from .estimate.relative_entropy import relative_entropy
 
-def normal_quantile(confidence: float) -> float:
-    """z with P(|N(0,1)| <= z) = confidence."""
-    from scipy.special import ndtri
-
-    return float(-ndtri((1.0 - confidence) / 2.0))
+        alpha = 1.0 - self.confidence
+        here = [relative_entropy(x, masses, edges, alpha) for x in self.fine]
+        there = [relative_entropy(x, masses, edges, alpha) for x in self.coarse]
+        return Curve(
+            quantity="KL",
+            times=self.times,
+            values=np.array([m.value for m in here]),
+            numerical=np.array(
+                [m.numerical + abs(m.value - c.value) for m, c in zip(here, there, strict=True)]
+            ),
+            statistical=np.array([m.statistical for m in here]),
+            confidence=self.confidence,
+        )
 
 
 def step_for(energy: Energy, box: Sequence[tuple[float, float]], shortest: float) -> float:
-    """A step size at which ULA and its double are stable on a box, and that divides time well.
+    """A step size at which ULA and its double are stable on a box.
 
     h <= 1 / (2 sup |Hess U|) over a lattice of the box, h <= ``LARGEST_STEP``, and at least 20
     steps up to the shortest time.
@@ -81,7 +94,7 @@ def step_for(energy: Energy, box: Sequence[tuple[float, float]], shortest: float
 
 def snapshots(
     energy: Energy,
-    start: InitialLaw,
+    start: InitialLaw | FloatArray,
     times: Sequence[float],
     context: Context,
     *,
@@ -90,9 +103,9 @@ def snapshots(
     mutate: Callable[[Scheme], Scheme] | None = None,
     particles: int | None = None,
 ) -> Snapshots:
-    """ULA particles at these times, from exact draws of the start.
+    """ULA particles at increasing times, from exact draws of a law or from given positions (n, d).
 
-    The step is shrunk so that an even number of steps ends at every time.
+    Between one time and the next the step is shrunk so that an even number of them fits.
 
     Parameters
     ----------
@@ -105,44 +118,56 @@ def snapshots(
     particles : int or None
         Instead of what the budget allows at this look.
     """
-    from solvers.evolve import simulate
     from solvers.noise import Noise
     from solvers.particles.ula import ula
 
-    unit = _common_unit(times)
-    per_unit = 2 * math.ceil(unit / (2.0 * step_size))
-    h = unit / per_unit
     scheme = mutate(ula) if mutate else ula
+    noise = Noise(context.seed, stream)
+    number = particles or context.particles
     runs = [
-        simulate(
-            energy,
-            chosen,
-            start,
-            step_size=h,
-            times=list(times),
-            particles=particles or context.particles,
-            noise=Noise(context.seed, stream),
-            backend=context.backend,
-            device=context.device,
-        )
+        _run(energy, chosen, start, times, step_size, noise, number, context)
         for chosen in (scheme, every_second_step(scheme))
     ]
     return Snapshots(
         times=np.asarray(times, dtype=float),
-        fine=np.asarray(runs[0].snapshots),
-        coarse=np.asarray(runs[1].snapshots),
+        fine=runs[0],
+        coarse=runs[1],
         confidence=context.confidence,
     )
 
 
-def _common_unit(times: Sequence[float]) -> float:
-    """The largest time of which all the given ones are multiples, to a thousandth of the least."""
-    shortest = min(times)
-    for parts in range(1, 1001):
-        unit = shortest / parts
-        if all(abs(t / unit - round(t / unit)) < 1e-6 for t in times):
-            return unit
-    return shortest / 1000
+def _run(
+    energy: Energy,
+    scheme: Scheme,
+    start: InitialLaw | FloatArray,
+    times: Sequence[float],
+    step_size: float,
+    noise: Noise,
+    particles: int,
+    context: Context,
+) -> FloatArray:
+    """Particles (T, n, d): from each time to the next with a step that divides the way evenly."""
+    from solvers.evolve import simulate
+
+    seen, done, now = [], 0, 0.0
+    state: InitialLaw | FloatArray = start
+    for time in times:
+        steps = 2 * math.ceil((time - now) / (2.0 * step_size))
+        state = simulate(
+            energy,
+            scheme,
+            state,
+            step_size=(time - now) / steps,
+            steps=steps,
+            particles=particles,
+            noise=noise,
+            first_step=done,
+            backend=context.backend,
+            device=context.device,
+        ).final
+        seen.append(state)
+        done, now = done + steps, time
+    return np.stack(seen)
 
 
 def every_second_step(scheme: Scheme) -> Scheme:
