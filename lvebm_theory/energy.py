@@ -13,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -459,4 +461,10 @@ def load_energy(text: str) -> Any:
     return load(text)
 
 
-__all__ = ["EnergyFamily", "FormulaEnergy", "KnownFacts", "energy", "load_energy"]
+class _CallableModule(types.ModuleType):
+    # the package exports the decorator under this module's own name; so the module decorates too
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return energy(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

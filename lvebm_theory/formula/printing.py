@@ -81,7 +81,9 @@ NUMBA = Dialect(
 )
 
 TORCH = Dialect(
-    header="import torch\n",
+    header="import torch\n\n\n"
+    "def _like(value, x):\n"
+    "    return torch.as_tensor(value, dtype=x.dtype, device=x.device)\n",
     spelling=_ARITHMETIC
     | _functions("torch.")
     | {
@@ -89,8 +91,8 @@ TORCH = Dialect(
         "sign": "torch.sign({0})",
         "recip": "(1.0 / {0})",
         "pow": "({0} ** {1})",
-        "max": "torch.maximum({0}, {1})",
-        "min": "torch.minimum({0}, {1})",
+        "max": "torch.maximum(_like({0}, x), _like({1}, x))",
+        "min": "torch.minimum(_like({0}, x), _like({1}, x))",
         "heaviside": "(0.5 * (torch.sign({0}) + 1.0))",
         "log_cosh": "(torch.abs({0}) + torch.log1p(torch.exp(-2.0 * torch.abs({0}))) "
         f"- {_LOG2})",
