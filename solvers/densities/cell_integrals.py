@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-_EXPONENT = 300.0  # largest variation of U inside one cell that is resolved
+_RISE_PER_POINT = {2: 0.8, 3: 2.0, 6: 8.0}  # of U over the points that Gauss rules integrate well
 _KINK = 1e-6  # last Legendre coefficient of U above which a cell is split
+_LARGEST_RISE = 6.0  # of U across a segment before it is split
 _DEPTH = 14
 
 
@@ -84,28 +85,54 @@ def line_integrals(potential: FloatArray, widths: FloatArray) -> LogIntegrals:
     LogIntegrals of shape (..., n)
     """
     points = potential.shape[-1]
-    _, weights, integrate, _ = gauss(points)
+    abscissae, weights, integrate, _ = gauss(points)
     reference = potential.mean(axis=-1)
-    level = np.clip(potential - reference[..., None], -_EXPONENT, _EXPONENT)
+    rise = potential[..., -1] - potential[..., 0]
+    steep = np.abs(rise) > _RISE_PER_POINT[points]
+    level = np.where(steep[..., None], 0.0, potential - reference[..., None])
     low = np.exp(-level)
     high = 1.0 / low
     mass = low @ weights
     whole = high @ weights
     left = ((low * weights) * (high @ integrate.T)).sum(axis=-1) / mass
-    # a coarse rule can leave [0, whole] where U varies much inside one cell
-    left = np.clip(left, 1e-12 * whole, (1 - 1e-12) * whole)
     log_width = np.log(widths)
-    return LogIntegrals(
+    integrals = LogIntegrals(
         mass=np.log(mass) + log_width - reference,
         left=np.log(left) + log_width + reference,
         right=np.log(whole - left) + log_width + reference,
+    )
+    if steep.any():
+        slope = rise[steep] / (abscissae[-1] - abscissae[0])
+        low_end = potential[..., 0][steep] - slope * abscissae[0]
+        linear = _linear_integrals(low_end, slope)
+        shift = np.broadcast_to(log_width, steep.shape)[steep]
+        for name in ("mass", "left", "right"):
+            getattr(integrals, name)[steep] = getattr(linear, name) + shift
+    return integrals
+
+
+def _linear_integrals(low_end: FloatArray, rise: FloatArray) -> LogIntegrals:
+    """Integrals over [0, 1] for U = low_end + rise x, |rise| not small."""
+
+    def log_mean(a: FloatArray) -> FloatArray:  # log of (1 - e^{-a}) / a
+        return np.maximum(-a, 0.0) + np.log1p(-np.exp(-np.abs(a))) - np.log(np.abs(a))
+
+    def climb(a: FloatArray) -> FloatArray:  # mean over pi of int_0^x e^{a y} dy
+        with np.errstate(over="ignore"):
+            return np.asarray(-1.0 / np.expm1(-a) - 1.0 / a)
+
+    return LogIntegrals(
+        mass=log_mean(rise) - low_end,
+        left=np.log(climb(rise)) + low_end,
+        right=np.log(climb(-rise)) + low_end + rise,
     )
 
 
 def segment_integrals(
     potential: Callable[[FloatArray], FloatArray], edges: FloatArray, points: int = 6
 ) -> LogIntegrals:
-    """Integrals over the segments between edges; segments where U is not smooth are bisected.
+    """Integrals over the segments between edges; segments where U is not smooth
+    or steep are bisected.
 
     Parameters
     ----------
@@ -127,6 +154,7 @@ def _split(
     values = potential(low[:, None] + widths[:, None] * x)
     whole = line_integrals(values, widths)
     rough = np.abs(values @ last_mode) > _KINK
+    rough |= np.abs(values[:, -1] - values[:, 0]) > _LARGEST_RISE
     if depth == _DEPTH or not rough.any():
         return whole
     middle = (low[rough] + high[rough]) / 2

@@ -21,34 +21,109 @@ from .compiled import compiled
 FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-17
+_WAVES = 8
 
 
 @compiled
-def _clenshaw_2d(
+def _plane_2d(
+    coefficient: float,
+    vector: FloatArray,
+    centre: FloatArray,
+    near: FloatArray,
+    above: FloatArray,
+    below: FloatArray,
+    current: FloatArray,
+    current_above: FloatArray,
+    current_below: FloatArray,
+    out: FloatArray,
+) -> None:
+    """out <- coefficient*vector + 2X current - out on one row; ``near`` and ``current`` start one
+    cell earlier."""
+    for j in range(out.size):
+        out[j] = (
+            coefficient * vector[j]
+            - out[j]
+            + centre[j] * current[j + 1]
+            + near[j] * current[j]
+            + near[j + 1] * current[j + 2]
+            + above[j] * current_above[j]
+            + below[j] * current_below[j]
+        )
+
+
+@compiled
+def _plane_3d(
+    coefficient: float,
+    vector: FloatArray,
+    centre: FloatArray,
+    near: FloatArray,
+    left: FloatArray,
+    right: FloatArray,
+    above: FloatArray,
+    below: FloatArray,
+    current: FloatArray,
+    current_left: FloatArray,
+    current_right: FloatArray,
+    current_above: FloatArray,
+    current_below: FloatArray,
+    out: FloatArray,
+) -> None:
+    """The same on one plane of a three-dimensional grid, flat."""
+    for j in range(out.size):
+        out[j] = (
+            coefficient * vector[j]
+            - out[j]
+            + centre[j] * current[j + 1]
+            + near[j] * current[j]
+            + near[j + 1] * current[j + 2]
+            + left[j] * current_left[j]
+            + right[j] * current_right[j]
+            + above[j] * current_above[j]
+            + below[j] * current_below[j]
+        )
+
+
+@compiled
+def _sweep_2d(
     centre: FloatArray,
     near: FloatArray,
     far: FloatArray,
     stride: int,
     vector: FloatArray,
-    current: FloatArray,
-    previous: FloatArray,
-    coefficient: float,
+    even: FloatArray,
+    odd: FloatArray,
+    coefficients: FloatArray,
 ) -> None:
-    """previous <- coefficient*vector + (2X) current - previous on flat padded arrays."""
-    for i in range(stride, vector.size - stride):
-        previous[i] = (
-            coefficient * vector[i]
-            - previous[i]
-            + centre[i] * current[i]
-            + near[i] * current[i + 1]
-            + near[i - 1] * current[i - 1]
-            + far[i] * current[i + stride]
-            + far[i - stride] * current[i - stride]
-        )
+    """Clenshaw steps in a wavefront: step s works one row behind step s-1, in place.
+
+    Even steps read ``even`` and write ``odd``; a handful of rows stays in cache meanwhile.
+    """
+    rows = vector.size // stride - 2
+    for front in range(1, rows + coefficients.size):
+        for s in range(coefficients.size):
+            row = front - s
+            if row < 1 or row > rows:
+                continue
+            a = row * stride
+            b = a + stride
+            source = even if s % 2 == 0 else odd
+            target = odd if s % 2 == 0 else even
+            _plane_2d(
+                coefficients[s],
+                vector[a:b],
+                centre[a:b],
+                near[a - 1 : b],
+                far[a:b],
+                far[a - stride : b - stride],
+                source[a - 1 : b + 1],
+                source[a + stride : b + stride],
+                source[a - stride : b - stride],
+                target[a:b],
+            )
 
 
 @compiled
-def _clenshaw_3d(
+def _sweep_3d(
     centre: FloatArray,
     near: FloatArray,
     middle: FloatArray,
@@ -56,23 +131,37 @@ def _clenshaw_3d(
     short: int,
     stride: int,
     vector: FloatArray,
-    current: FloatArray,
-    previous: FloatArray,
-    coefficient: float,
+    even: FloatArray,
+    odd: FloatArray,
+    coefficients: FloatArray,
 ) -> None:
-    """The same in three dimensions."""
-    for i in range(stride, vector.size - stride):
-        previous[i] = (
-            coefficient * vector[i]
-            - previous[i]
-            + centre[i] * current[i]
-            + near[i] * current[i + 1]
-            + near[i - 1] * current[i - 1]
-            + middle[i] * current[i + short]
-            + middle[i - short] * current[i - short]
-            + far[i] * current[i + stride]
-            + far[i - stride] * current[i - stride]
-        )
+    """The same by planes in three dimensions."""
+    rows = vector.size // stride - 2
+    for front in range(1, rows + coefficients.size):
+        for s in range(coefficients.size):
+            row = front - s
+            if row < 1 or row > rows:
+                continue
+            a = row * stride
+            b = a + stride
+            source = even if s % 2 == 0 else odd
+            target = odd if s % 2 == 0 else even
+            _plane_3d(
+                coefficients[s],
+                vector[a:b],
+                centre[a:b],
+                near[a - 1 : b],
+                middle[a:b],
+                middle[a - short : b - short],
+                far[a:b],
+                far[a - stride : b - stride],
+                source[a - 1 : b + 1],
+                source[a + short : b + short],
+                source[a - short : b - short],
+                source[a + stride : b + stride],
+                source[a - stride : b - stride],
+                target[a:b],
+            )
 
 
 class ChebyshevExponential:
@@ -103,37 +192,32 @@ class ChebyshevExponential:
         """exp(-time A) vector, to rounding in the 2-norm."""
         coefficients = self._coefficients(time * self.bound / 2)
         v = self._flat(vector)
-        current, previous = np.zeros_like(v), np.zeros_like(v)
-        for coefficient in coefficients[:0:-1]:
-            self._advance(v, current, previous, float(coefficient))
-            current, previous = previous, current
+        even, odd = np.zeros_like(v), np.zeros_like(v)
+        descending = np.ascontiguousarray(coefficients[:0:-1])
+        for first in range(0, descending.size, _WAVES):
+            # an even number of waves leaves the newest iterate in ``even``
+            waves = descending[first : first + _WAVES]
+            self._sweep(v, even, odd, waves)
+            if waves.size % 2:
+                even, odd = odd, even
         # the last Clenshaw step has X, not 2X: (c_0 v + 2X b_1 - b_2 + c_0 v - b_2) / 2
-        minus = previous.copy()
-        self._advance(v, current, previous, float(coefficients[0]))
-        result = (previous + coefficients[0] * v - minus) / 2
+        minus = odd.copy()
+        self._sweep(v, even, odd, coefficients[:1])
+        result = (odd + coefficients[0] * v - minus) / 2
         inner = result[self._stride : result.size - self._stride]
         return np.ascontiguousarray(inner.reshape(self._shape))
 
-    def _advance(
-        self, v: FloatArray, current: FloatArray, previous: FloatArray, coefficient: float
+    def _sweep(
+        self, v: FloatArray, even: FloatArray, odd: FloatArray, coefficients: FloatArray
     ) -> None:
         if len(self._shape) == 2:
             far, near = self._couplings
-            _clenshaw_2d(self._centre, near, far, self._stride, v, current, previous, coefficient)
+            _sweep_2d(self._centre, near, far, self._stride, v, even, odd, coefficients)
         else:
             far, middle, near = self._couplings
             short = self._shape[2]
-            _clenshaw_3d(
-                self._centre,
-                near,
-                middle,
-                far,
-                short,
-                self._stride,
-                v,
-                current,
-                previous,
-                coefficient,
+            _sweep_3d(
+                self._centre, near, middle, far, short, self._stride, v, even, odd, coefficients
             )
 
     @staticmethod

@@ -1,11 +1,14 @@
-"""A value and its numerical half-width from a sequence of resolutions n, n/2, n/4, n/8.
+"""A value and its numerical half-width from four resolutions.
 
-Second-order quantities of nested grids expand in even powers of the spacing. The reported value
-removes the first term (so it is of fourth order); what a further extrapolation would still change
-is its error, known from the same data, and the half-width is twice that plus the last change.
+Second-order quantities of nested grids expand in even powers of the spacing. Neville's scheme in
+the squared spacing removes these powers one by one. The reported value has only the first removed
+(fourth order); what the full scheme would still change is its error, known from the same data:
+the half-width is twice that, plus the last change of the scheme.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +19,27 @@ _SAFETY = 2.0
 _ROUNDING = 1e-12
 
 
-def extrapolate(levels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Value and half-width from values at successively doubled resolutions.
+def extrapolate(levels: npt.ArrayLike, cells: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    """Value and half-width from values at increasing resolutions.
 
     Parameters
     ----------
-    levels : array (k, ...), k >= 2, finest last
+    levels : array (k, ...), k >= 3, finest last
+    cells : numbers of cells (along any one axis) of the k resolutions
 
     Returns
     -------
     value, half_width : arrays (...)
     """
-    table = [np.asarray(levels, dtype=float)]
-    for order in range(1, min(len(levels), 4)):
-        rows = table[-1]
-        table.append(rows[1:] + (rows[1:] - rows[:-1]) / (4.0**order - 1))
-    value = table[1][-1]
-    if len(table) == 2:
-        width = _SAFETY * np.abs(table[1][-1] - table[0][-1])
-    elif len(table) == 3:
-        width = _SAFETY * (np.abs(table[2][-1] - value) + np.abs(table[2][-1] - value) / 4)
-    else:
-        width = _SAFETY * np.abs(table[3][-1] - value) + np.abs(table[3][-1] - table[2][-1])
+    squares = [1.0 / float(n) ** 2 for n in cells]
+    column = [np.asarray(row, dtype=float) for row in np.asarray(levels, dtype=float)]
+    newest = [column[-1]]
+    for order in range(1, min(len(column), 4)):
+        column = [
+            fine + (fine - coarse) * squares[i + order] / (squares[i] - squares[i + order])
+            for i, (coarse, fine) in enumerate(zip(column[:-1], column[1:], strict=True))
+        ]
+        newest.append(column[-1])
+    value, best = newest[1], newest[-1]
+    width = _SAFETY * np.abs(best - value) + np.abs(best - newest[-2])
     return value, width + _ROUNDING * np.abs(value)

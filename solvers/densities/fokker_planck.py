@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory import functionals
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -15,6 +17,7 @@ from lvebm_theory.protocols import Energy
 from .box import find_box
 from .generator import build_generator
 from .grid import Grid
+from .mapping import AxisMap, start_features
 from .path import DensityPath, Level
 from .semigroup import evolve
 
@@ -23,6 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 _FIRST = {1: 256, 2: 64, 3: 32}
 _FINEST = {1: 16384, 2: 512, 3: 96}
 _LEVELS = 4
+_LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _MOST_CELLS = 2**24
 _SMALLEST_ENTROPY = 1e-10  # relative accuracy is not pursued below this relative entropy
 
@@ -70,7 +74,7 @@ def solve_fokker_planck(
     energy : Energy of dimension 1, 2 or 3
     start : initial law, or the masses of a given grid (which then is the finest grid)
     times : increasing, >= 0
-    cells : per axis, multiples of 4; None refines until ``relative_width`` is reached
+    cells : per axis, multiples of 8; None refines until ``relative_width`` is reached
     box : (low, high) per axis; None finds one that holds pi and the start
     tail_mass : what may lie outside the box
     relative_width : half-width of the relative entropy, relative to it, asked where cells is None
@@ -94,7 +98,8 @@ def solve_fokker_planck(
     if cells is not None:
         counts = [cells] * energy.dim if isinstance(cells, int) else list(cells)
         _check_cells(counts, energy.dim)
-        return solve_on_grids(energy, start, moments, nested(Grid.uniform(region, counts)))
+        maps = _axis_maps(region, start, counts)
+        return solve_on_grids(energy, start, moments, resolutions(maps, counts))
     return _refine(energy, start, moments, region, relative_width)
 
 
@@ -112,8 +117,17 @@ def solve_on_grids(
     )
 
 
+def resolutions(maps: Sequence[AxisMap], counts: Sequence[int]) -> list[Grid]:
+    """Grids with 3/8, 1/2, 3/4 and all of the cells: close to each other, so that all are fine
+    where the finest is."""
+    return [
+        Grid(nodes=tuple(m.nodes(n * k // 8) for m, n in zip(maps, counts, strict=True)))
+        for k in (3, 4, 6, 8)
+    ]
+
+
 def nested(grid: Grid) -> list[Grid]:
-    """The grid and up to three coarsenings of it, coarsest first."""
+    """The grid and two or three coarsenings of it, coarsest first."""
     grids = [grid]
     while len(grids) < _LEVELS and all(n % 2 == 0 and n >= 16 for n in grids[0].shape):
         grids.insert(0, grids[0].coarsened())
@@ -139,8 +153,9 @@ def initial_masses(start: InitialLaw | GridDensity, grid: Grid) -> FloatArray:
 def _solve_level(
     energy: Energy, start: InitialLaw | GridDensity, times: FloatArray, grid: Grid
 ) -> Level:
-    generator = build_generator(energy, grid)
-    snapshots = evolve(generator, initial_masses(start, grid), times.tolist())
+    masses = initial_masses(start, grid)
+    generator = build_generator(energy, grid, masses)
+    snapshots = evolve(generator, masses, times.tolist())
     return Level(generators=(generator,), snapshots=tuple(snapshots))
 
 
@@ -151,18 +166,77 @@ def _refine(
     box: Sequence[tuple[float, float]],
     relative_width: float,
 ) -> DensityPath:
-    finest = _FIRST[energy.dim]
-    grids = nested(Grid.uniform(box, finest))
-    levels = [_solve_level(energy, start, times, grid) for grid in grids]
+    dim = energy.dim
+    counts = [
+        _first_count(energy, start, k, interval, _FIRST[dim], _FINEST[dim])
+        for k, interval in enumerate(box)
+    ]
+    maps = _axis_maps(box, start, counts)
+    known: dict[tuple[int, ...], Level] = {}
     while True:
-        path = DensityPath(energy=energy, times=times, levels=tuple(levels[-_LEVELS:]))
-        value, width = path.relative_entropy()
-        asked = (times > 0) & (value > _SMALLEST_ENTROPY)
-        fine_enough = np.all(width[asked] <= relative_width * value[asked])
-        if fine_enough or 2 * finest > _FINEST[energy.dim]:
+        levels = []
+        for grid in resolutions(maps, counts):
+            if grid.shape not in known:
+                known[grid.shape] = _solve_level(energy, start, times, grid)
+            levels.append(known[grid.shape])
+        path = DensityPath(energy=energy, times=times, levels=tuple(levels))
+        _, width = path.relative_entropy()
+        size = np.array(
+            [
+                functionals.relative_entropy(s.masses, s.log_gibbs, s.excess)
+                for s in map(levels[-1].state, range(len(times)))
+            ]
+        )
+        asked = (times > 0) & (size > _SMALLEST_ENTROPY)
+        fine_enough = np.all(width[asked] <= relative_width * size[asked])
+        counts = [2 * n for n in counts]
+        if fine_enough or math.prod(counts) > _FINEST[dim] ** dim:
             return path
-        finest *= 2
-        levels.append(_solve_level(energy, start, times, Grid.uniform(box, finest)))
+
+
+def _first_count(
+    energy: Energy,
+    start: InitialLaw,
+    axis: int,
+    interval: tuple[float, float],
+    first: int,
+    finest: int,
+) -> int:
+    """Cells along one axis that resolve the start and the slope of U where it stands."""
+    count = first
+    slope = _steepest_at_start(energy, start, axis)
+    while 2 * count <= finest and (
+        slope * (interval[1] - interval[0]) > _LARGEST_RISE * count
+        or start_features(interval, start.means[:, axis], start.sds[:, axis], count) is None
+    ):
+        count *= 2
+    return count
+
+
+def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int) -> float:
+    """Largest difference quotient of U along an axis through the bulk of the start."""
+    steps = np.linspace(-2.0, 2.0, 9)
+    steepest = 0.0
+    for mean, sd in zip(start.means, start.sds, strict=True):
+        line = [np.full(steps.size, m) for m in mean]
+        line[axis] = mean[axis] + steps * sd[axis]
+        values = np.broadcast_to(energy.on_coordinates("potential", line), steps.shape)
+        quotients = np.abs(np.diff(values)) / np.diff(line[axis])
+        steepest = max(steepest, float(quotients[np.isfinite(quotients)].max(initial=0.0)))
+    return steepest
+
+
+def _axis_maps(
+    box: Sequence[tuple[float, float]], start: InitialLaw, counts: Sequence[int]
+) -> list[AxisMap]:
+    return [
+        AxisMap(
+            low=low,
+            high=high,
+            features=start_features((low, high), start.means[:, k], start.sds[:, k], n) or (),
+        )
+        for k, ((low, high), n) in enumerate(zip(box, counts, strict=True))
+    ]
 
 
 def check_times(times: Sequence[float] | FloatArray) -> FloatArray:
@@ -191,9 +265,9 @@ def _check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
 
 
 def _check_cells(counts: Sequence[int], dim: int) -> None:
-    if len(counts) != dim or any(n < 32 or n % 4 for n in counts):
+    if len(counts) != dim or any(n < 32 or n % 8 for n in counts):
         raise ArgumentError(
-            f"cells must be {dim} multiples of 4, at least 32 each, got {list(counts)}"
+            f"cells must be {dim} multiples of 8, at least 32 each, got {list(counts)}"
         )
     if np.prod([float(n) for n in counts]) > _MOST_CELLS:
         raise ArgumentError(f"{list(counts)} cells exceed the limit of {_MOST_CELLS} in total")

@@ -12,6 +12,7 @@ gradient is not resolved. The wall of the box reflects.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,10 @@ from .grid import Grid
 FloatArray = npt.NDArray[np.float64]
 
 _POINTS = {2: 3, 3: 2}  # Gauss points per axis and cell; in one dimension cells are adaptive
+_STEEP_POINTS = 6  # along an axis on which U varies much inside occupied cells
+_STEEP = 1.5
+_OCCUPIED_LOG_GIBBS = -35.0
+_OCCUPIED_START = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,8 +116,17 @@ class Generator:
         )
 
 
-def build_generator(energy: Energy, grid: Grid) -> Generator:
+def build_generator(
+    energy: Energy, grid: Grid, start_masses: FloatArray | None = None
+) -> Generator:
     """Generator of the Langevin diffusion for an energy, restricted to a grid's box.
+
+    Parameters
+    ----------
+    energy : Energy
+    grid : Grid of the same dimension
+    start_masses : array (*grid.shape), optional; where mass will start, so that steep places
+        there are integrated with more points
 
     Raises
     ------
@@ -123,34 +137,59 @@ def build_generator(energy: Energy, grid: Grid) -> Generator:
         raise ArgumentError(f"energy of dimension {energy.dim} on a grid of dimension {grid.dim}")
     if grid.dim == 1:
         return _on_line(energy, grid)
-    points = _POINTS.get(grid.dim, 2)
-    abscissae, weights, _, _ = gauss(points)
-    axes = []
-    for k in range(grid.dim):
+    points = [_POINTS.get(grid.dim, 2)] * grid.dim
+    generator, variation = _on_tensor(energy, grid, points)
+    occupied = generator.log_gibbs > _OCCUPIED_LOG_GIBBS
+    if start_masses is not None:
+        occupied |= start_masses > _OCCUPIED_START
+    steep = [bool((v[occupied] > _STEEP).any()) for v in variation]
+    if any(steep):
+        points = [_STEEP_POINTS if s else n for s, n in zip(steep, points, strict=True)]
+        generator, _ = _on_tensor(energy, grid, points)
+    return generator
+
+
+def _on_tensor(
+    energy: Energy, grid: Grid, points: Sequence[int]
+) -> tuple[Generator, list[FloatArray]]:
+    """The generator, and for each axis the variation of U inside every cell along it."""
+    dim = grid.dim
+    axes, weights = [], []
+    for k in range(dim):
+        abscissae, w, _, _ = gauss(points[k])
         x = grid.edges[k][:-1, None] + grid.widths[k][:, None] * abscissae
-        axes.append(x.reshape([-1 if j == k else 1 for j in range(grid.dim)]))
+        axes.append(x.reshape([-1 if j == k else 1 for j in range(dim)]))
+        weights.append(w)
     values = _finite(energy.on_coordinates("potential", axes), energy, grid)
-    values = np.broadcast_to(values, tuple(n * points for n in grid.shape))
+    fine_shape = tuple(n * m for n, m in zip(grid.shape, points, strict=True))
+    values = np.broadcast_to(values, fine_shape)
     log_gibbs = np.empty(0)
-    log_conductance = []
-    for k in range(grid.dim):
+    log_conductance, variation = [], []
+    for k in range(dim):
         lines = np.moveaxis(values, k, -1)
-        lines = lines.reshape(*lines.shape[:-1], grid.shape[k], points)
+        lines = lines.reshape(*lines.shape[:-1], grid.shape[k], points[k])
         integrals = line_integrals(lines, grid.widths[k])
-        others = [j for j in range(grid.dim) if j != k]
-        across = _average_over_lines(
+        others = [j for j in range(dim) if j != k]
+        across = _sum_over_lines(
             -np.logaddexp(integrals.right[..., :-1], integrals.left[..., 1:]), grid, others, weights
         )
         log_conductance.append(np.moveaxis(across, -1, k))
-        if k == grid.dim - 1:
-            log_gibbs = _average_over_lines(integrals.mass, grid, others, weights)
+        spread = np.abs(lines[..., -1] - lines[..., 0])
+        for position, axis in enumerate(others):
+            blocks = list(spread.shape)
+            blocks[position : position + 1] = [grid.shape[axis], points[axis]]
+            spread = spread.reshape(blocks).max(axis=position + 1)
+        variation.append(np.moveaxis(spread, -1, k))
+        if k == dim - 1:
+            log_gibbs = _sum_over_lines(integrals.mass, grid, others, weights)
     log_normaliser = float(logsumexp(log_gibbs))
-    return Generator(
+    generator = Generator(
         grid=grid,
         log_gibbs=log_gibbs - log_normaliser,
         log_normaliser=log_normaliser,
         log_conductance=tuple(c - log_normaliser for c in log_conductance),
     )
+    return generator, variation
 
 
 def _on_line(energy: Energy, grid: Grid) -> Generator:
@@ -169,15 +208,15 @@ def _on_line(energy: Energy, grid: Grid) -> Generator:
     )
 
 
-def _average_over_lines(
-    logs: FloatArray, grid: Grid, others: list[int], weights: FloatArray
+def _sum_over_lines(
+    logs: FloatArray, grid: Grid, others: Sequence[int], weights: Sequence[FloatArray]
 ) -> FloatArray:
     """log of the integral over the Gauss lines of the transverse axes; (*transverse, n_line)."""
     for position, axis in enumerate(others):
         moved = np.moveaxis(logs, position, -1)
-        moved = moved.reshape(*moved.shape[:-1], grid.shape[axis], len(weights))
+        moved = moved.reshape(*moved.shape[:-1], grid.shape[axis], len(weights[axis]))
         peak = moved.max(axis=-1)
-        total = np.exp(moved - peak[..., None]) @ weights
+        total = np.exp(moved - peak[..., None]) @ weights[axis]
         logs = np.moveaxis(peak + np.log(total) + np.log(grid.widths[axis]), -1, position)
     return logs
 

@@ -104,11 +104,15 @@ class DensityPath:
         """Cell masses of the (last) Gibbs state, shape grid.shape."""
         return self.levels[-1].generators[-1].gibbs
 
+    @property
+    def _cells(self) -> list[int]:
+        return [level.grid.shape[0] for level in self.levels]
+
     @functools.cached_property
     def log_normaliser(self) -> tuple[float, float]:
         """log int exp(-U) over the box and its half-width."""
         logs = np.array([level.generators[-1].log_normaliser for level in self.levels])
-        value, width = extrapolate(logs)
+        value, width = extrapolate(logs, self._cells)
         return float(value), float(width)
 
     @property
@@ -128,7 +132,7 @@ class DensityPath:
                 for level in self.levels
             ]
         )
-        value, width = extrapolate(values)
+        value, width = extrapolate(values, self._cells)
         return value, width + self._clean_up(values)
 
     def _clean_up(self, values: FloatArray) -> FloatArray:
@@ -197,8 +201,11 @@ class DensityPath:
         return self.grid.marginal(self.masses, axis)
 
     def mass_error(self) -> FloatArray:
-        """Estimated L1 error of ``masses`` from the next coarser resolution, (T,)."""
-        fine, coarse = self.levels[-1], self.levels[-2]
+        """Estimated L1 error of ``masses`` from the resolution with half as many cells, (T,)."""
+        fine = self.levels[-1]
+        coarse = next(
+            level for level in self.levels if 2 * level.grid.shape[0] == fine.grid.shape[0]
+        )
         return np.array(
             [
                 np.abs(fine.grid.coarsen_masses(f.masses) - c.masses).sum() / 3

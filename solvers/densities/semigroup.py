@@ -25,7 +25,7 @@ from .uniformisation import Uniformisation
 
 FloatArray = npt.NDArray[np.float64]
 
-_LARGEST_NORM = 1e4  # of p/sqrt(pi) at which symmetrised steps still see the bulk
+_LARGEST_NORM = 1e5  # of p/sqrt(pi) at which symmetrised steps still see the bulk
 _SHRINK = 1e-3  # smallest norm ratio of one symmetrised step
 _DUST = 1e-17  # mass of a cell below which nothing is known while mass is carried in
 _STEP_TOLERANCE = 1e-12

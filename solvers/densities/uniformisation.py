@@ -19,22 +19,77 @@ from .generator import Generator
 
 FloatArray = npt.NDArray[np.float64]
 
+_WAVES = 8
+
 
 @compiled
-def _jump(
+def _inflow(
+    rate_up: FloatArray,
+    below: FloatArray,
+    rate_down: FloatArray,
+    above: FloatArray,
+    out: FloatArray,
+) -> None:
+    for j in range(out.size):
+        out[j] += rate_up[j] * below[j] + rate_down[j] * above[j]
+
+
+@compiled
+def _stay(probability: FloatArray, masses: FloatArray, out: FloatArray) -> None:
+    for j in range(out.size):
+        out[j] = probability[j] * masses[j]
+
+
+@compiled
+def _collect(weight: float, masses: FloatArray, total: FloatArray) -> None:
+    for j in range(total.size):
+        total[j] += weight * masses[j]
+
+
+@compiled
+def _jumps(
     stay: FloatArray,
     up: FloatArray,
     down: FloatArray,
-    stride: int,
-    pad: int,
-    start: bool,
-    masses: FloatArray,
-    out: FloatArray,
+    strides: npt.NDArray[np.int64],
+    first: int,
+    weights: FloatArray,
+    even: FloatArray,
+    odd: FloatArray,
+    total: FloatArray,
 ) -> None:
-    """out (+)= stay*masses + inflow along one axis, on flat padded arrays."""
-    for i in range(pad, masses.size - pad):
-        inflow = up[i - stride] * masses[i - stride] + down[i + stride] * masses[i + stride]
-        out[i] = inflow + (stay[i] * masses[i] if start else out[i])
+    """total += sum_k weights_k P^{first+k} even, in a wavefront over planes.
+
+    Jump s works one plane behind jump s-1; even jumps read ``even`` and write ``odd``.
+    """
+    stride = strides[0]
+    rows = stay.size // stride - 2
+    last = first + weights.size - 1
+    for begin in range(0, last, _WAVES):
+        waves = min(_WAVES, last - begin)
+        if begin == 0 and first == 0:
+            _collect(weights[0], even, total)
+        for front in range(1, rows + waves):
+            for s in range(waves):
+                row = front - s
+                if row < 1 or row > rows:
+                    continue
+                a = row * stride
+                b = a + stride
+                source = even if (begin + s) % 2 == 0 else odd
+                target = odd if (begin + s) % 2 == 0 else even
+                _stay(stay[a:b], source[a:b], target[a:b])
+                for k in range(strides.size):
+                    c = strides[k]
+                    _inflow(
+                        up[k, a - c : b - c],
+                        source[a - c : b - c],
+                        down[k, a + c : b + c],
+                        source[a + c : b + c],
+                        target[a:b],
+                    )
+                if begin + s + 1 >= first:
+                    _collect(weights[begin + s + 1 - first], target[a:b], total[a:b])
 
 
 class Uniformisation:
@@ -45,13 +100,15 @@ class Uniformisation:
         self._pad = int(np.prod(self._shape[1:]))
         self.rate = 1.001 * float(generator.exit_rates.max())
         self._stay = self._flat(1.0 - generator.exit_rates / self.rate)
-        self._axes = []
-        for k in range(len(self._shape)):
-            after = [(0, 1) if j == k else (0, 0) for j in range(len(self._shape))]
-            before = [(1, 0) if j == k else (0, 0) for j in range(len(self._shape))]
-            up = self._flat(np.pad(generator.rates_up[k], after) / self.rate)
-            down = self._flat(np.pad(generator.rates_down[k], before) / self.rate)
-            self._axes.append((up, down, int(np.prod(self._shape[k + 1 :]))))
+        dim = len(self._shape)
+        up, down = [], []
+        for k in range(dim):
+            after = [(0, 1) if j == k else (0, 0) for j in range(dim)]
+            before = [(1, 0) if j == k else (0, 0) for j in range(dim)]
+            up.append(self._flat(np.pad(generator.rates_up[k], after) / self.rate))
+            down.append(self._flat(np.pad(generator.rates_down[k], before) / self.rate))
+        self._up, self._down = np.stack(up), np.stack(down)
+        self._strides = np.array([math.prod(self._shape[k + 1 :]) for k in range(dim)])
 
     def __call__(self, masses: FloatArray, time: float) -> FloatArray:
         """exp(time L) masses."""
@@ -62,16 +119,19 @@ class Uniformisation:
         weights = np.exp(k * math.log(mean) - mean - gammaln(k + 1.0))
         weights /= weights.sum()
         p = self._flat(masses)
-        out = np.zeros_like(p)
-        spare = np.zeros_like(p)
-        for step in range(last + 1):
-            if step >= first:
-                out += weights[step - first] * p
-            if step < last:
-                for axis, (up, down, stride) in enumerate(self._axes):
-                    _jump(self._stay, up, down, stride, self._pad, axis == 0, p, spare)
-                p, spare = spare, p
-        return np.ascontiguousarray(out[self._pad : out.size - self._pad].reshape(self._shape))
+        total = np.zeros_like(p)
+        _jumps(
+            self._stay,
+            self._up,
+            self._down,
+            self._strides,
+            first,
+            weights,
+            p,
+            np.zeros_like(p),
+            total,
+        )
+        return np.ascontiguousarray(total[self._pad : total.size - self._pad].reshape(self._shape))
 
     def _flat(self, array: FloatArray) -> FloatArray:
         return np.pad(np.ascontiguousarray(array).ravel(), self._pad)

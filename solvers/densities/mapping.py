@@ -1,0 +1,95 @@
+"""Smooth maps of an axis that put cells where a narrow start or a heavy tail needs them.
+
+    xi(x) proportional to (x - low)/W + sum_k c_k asinh((x - m_k)/l_k)
+
+Close to a feature (m_k, l_k) the cells have size about l_k/(n c_k), away from it they grow like
+the distance. The map does not depend on the number of cells, so grids of different n are nested
+samplings of one map and errors still expand in even powers of 1/n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_CELLS_PER_SD = 3.2  # so that even three eighths of the cells resolve a normal law
+_START_WIDTH = 4.0  # standard deviations over which the cells of a start are small
+_LARGEST_SHARE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A place that needs small cells: centre, length scale, weight c."""
+
+    centre: float
+    length: float
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisMap:
+    """Increasing map from [0, 1] onto [low, high]."""
+
+    low: float
+    high: float
+    features: tuple[Feature, ...] = ()
+
+    def nodes(self, cells: int) -> FloatArray:
+        """Images of the 2 cells + 1 half-integers."""
+        xi = np.linspace(0.0, 1.0, 2 * cells + 1)
+        if not self.features:
+            return self.low + xi * (self.high - self.low)
+        start, end = self._coordinate(np.array([self.low, self.high]))
+        target = start + xi * (end - start)
+        low, high = np.full(xi.size, self.low), np.full(xi.size, self.high)
+        x = low + xi * (self.high - self.low)
+        # Newton, falling back to bisection whenever it leaves the bracket
+        for _ in range(200):
+            value = self._coordinate(x) - target
+            high = np.where(value > 0, x, high)
+            low = np.where(value <= 0, x, low)
+            new = x - value / self._slope(x)
+            new = np.where((new > low) & (new < high), new, (low + high) / 2)
+            if np.all(np.abs(new - x) <= 1e-15 * (self.high - self.low)):
+                break
+            x = new
+        x[0], x[-1] = self.low, self.high
+        return np.asarray(x)
+
+    def _coordinate(self, x: FloatArray) -> FloatArray:
+        total = (x - self.low) / (self.high - self.low)
+        for f in self.features:
+            total = total + f.weight * np.arcsinh((x - f.centre) / f.length)
+        return np.asarray(total)
+
+    def _slope(self, x: FloatArray) -> FloatArray:
+        total = np.full(x.shape, 1.0 / (self.high - self.low))
+        for f in self.features:
+            total += f.weight / np.hypot(f.length, x - f.centre)
+        return total
+
+
+def start_features(
+    interval: tuple[float, float], means: Sequence[float], sds: Sequence[float], cells: int
+) -> tuple[Feature, ...] | None:
+    """Features that resolve normal laws on an interval with this many cells; None if too few."""
+    width = interval[1] - interval[0]
+    laws = sorted({(float(m), float(s)) for m, s in zip(means, sds, strict=True)})
+    narrow = [(m, s) for m, s in laws if cells * s / width < _CELLS_PER_SD]
+    features = []
+    for m, s in narrow:
+        length = _START_WIDTH * s
+        span = 2 * len(narrow) * np.arcsinh(width / (2 * length))
+        room = cells / _START_WIDTH - _CELLS_PER_SD * span
+        if room <= 0:
+            return None
+        weight = (_CELLS_PER_SD - cells * s / width) / room
+        if weight > _LARGEST_SHARE:
+            return None
+        features.append(Feature(centre=m, length=length, weight=float(weight)))
+    return tuple(features)
