@@ -132,4 +132,4 @@ class CallableEnergy:
 
     def source(self, backend: Literal["numba", "torch"]) -> None:
         """None: there is no formula to spell."""
-        return None
+        return

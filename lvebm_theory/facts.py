@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -55,3 +56,48 @@ class KnownFacts:
 
 
 NOTHING_KNOWN = KnownFacts()
+
+
+def gaussian_facts(
+    precision: FloatArray, mean: FloatArray, value_at_mean: float = 0.0
+) -> KnownFacts:
+    """Everything about pi = N(mean, precision^{-1}) when U is its quadratic form.
+
+    Parameters
+    ----------
+    precision : array (d, d), symmetric positive definite
+    mean : array (d,)
+    value_at_mean : float
+        U(mean); it shifts the normaliser.
+    """
+    dim = len(mean)
+    eigenvalues = np.linalg.eigvalsh(precision)
+    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
+    exact = "eigenvalue of the precision matrix (Gaussian)"
+    # <P(x-m), x> >= a|x|^2 - c for a < low, with c the maximum of a concave quadratic
+    rate = low if not np.any(mean) else low / 2
+    pull = precision @ mean
+    offset = 0.0
+    if np.any(mean):
+        offset = float(pull @ np.linalg.solve(precision - rate * np.eye(dim), pull)) / 4
+    covariance = np.linalg.inv(precision)
+    root = np.linalg.cholesky(covariance)
+    log_normaliser = (dim * math.log(2 * math.pi) - float(np.log(eigenvalues).sum())) / 2
+    log_normaliser -= value_at_mean
+    return KnownFacts(
+        gap=Constant.exact(low, f"smallest {exact}"),
+        log_sobolev=Constant.exact(low, f"smallest {exact}; Bakry-Emery with equality"),
+        smoothness=Constant.exact(high, f"largest {exact}"),
+        convexity=Constant.exact(low, f"smallest {exact}"),
+        dissipativity=Constant.exact(rate, "quadratic form, completed square"),
+        dissipativity_offset=offset,
+        log_normaliser=Constant.exact(log_normaliser, "Gaussian integral"),
+        mean=mean,
+        covariance=covariance,
+        sample=lambda rng, n: mean + rng.standard_normal((n, dim)) @ root.T,
+        box=tuple(
+            (float(m - 9 * s), float(m + 9 * s))
+            for m, s in zip(mean, np.sqrt(np.diag(covariance)), strict=True)
+        ),
+        sources={"mean": "Gaussian", "covariance": "Gaussian", "sample": "Cholesky factor"},
+    )

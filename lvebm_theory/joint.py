@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .formula.expression import Formula
 
 FloatArray = npt.NDArray[np.float64]
+Prepare = Callable[[tuple[int, int], dict[str, Any]], dict[str, Any]]
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -215,6 +216,8 @@ class JointEnergyFamily:
     positive: tuple[str, ...]
     function: Callable[..., Any]
     description: str
+    any_dim: bool = False
+    prepare: Prepare | None = None
     _facts: dict[str, Callable[..., KnownFacts]] = field(default_factory=dict)
 
     def joint_facts(self, function: Callable[..., KnownFacts]) -> Callable[..., KnownFacts]:
@@ -227,35 +230,51 @@ class JointEnergyFamily:
         self._facts["conditional"] = function
         return function
 
-    def __call__(self, **parameters: Any) -> FormulaJointEnergy:
+    def __call__(
+        self, *, dim_x: int | None = None, dim_z: int | None = None, **parameters: Any
+    ) -> FormulaJointEnergy:
         """The joint energy at these parameters; those not named keep their defaults.
 
         Raises
         ------
         ArgumentError
-            For unknown names and values that are not finite (or not > 0 where they must be).
+            For unknown names, values that are not finite (or not > 0 where they must be), and
+            dimensions that the family lacks.
         """
+        dims = (dim_x or self.dim_x, dim_z or self.dim_z)
+        if dims != (self.dim_x, self.dim_z) and not self.any_dim:
+            raise ArgumentError(
+                f"{self.name} exists in dimensions {(self.dim_x, self.dim_z)}, got {dims}"
+            )
         if unknown := sorted(set(parameters) - set(self.defaults)):
             raise ArgumentError(f"{self.name} has parameters {list(self.defaults)}, got {unknown}")
         values = validated_parameters(self.name, {**self.defaults, **parameters})
         for name in self.positive:
             if not np.all(np.asarray(values[name]) > 0):
                 raise ArgumentError(f"{self.name}: {name} must be > 0, got {values[name]}")
+        if self.prepare is not None:
+            values = self.prepare(dims, values)
         return FormulaJointEnergy(
             name=self.name,
-            dim_x=self.dim_x,
-            dim_z=self.dim_z,
+            dim_x=dims[0],
+            dim_z=dims[1],
             values=MappingProxyType(values),
             function=self.function,
             joint_facts=self._facts.get("joint"),
             conditional_facts=self._facts.get("conditional"),
-            remake=self.__call__,
+            remake=functools.partial(self, dim_x=dims[0], dim_z=dims[1]),
             description=self.description,
         )
 
 
 def joint_energy(
-    dim_x: int, dim_z: int, *, positive: tuple[str, ...] = (), **defaults: Any
+    dim_x: int,
+    dim_z: int,
+    *,
+    positive: tuple[str, ...] = (),
+    any_dim: bool = False,
+    prepare: Prepare | None = None,
+    **defaults: Any,
 ) -> Callable[[Callable[..., Any]], JointEnergyFamily]:
     """Decorator: a plain function E(x, z, **theta) becomes a family of joint energies.
 
@@ -265,6 +284,10 @@ def joint_energy(
         Dimensions of data and latent.
     positive : tuple of str
         Parameters that must be > 0.
+    any_dim : bool
+        Let ``family(dim_x=..., dim_z=...)`` choose other dimensions.
+    prepare : callable ((dim_x, dim_z), values) -> values, optional
+        Brings parameter values to their final shapes, or refuses them.
     **defaults : float or array
         theta by name, with default values.
     """
@@ -282,6 +305,8 @@ def joint_energy(
             positive=positive,
             function=function,
             description=inspect.getdoc(function) or "",
+            any_dim=any_dim,
+            prepare=prepare,
         )
 
     return decorate

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..constant import Constant
 from ..energy import FormulaEnergy, energy
 from ..errors import ArgumentError
-from ..facts import KnownFacts
+from ..facts import KnownFacts, gaussian_facts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -166,33 +164,4 @@ def quadratic(x: Any, precision: Any, mean: Any) -> Any:
 @quadratic.facts
 def _facts(dim: int, precision: Any, mean: Any) -> KnownFacts:
     matrix = np.reshape(np.asarray(precision, dtype=float), (dim, dim))
-    centre = np.reshape(np.asarray(mean, dtype=float), (dim,))
-    eigenvalues = np.linalg.eigvalsh(matrix)
-    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
-    exact = "eigenvalue of the precision matrix (Gaussian)"
-    # <P(x-m), x> >= a|x|^2 - c for a < low, with c the maximum of a concave quadratic
-    rate = low if not np.any(centre) else low / 2
-    pull = matrix @ centre
-    offset = 0.0
-    if np.any(centre):
-        offset = float(pull @ np.linalg.solve(matrix - rate * np.eye(dim), pull)) / 4
-    covariance = np.linalg.inv(matrix)
-    root = np.linalg.cholesky(covariance)
-    log_normaliser = (dim * math.log(2 * math.pi) - float(np.log(eigenvalues).sum())) / 2
-    return KnownFacts(
-        gap=Constant.exact(low, f"smallest {exact}"),
-        log_sobolev=Constant.exact(low, f"smallest {exact}; Bakry-Emery with equality"),
-        smoothness=Constant.exact(high, f"largest {exact}"),
-        convexity=Constant.exact(low, f"smallest {exact}"),
-        dissipativity=Constant.exact(rate, "quadratic form, completed square"),
-        dissipativity_offset=offset,
-        log_normaliser=Constant.exact(log_normaliser, "Gaussian integral"),
-        mean=centre,
-        covariance=covariance,
-        sample=lambda rng, n: centre + rng.standard_normal((n, dim)) @ root.T,
-        box=tuple(
-            (float(m - 9 * s), float(m + 9 * s))
-            for m, s in zip(centre, np.sqrt(np.diag(covariance)), strict=True)
-        ),
-        sources={"mean": "Gaussian", "covariance": "Gaussian", "sample": "Cholesky factor"},
-    )
+    return gaussian_facts(matrix, np.reshape(np.asarray(mean, dtype=float), (dim,)))
