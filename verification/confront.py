@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lvebm_theory.constant import Constant, How
+from lvebm_theory.errors import AssumptionError
 from lvebm_theory.theorem import Theorem
 
 from .claim import Case, Outcome
@@ -44,6 +45,23 @@ def smaller(theorem: Theorem, quantities: Quantities) -> Callable[[float], float
 def larger(theorem: Theorem, quantities: Quantities) -> Callable[[float], float]:
     """p -> the bound times 1 + p."""
     return lambda p: theorem.forced_bound(**quantities) * (1.0 + p)
+
+
+def require(theorem: Theorem, **quantities: Any) -> None:
+    """Raise AssumptionError now where the theorem cannot apply, before anything is solved.
+
+    Assumptions about quantities that are not given here are left for later.
+    """
+    broken = []
+    for assumption in theorem.assumptions:
+        try:
+            holds = assumption.holds(quantities)
+        except KeyError:
+            continue
+        if not holds:
+            broken.append(assumption.text)
+    if broken:
+        raise AssumptionError(theorem.name, broken)
 
 
 def confront(

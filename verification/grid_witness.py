@@ -73,25 +73,17 @@ def transport_rounding(path: DensityPath) -> float:
 def on_one_grid(
     energy: Energy, starts: Sequence[InitialLaw], times: Sequence[float], *, claim: str
 ) -> list[DensityPath]:
-    """Flows of several starts on the same grids: the finest box and resolution any of them asks."""
-    from solvers.densities import solve_fokker_planck
+    """Flows of several starts on the same grids: those that their equal mixture asks for."""
+    from solvers.densities.fokker_planck import solve_on_grids
 
-    alone = [density_path(energy, start, times, claim=claim) for start in starts]
-    box = [
-        (min(p.grid.box[k][0] for p in alone), max(p.grid.box[k][1] for p in alone))
-        for k in range(energy.dim)
-    ]
-    spacing = [
-        min((p.grid.box[k][1] - p.grid.box[k][0]) / p.grid.shape[k] for p in alone)
-        for k in range(energy.dim)
-    ]
-    cells = [_power_of_two((high - low) / h) for (low, high), h in zip(box, spacing, strict=True)]
-    moments = sorted({0.0, *times})
-    return [solve_fokker_planck(energy, s, moments, box=box, cells=cells) for s in starts]
-
-
-def _power_of_two(cells: float) -> int:
-    return int(2 ** np.ceil(np.log2(max(cells * (1 - 1e-9), 64))))
+    together = InitialLaw(
+        weights=np.concatenate([start.weights for start in starts]) / len(starts),
+        means=np.concatenate([start.means for start in starts]),
+        sds=np.concatenate([start.sds for start in starts]),
+    )
+    path = density_path(energy, together, times, claim=claim)
+    grids = [level.grid for level in path.levels]
+    return [solve_on_grids(energy, start, path.times, grids) for start in starts]
 
 
 def of_levels(
@@ -117,7 +109,8 @@ def of_levels(
         np.asarray(function([[level.state(k) for k in times] for level in levels]), dtype=float)
         for levels in zip(*(path.levels for path in paths), strict=True)
     ]
-    return extrapolate(np.array(rows))
+    cells = [level.grid.shape[0] for level in paths[0].levels]
+    return extrapolate(np.array(rows), cells)
 
 
 def w2_between(a: DensityState, b: DensityState) -> float:

@@ -18,7 +18,7 @@ from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.flow import chi_square_decay as statements
 
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting
-from ...confront import confront, faster, third_of_distance
+from ...confront import confront, faster, require, third_of_distance
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement
@@ -122,6 +122,7 @@ def _on_grid(setting: Setting, asked: Sequence[Case]) -> Evidence:
 
     energy, start = energy_of(setting), start_of(setting)
     gap = constants_of(energy).gap
+    require(statements.theorem, gap=gap)
     measured = curve(density_path(energy, start, setting.times, claim=NAME), "chi2")
     initial = measured.at(0.0)
     if initial.half_width > 1e-3 * initial.value:

@@ -14,6 +14,7 @@ from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorems.flow import relative_entropy_decay as statements
 
 from ...claim import Case, Claim, Context, Evidence, Setting, Witness
+from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
@@ -79,6 +80,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     energy, start = energy_of(setting), start_of(setting)
     witness, run = asked[0].witness, asked[0].run
     log_sobolev = constants_of(energy).log_sobolev
+    require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
     path = density_path(energy, start, setting.times, claim=NAME)
     on_grid = curve(path, "KL")
     initial = on_grid.at(0.0)
