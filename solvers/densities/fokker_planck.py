@@ -17,6 +17,7 @@ from lvebm_theory.protocols import Energy
 from .box import find_box
 from .generator import build_generator
 from .grid import Grid
+from .kinks import axis_kinks
 from .mapping import AxisMap, start_features
 from .path import DensityPath, Level
 from .semigroup import evolve
@@ -28,7 +29,7 @@ _FINEST = {1: 16384, 2: 512, 3: 96}
 _LEVELS = 4
 _LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _MOST_CELLS = 2**24
-_SMALLEST_ENTROPY = 1e-10  # relative accuracy is not pursued below this relative entropy
+_SMALLEST_ENTROPY = 1e-12  # relative accuracy is not pursued below this relative entropy
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +79,7 @@ def solve_fokker_planck(
     box : (low, high) per axis; None finds one that holds pi and the start
     tail_mass : what may lie outside the box
     relative_width : half-width of the relative entropy, relative to it, asked where cells is None
-        (at times after 0 and down to 1e-10)
+        (at times after 0 and down to 1e-12)
 
     Raises
     ------
@@ -98,7 +99,7 @@ def solve_fokker_planck(
     if cells is not None:
         counts = [cells] * energy.dim if isinstance(cells, int) else list(cells)
         _check_cells(counts, energy.dim)
-        maps = _axis_maps(region, start, counts)
+        maps = axis_maps(energy, start, region, counts)
         return solve_on_grids(energy, start, moments, resolutions(maps, counts))
     return _refine(energy, start, moments, region, relative_width)
 
@@ -171,7 +172,7 @@ def _refine(
         _first_count(energy, start, k, interval, _FIRST[dim], _FINEST[dim])
         for k, interval in enumerate(box)
     ]
-    maps = _axis_maps(box, start, counts)
+    maps = axis_maps(energy, start, box, counts)
     known: dict[tuple[int, ...], Level] = {}
     while True:
         levels = []
@@ -226,17 +227,19 @@ def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int) -> float:
     return steepest
 
 
-def _axis_maps(
-    box: Sequence[tuple[float, float]], start: InitialLaw, counts: Sequence[int]
+def axis_maps(
+    energy: Energy,
+    start: InitialLaw,
+    box: Sequence[tuple[float, float]],
+    counts: Sequence[int],
 ) -> list[AxisMap]:
-    return [
-        AxisMap(
-            low=low,
-            high=high,
-            features=start_features((low, high), start.means[:, k], start.sds[:, k], n) or (),
-        )
-        for k, ((low, high), n) in enumerate(zip(box, counts, strict=True))
-    ]
+    """One map per axis: uniform but for narrow starts, with kinks of the potential on edges."""
+    maps = []
+    for k, n in enumerate(counts):
+        features = start_features(box[k], start.means[:, k], start.sds[:, k], n) or ()
+        kinks = axis_kinks(energy, list(box), k)
+        maps.append(AxisMap.through(box[k], features, kinks, n // 8))
+    return maps
 
 
 def check_times(times: Sequence[float] | FloatArray) -> FloatArray:

@@ -3,8 +3,9 @@
     xi(x) proportional to (x - low)/W + sum_k c_k asinh((x - m_k)/l_k)
 
 Close to a feature (m_k, l_k) the cells have size about l_k/(n c_k), away from it they grow like
-the distance. The map does not depend on the number of cells, so grids of different n are nested
-samplings of one map and errors still expand in even powers of 1/n.
+the distance. Kinks of the potential are moved onto edges that all resolutions share. The map does
+not depend on the number of cells, so grids of different n are samplings of one map and errors
+expand in even powers of 1/n.
 """
 
 from __future__ import annotations
@@ -38,14 +39,37 @@ class AxisMap:
     low: float
     high: float
     features: tuple[Feature, ...] = ()
+    fixed: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def through(
+        cls,
+        interval: tuple[float, float],
+        features: tuple[Feature, ...],
+        kinks: FloatArray,
+        blocks: int,
+    ) -> AxisMap:
+        """The map that takes multiples of 1/blocks to the kinks (to the nearest it can)."""
+        low, high = interval
+        free = cls(low=low, high=high, features=features)
+        if kinks.size == 0:
+            return free
+        start, end = free._coordinate(np.array([low, high]))
+        wanted = (free._coordinate(kinks) - start) / (end - start) * blocks
+        slots = np.round(wanted).astype(int)
+        fixed, last = [], 0
+        for kink, slot, left in zip(kinks, slots, range(kinks.size, 0, -1), strict=True):
+            last = min(max(int(slot), last + 1), blocks - left)
+            fixed.append((last / blocks, float(kink)))
+        return cls(low=low, high=high, features=features, fixed=tuple(fixed))
 
     def nodes(self, cells: int) -> FloatArray:
         """Images of the 2 cells + 1 half-integers."""
         xi = np.linspace(0.0, 1.0, 2 * cells + 1)
-        if not self.features:
-            return self.low + xi * (self.high - self.low)
         start, end = self._coordinate(np.array([self.low, self.high]))
-        target = start + xi * (end - start)
+        places = [0.0, *(share for share, _ in self.fixed), 1.0]
+        kinks = self._coordinate(np.array([kink for _, kink in self.fixed]))
+        target = np.interp(xi, places, [start, *kinks, end])
         low, high = np.full(xi.size, self.low), np.full(xi.size, self.high)
         x = low + xi * (self.high - self.low)
         # Newton, falling back to bisection whenever it leaves the bracket
@@ -59,6 +83,8 @@ class AxisMap:
                 break
             x = new
         x[0], x[-1] = self.low, self.high
+        for share, kink in self.fixed:
+            x[round(share * 2 * cells)] = kink
         return np.asarray(x)
 
     def _coordinate(self, x: FloatArray) -> FloatArray:
