@@ -22,6 +22,9 @@ Backend = Literal["numpy", "numba", "torch"]
 Real = Literal["float64", "float32"]
 Bits = Literal[53, 32]
 
+#: decorator of functions that must vanish into the loop that calls them
+INLINED = 'njit(forceinline=True, error_model="numpy")'
+
 _PHILOX_CONSTANTS = "\n".join(
     f"{name} = {getattr(philox, name)}"
     for name in ("MASK", "MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1")
@@ -193,11 +196,13 @@ def resolution(bits: Bits, real: Real) -> Resolution:
     )
 
 
+def _shared_text() -> str:
+    return body_of(philox) + body_of(box_muller)
+
+
 def numba_text(real: Real) -> str:
     """Scalar numba source of the whole arithmetic, to stand at the head of a module."""
-    functions = decorated(
-        body_of(philox) + body_of(box_muller), 'njit(forceinline=True, error_model="numpy")'
-    )
+    functions = decorated(_shared_text(), INLINED)
     if real == "float32":
         functions = with_typed_literals(functions, "np.float32")
     return f"{_NUMBA_HEADER}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
@@ -241,9 +246,5 @@ def arithmetic(backend: Literal["numpy", "torch"]) -> Arithmetic:
     """The shared text on arrays or tensors."""
     if backend == "numpy":
         return Arithmetic(philox.philox4x32, box_muller)
-    functions = decorated(body_of(philox) + body_of(box_muller), "staticmethod")
-    text = (
-        _TORCH_HEADER + "\n\n" + _PHILOX_CONSTANTS + "\n" + functions.replace("@staticmethod\n", "")
-    )
-    module = load(text)
+    module = load(f"{_TORCH_HEADER}\n\n{_PHILOX_CONSTANTS}\n{decorated(_shared_text())}\n")
     return Arithmetic(module.philox4x32, module)

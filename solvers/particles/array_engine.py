@@ -6,7 +6,9 @@ witness of the compiled one, and the one that takes energies without a formula.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -24,7 +26,8 @@ from .recorders import Histogram
 from .scheme import Scheme, State
 
 Array = npt.NDArray[Any]
-_PIECE = 32768  # particles at a time on a CPU: their arrays stay in the caches
+_GROUP = 256  # particles per group of an average
+_PIECE = 128 * _GROUP  # particles at a time on a CPU: their arrays stay in the caches
 
 
 @functools.lru_cache(maxsize=256)
@@ -130,6 +133,7 @@ class ArrayEngine:
         step_size: float,
         dtype: Real = "float64",
         device: str = "cpu",
+        threads: int | None = None,
         parameters: npt.ArrayLike | None = None,
     ) -> None:
         self.backend, self.dim, self._device = backend, energy.dim, device
@@ -140,6 +144,7 @@ class ArrayEngine:
             import torch
 
             self._space = torch
+        self._threads = threads or 1
         self._given = np.asarray(
             energy.parameter_vector() if parameters is None else parameters, dtype=np.float64
         )
@@ -148,6 +153,19 @@ class ArrayEngine:
                 "parameters other than the energy's own need a back end with its formula "
                 f"(numba or torch); {energy.name} on {backend} has none"
             )
+
+    @contextlib.contextmanager
+    def _threads_of_torch(self) -> Iterator[None]:
+        """Short elementwise loops lose more to waiting threads than they gain: one by default."""
+        if self._space is np:
+            yield
+            return
+        before = self._space.get_num_threads()
+        self._space.set_num_threads(self._threads)
+        try:
+            yield
+        finally:
+            self._space.set_num_threads(before)
 
     def close(self) -> None:
         """Nothing to let go."""
@@ -193,7 +211,7 @@ class ArrayEngine:
         sums: dict[str, float] = {}
         bad = 0
         options = {"backend": self.backend, "dtype": self._dtype, "device": self._device}
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with self._threads_of_torch(), np.errstate(all="ignore"):
             for k, s in enumerate(self._slices(ensemble.count)):
                 energy, state = self._piece_energy(s), ensemble.pieces[k]
                 tape = _Tape(self._noise, ensemble.ids[k], self.dim, options)
@@ -213,20 +231,27 @@ class ArrayEngine:
         return np.ascontiguousarray(np.concatenate(arrays, axis=1).T)
 
     def observe(self, ensemble: ArrayEnsemble, functions: dict[str, Any]) -> Array:
-        """Sums over each piece of f and f^2, shape (pieces, q, 2)."""
+        """Sums over groups of particles of f and f^2, shape (groups, q, 2)."""
         rows = []
         for state in ensemble.pieces:
             x = state["x"].astype(np.float64) if self._space is np else state["x"].double()
-            n = x.shape[1]
             row = []
             for function in functions.values():
-                value = function(x)
-                if not hasattr(value, "sum") or getattr(value, "ndim", 0) == 0:
-                    row.append((n * float(value), n * float(value) ** 2))
-                else:
-                    row.append((float(value.sum()), float((value * value).sum())))
-            rows.append(row)
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(functions), 2)
+                value = function(x) + 0.0 * x[0]  # a constant function too has n values
+                row.append(self._group_sums(value))
+                row.append(self._group_sums(value * value))
+            rows.append(np.stack(row, axis=1).reshape(-1, len(functions), 2))
+        return np.concatenate(rows)
+
+    def _group_sums(self, value: Any) -> Array:
+        """Sums over groups of ``_GROUP`` particles."""
+        whole = len(value) // _GROUP * _GROUP
+        sums = [value[:whole].reshape(-1, _GROUP).sum(1)]
+        if whole < len(value):
+            sums.append(value[whole:].sum().reshape(1))
+        if self._space is np:
+            return np.concatenate(sums)
+        return np.asarray(self._space.cat(sums).cpu().numpy())
 
     def count_cells(
         self, ensemble: ArrayEnsemble, recorder: Histogram
@@ -245,4 +270,8 @@ class ArrayEngine:
 
     def sizes(self, ensemble: ArrayEnsemble) -> npt.NDArray[np.int64]:
         """Particles per group of ``observe``."""
-        return np.array([len(i) for i in ensemble.ids])
+        sizes = []
+        for ids in ensemble.ids:
+            whole, rest = divmod(len(ids), _GROUP)
+            sizes += [_GROUP] * whole + [rest] * (rest > 0)
+        return np.array(sizes)

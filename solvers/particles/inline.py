@@ -31,7 +31,7 @@ class _Rename(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         array, index = node.value, node.slice
         if isinstance(array, ast.Name) and isinstance(index, ast.Constant):
-            name = f"{self._arrays[array.id]}_{index.value}"
+            name = f"{self._arrays[array.id]}_{index.value!r}"
             return ast.copy_location(ast.Name(id=name, ctx=node.ctx), node)
         return node
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..noise.backends import Bits, Real, filler, resolution
+from ..noise.backends import INLINED, Bits, Real, filler, resolution
 from ..source_text import decorated, with_typed_literals
 from .inline import header_of, scalar_function
+from .lift import lifted
 from .trace import Trace, ordered
 from .write_lanes import LaneWriter
 from .write_rows import RowWriter
@@ -117,7 +118,7 @@ def _indented(lines: list[str], depth: int) -> str:
 
 def _energy_text(source: str, real: Real) -> str:
     """The energy's own functions and imports; float32 keeps its literals in float32."""
-    text = decorated(source, 'njit(forceinline=True, error_model="numpy")')
+    text = decorated(source, INLINED)
     return with_typed_literals(text, "np.float32") if real == "float32" else text
 
 
@@ -153,8 +154,10 @@ def kernel_text(
         writer = LaneWriter(trace, functions, parameters, own_parameters)
         energy = _energy_text(header_of(source), real)
     else:
-        writer = RowWriter(trace, parameters, own_parameters)
-        energy = _energy_text(source, real)
+        blocks = {name: lifted(source, name, own_parameters) for name in functions}
+        found = {name: text for name, text in blocks.items() if text is not None}
+        writer = RowWriter(trace, parameters, own_parameters, set(found))
+        energy = _energy_text("\n\n".join([source, *found.values()]), real)
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"

@@ -166,9 +166,8 @@ def _call(name: str, *values: Any) -> Any:
         if isinstance(value, Symbol):
             return value.tracer.apply(name, *values)
     if all(isinstance(v, int | float | np.floating) for v in values):
-        return {"minimum": min, "maximum": max, "abs": abs}.get(name, getattr(math, name, None))(  # type: ignore[misc]
-            *values
-        )
+        plain = {"minimum": min, "maximum": max}.get(name)
+        return plain(*values) if plain else getattr(math, name)(*values)
     if all(isinstance(v, int | float | np.ndarray | np.generic) for v in values):
         return getattr(np, name)(*values)
     import torch

@@ -8,6 +8,7 @@ pool of our own: no process-wide thread count, no second threading layer.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -271,6 +272,6 @@ class NumbaEngine:
             return
         pieces = min(blocks, 8 * self._threads)
         edges = [blocks * k // pieces for k in range(pieces + 1)]
-        futures = [self._pool.submit(work, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        futures = [self._pool.submit(work, a, b) for a, b in itertools.pairwise(edges)]
         for future in futures:
             future.result()

@@ -10,8 +10,11 @@ from .write_lanes import Lines, constant_names, spelled
 class RowWriter:
     """Writes step and initialisation for any energy and dimension."""
 
-    def __init__(self, trace: Trace, parameters: int, own_parameters: bool) -> None:
+    def __init__(
+        self, trace: Trace, parameters: int, own_parameters: bool, lifted: set[str]
+    ) -> None:
         self._trace = trace
+        self._lifted = lifted
         self._parameters = parameters
         self._own = own_parameters
 
@@ -81,8 +84,6 @@ class RowWriter:
     def _values(self, outputs: list[Symbol]) -> tuple[Lines, dict[int, str]]:
         """An expression in j and b for every node; those that cost are stored in scratch."""
         lines = Lines()
-        if not self._own:
-            lines.preamble.append("own = parameters")
         order = ordered(outputs)
         places = constant_names(order, lines.preamble)
         uses: dict[int, int] = {}
@@ -147,33 +148,35 @@ class RowWriter:
         order: list[Symbol],
         k: int,
     ) -> None:
-        point, dim = symbol.arguments[0], self._trace.dim
+        point, dim, n = symbol.arguments[0], self._trace.dim, self._parameters
         wanted = asked[id(point)]
-        lines.preamble += [
-            f"x{k} = np.empty({dim}, dtype=real)",
-            f"g{k} = np.empty({dim}, dtype=real)",
-        ]
+        which = "potential_gradient" if len(wanted) == 2 else next(iter(wanted))
+        x = self._new(f"x{k}", "vector", lines.preamble)
         u = self._new(f"u{k}", "scalar", lines.preamble)
-        g = self._new(f"f{k}", "vector", lines.preamble)
-        block = ["for b in range(BLOCK):"]
-        if self._own:
-            n = self._parameters
-            lines.preamble.append(f"own = np.empty({n}, dtype=real)")
-            block += [
-                f"    for i in range({n}):",
-                f"        own[i] = parameters[np.uint64((block * {n} + i) * BLOCK + b)]",
+        g = self._new(f"g{k}", "vector", lines.preamble)
+        lines.block += self._loop("vector", x, places[id(point)])
+        if which in self._lifted:
+            own = f"parameters[block * {n} * BLOCK : (block + 1) * {n} * BLOCK]"
+            lines.block += [
+                f"{which}_block(x{k}, {own if self._own else 'parameters'}, g{k}, u{k})"
             ]
-        block += [f"    for j in range({dim}):", f"        x{k}[j] = {places[id(point)]}"]
-        match sorted(wanted):
-            case ["potential"]:
-                block.append(f"    {u} = potential(x{k}, own)")
-            case ["gradient"]:
-                block.append(f"    gradient(x{k}, own, g{k})")
-            case _:
-                block.append(f"    {u} = potential_gradient(x{k}, own, g{k})")
-        if "gradient" in wanted:
-            block += [f"    for j in range({dim}):", f"        {g} = g{k}[j]"]
-        lines.block += block
+        else:
+            lines.preamble.append(f"one = np.empty((3, {max(dim, n)}), dtype=real)")
+            lines.block += ["for b in range(BLOCK):", f"    for j in range({dim}):"]
+            lines.block += [f"        one[0, j] = {x}"]
+            if self._own:
+                lines.block += [f"    for j in range({n}):"]
+                lines.block += [f"        one[2, j] = parameters[(block * {n} + j) * BLOCK + b]"]
+            own = f"one[2, :{n}]" if self._own else "parameters"
+            match which:
+                case "potential":
+                    lines.block.append(f"    {u} = potential(one[0], {own})")
+                case "gradient":
+                    lines.block.append(f"    gradient(one[0], {own}, one[1])")
+                case _:
+                    lines.block.append(f"    {u} = potential_gradient(one[0], {own}, one[1])")
+            if "gradient" in wanted:
+                lines.block += [f"    for j in range({dim}):", f"        {g} = one[1, j]"]
         for other in order:
             if other.operation in wanted and other.arguments[0] is point:
                 places[id(other)] = u if other.operation == "potential" else g
