@@ -96,7 +96,7 @@ class CallableEnergy:
             raw = self._differences(
                 lambda y: self._differences(self.potential, y, _SECOND), x, _SECOND
             )
-        return (raw + np.swapaxes(raw, 1, 2)) / 2
+        return np.asarray((raw + np.swapaxes(raw, 1, 2)) / 2)
 
     def laplacian(self, x: FloatArray) -> FloatArray:
         """Laplacian of U at x (n, d); shape (n,)."""
@@ -114,7 +114,7 @@ class CallableEnergy:
             columns.append(rise / width.reshape(-1, *(1,) * (rise.ndim - 1)))
         return np.stack(columns, axis=-1)
 
-    def on_coordinates(self, field: Field, coordinates: Sequence[Any]) -> FloatArray:
+    def on_coordinates(self, field: Field, coordinates: Sequence[Any] | FloatArray) -> FloatArray:
         """A field on d broadcastable arrays: shapes (*b), (d, *b), (d, d, *b), (*b)."""
         if len(coordinates) != self.dim:
             raise ArgumentError(
@@ -124,7 +124,7 @@ class CallableEnergy:
         flat = np.stack([a.ravel() for a in arrays], axis=1)
         values = getattr(self, field)(flat)
         moved = np.moveaxis(values, 0, -1)
-        return moved.reshape(*moved.shape[:-1], *arrays[0].shape)
+        return np.asarray(moved.reshape(*moved.shape[:-1], *arrays[0].shape))
 
     def parameter_vector(self) -> FloatArray:
         """Parameters as an array (n_p,); they are informative only, the callables own theirs."""

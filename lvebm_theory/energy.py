@@ -180,7 +180,7 @@ class FormulaEnergy:
             return np.zeros((len(particles(x, self.dim)), 0))
         return self._components("parameter_gradient", particles(x, self.dim).T).T
 
-    def on_coordinates(self, field: Field, coordinates: Sequence[Any]) -> FloatArray:
+    def on_coordinates(self, field: Field, coordinates: Sequence[Any] | FloatArray) -> FloatArray:
         """A field on d broadcastable arrays: shapes (*b), (d, *b), (d, d, *b), (*b)."""
         values = self._components(field, coordinates)
         match field:
@@ -188,10 +188,10 @@ class FormulaEnergy:
                 return values
             case "hessian":
                 rows = hessian_from_triangle(range(len(values)), self.dim)
-                return values[np.array(rows)]
+                return np.asarray(values[np.array(rows)])
         return values[0]
 
-    def _components(self, field: Any, coordinates: Sequence[Any]) -> FloatArray:
+    def _components(self, field: Any, coordinates: Sequence[Any] | FloatArray) -> FloatArray:
         if len(coordinates) != self.dim:
             raise ArgumentError(
                 f"{self.name} has {self.dim} coordinates, got {len(coordinates)} arrays"
@@ -327,7 +327,7 @@ class EnergyFamily:
                 )
         dim = self._dimension(dim, values)
         variables = coordinate_names("x", dim)
-        shapes = tuple((k, np.shape(v)) for k, v in values.items())
+        shapes = tuple((k, np.asarray(v).shape) for k, v in values.items())
         facts = functools.partial(self._facts[0], dim, **values) if self._facts else None
         return self.implementation(
             name=name or self.name,
@@ -357,7 +357,7 @@ class EnergyFamily:
         for name_, value in new.items():
             if name_ in flat:
                 key, index = flat[name_]
-                np.asarray(values[key])[index] = value
+                np.asarray(values[key])[index] = value  # the copy made above
             else:
                 values[name_] = value
         return self(dim=dim, name=name, **values)

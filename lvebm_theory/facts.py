@@ -80,7 +80,7 @@ def gaussian_facts(
     offset = 0.0
     if np.any(mean):
         offset = float(pull @ np.linalg.solve(precision - rate * np.eye(dim), pull)) / 4
-    covariance = np.linalg.inv(precision)
+    covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     root = np.linalg.cholesky(covariance)
     log_normaliser = (dim * math.log(2 * math.pi) - float(np.log(eigenvalues).sum())) / 2
     log_normaliser -= value_at_mean

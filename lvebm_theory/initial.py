@@ -88,7 +88,9 @@ class InitialLaw:
     def log_density(self, x: FloatArray) -> FloatArray:
         """log mu_0 at x (n, d), shape (n,)."""
         z = (np.asarray(x)[:, None, :] - self.means) / self.sds
-        terms = -0.5 * (z**2).sum(-1) - np.log(self.sds).sum(-1) - 0.5 * self.dim * np.log(2 * np.pi)
+        terms = (
+            -0.5 * (z**2).sum(-1) - np.log(self.sds).sum(-1) - 0.5 * self.dim * np.log(2 * np.pi)
+        )
         return np.asarray(logsumexp(terms, axis=1, b=self.weights))
 
     def cell_masses(self, edges: tuple[FloatArray, ...]) -> FloatArray:
@@ -128,6 +130,5 @@ class InitialLaw:
         if len(self.weights) == 1:
             return one(self.means[0], self.sds[0])
         return " + ".join(
-            f"{w:g}*{one(m, s)}"
-            for w, m, s in zip(self.weights, self.means, self.sds, strict=True)
+            f"{w:g}*{one(m, s)}" for w, m, s in zip(self.weights, self.means, self.sds, strict=True)
         )

@@ -100,7 +100,7 @@ class FormulaJointEnergy:
 
     @property
     def _shapes(self) -> Shapes:
-        return tuple((k, np.shape(v)) for k, v in self.values.items())
+        return tuple((k, np.asarray(v).shape) for k, v in self.values.items())
 
     @property
     def formula(self) -> Formula:

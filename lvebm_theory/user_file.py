@@ -58,7 +58,7 @@ def load_energy(text: str) -> Energy | JointEnergy:
     result = value() if isinstance(value, EnergyFamily | JointEnergyFamily) else value
     if hasattr(result, "formula"):
         _ = result.formula  # a formula that cannot be traced is reported here
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _is_energy(value: Any) -> bool:

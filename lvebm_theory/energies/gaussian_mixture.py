@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -50,12 +49,14 @@ def gaussian_mixture(x: Any, means: Any, sds: Any, weights: Any) -> Any:
 
     ``means`` (K, d), ``sds`` scalar or (K,), ``weights`` (K,), or a scalar for equal weights.
     """
+    from ..formula import pi
+
     d = len(x)
     exponents = [
         log(w) - d * log(s) - ((x - m) ** 2).sum() / (2 * s**2)
         for m, s, w in zip(means, sds, weights, strict=True)
     ]
-    return d * math.log(2 * math.pi) / 2 - log_sum_exp(exponents)
+    return d * log(2 * pi) / 2 - log_sum_exp(exponents)
 
 
 @gaussian_mixture.facts

@@ -85,7 +85,7 @@ class QuadraticEnergy(FormulaEnergy):
         """m, shape (d,)."""
         return self.parameter_vector()[self.dim**2 :]
 
-    def _components(self, field: Any, coordinates: Sequence[Any]) -> FloatArray:
+    def _components(self, field: Any, coordinates: Sequence[Any] | FloatArray) -> FloatArray:
         if field == "parameter_gradient":
             return super()._components(field, coordinates)
         if len(coordinates) != self.dim:

@@ -4,6 +4,8 @@ Write energies with ``from lvebm_theory.formula import exp, log, cos, log_sum_ex
 Nothing here imports SymPy until a formula is traced.
 """
 
+from typing import Any
+
 from .functions import (
     absolute,
     atan,
@@ -27,7 +29,15 @@ from .functions import (
 
 #: the same function under the name that numpy gives it
 arctan = atan
-pi = 3.141592653589793
+
+
+def __getattr__(name: str) -> Any:
+    if name == "pi":  # the exact constant, not its double
+        import sympy
+
+        return sympy.pi
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "absolute",

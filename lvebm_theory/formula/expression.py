@@ -11,6 +11,7 @@ import sympy
 
 from ..errors import ArgumentError
 from . import printing
+from .derivative import Differentiation
 from .generated import load
 from .nodes import LogCosh, LogSumExp, SoftmaxWeight
 from .program import UNARY, Program, lower
@@ -46,15 +47,20 @@ class Formula:
             stabilised(exact_numbers(sympy.sympify(expression))),
             {*self.coordinates, *self.parameter_symbols},
         )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._differentiations = [Differentiation(s) for s in self.coordinates]
         self._derivatives: dict[tuple[int, ...], Any] = {}
         self._functions: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         keep = ("coordinates", "parameter_symbols", "expression")
-        return {name: getattr(self, name) for name in keep} | {
-            "_derivatives": {},
-            "_functions": {},
-        }
+        return {name: getattr(self, name) for name in keep}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
 
     @property
     def dim(self) -> int:
@@ -77,7 +83,7 @@ class Formula:
             return self.expression
         if indices not in self._derivatives:
             previous = self.derivative(*indices[:-1])
-            self._derivatives[indices] = differentiate(previous, self.coordinates[indices[-1]])
+            self._derivatives[indices] = self._differentiations[indices[-1]](previous)
         return self._derivatives[indices]
 
     def expressions(self, name: FormulaField) -> list[Any]:
@@ -127,8 +133,8 @@ class Formula:
         if key not in self._functions:
             target: Literal["float", "ball"] = "ball" if dialect is printing.BALL else "float"
             program = self.program(expressions(argument), target)
-            text = dialect.header + printing.tuple_function("field", program, dialect)
-            self._functions[key] = load(text).field
+            text = printing.tuple_function("field", program, dialect)
+            self._functions[key] = load(printing.module(text, dialect)).field
         return cast(Callable[..., tuple[Any, ...]], self._functions[key])
 
     def source(
@@ -168,17 +174,14 @@ class Formula:
     @cached_property
     def latex(self) -> str:
         """The expression in LaTeX, decimals as typed."""
-        return str(sympy.latex(_decimals(self.expression)))
+        symbols = (*self.coordinates, *self.parameter_symbols)
+        names = {s: text for s in symbols if (text := _upright(str(s)))}
+        return str(sympy.latex(_decimals(self.expression), symbol_names=names))
 
 
 def differentiate(expression: Any, symbol: Any) -> Any:
-    """d/ds, with the point masses that kinks leave in second derivatives dropped."""
-    result = expression.diff(symbol)
-    if result.has(sympy.DiracDelta):
-        result = result.replace(
-            lambda node: isinstance(node, sympy.DiracDelta), lambda node: sympy.S.Zero
-        )
-    return result
+    """d/ds of one expression; see ``derivative.Differentiation`` for the conventions."""
+    return Differentiation(symbol)(expression)
 
 
 def exact_numbers(expression: Any) -> Any:
@@ -231,6 +234,16 @@ def _checked(expression: Any, symbols: set[Any]) -> Any:
         if not isinstance(node, _KNOWN):
             raise ArgumentError(f"a formula cannot use {node.func.__name__}: {node}")
     return expression
+
+
+def _upright(name: str) -> str | None:
+    """LaTeX of a name of several letters; None where SymPy's own spelling is right."""
+    stem, _, index = name.partition("_")
+    letters = stem.rstrip("0123456789")
+    if len(letters) < 2 or sympy.latex(sympy.Symbol(letters)) != letters:
+        return None
+    below = [part for part in (stem[len(letters) :], *index.split("_")) if part]
+    return rf"\mathrm{{{letters}}}" + (f"_{{{' '.join(below)}}}" if below else "")
 
 
 def _decimals(expression: Any) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..errors import ArgumentError
 
-#: pi for formulas: exact in every back end that knows it
 _SYMPY_NAMES = {
     "exp": "exp",
     "log": "log",

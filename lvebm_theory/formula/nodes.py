@@ -4,7 +4,7 @@
     d/ds w_k = w_k (a_k' - sum_m w_m a_m')
 
 As single nodes they neither underflow nor swell: a mixture of K Gaussians differentiates to sums
-over K weights that share their exponentials.
+over K weights that share their exponentials. ``derivative.Differentiation`` knows these rules.
 """
 
 from __future__ import annotations
@@ -23,15 +23,6 @@ class LogSumExp(sympy.Function):  # type: ignore[misc]
     def eval(cls, *arguments: Any) -> Any:
         """One argument is itself; anything else stays a node."""
         return arguments[0] if len(arguments) == 1 else None
-
-    def _eval_derivative(self, symbol: Any) -> Any:
-        return sympy.Add(
-            *(
-                SoftmaxWeight(sympy.Integer(k), *self.args) * slope
-                for k, a in enumerate(self.args)
-                if (slope := a.diff(symbol)) != 0
-            )
-        )
 
     def _eval_evalf(self, precision: int) -> Any:
         return sympy.log(sympy.Add(*(sympy.exp(a) for a in self.args)))._evalf(precision)
@@ -57,10 +48,6 @@ class SoftmaxWeight(sympy.Function):  # type: ignore[misc]
     def exponents(self) -> tuple[Any, ...]:
         """a_0, a_1, ..."""
         return tuple(self.args[1:])
-
-    def _eval_derivative(self, symbol: Any) -> Any:
-        slope = self.exponents[self.index].diff(symbol)
-        return self * (slope - LogSumExp(*self.exponents).diff(symbol))
 
     def _eval_evalf(self, precision: int) -> Any:
         parts = [sympy.exp(a) for a in self.exponents]

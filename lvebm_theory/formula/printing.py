@@ -42,7 +42,7 @@ def _functions(prefix: str) -> dict[str, str]:
 _LOG2 = "0.6931471805599453"
 
 NUMPY = Dialect(
-    header="import numpy as np\nfrom scipy.special import erf\n",
+    header="import numpy as np\n",
     spelling=_ARITHMETIC
     | _functions("np.")
     | {
@@ -184,6 +184,13 @@ def _needed(program: Program) -> set[int]:
 
 def _function(signature: str, lines: Sequence[str]) -> str:
     return f"\n\ndef {signature}:\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def module(text: str, dialect: Dialect) -> str:
+    """Functions of one dialect under the imports they need."""
+    # scipy.special takes a while to import and is rarely needed
+    erf = "from scipy.special import erf\n" if dialect is NUMPY and "erf(" in text else ""
+    return dialect.header + erf + text
 
 
 def tuple_function(name: str, program: Program, dialect: Dialect) -> str:

@@ -91,6 +91,7 @@ class _Lowering:
     ) -> None:
         self.program = Program()
         self.memo: dict[Any, int] = {}
+        self.numbers: dict[Any, bool] = {}
         self.floats = target == "float"
         for kind, symbols in (("coordinate", coordinates), ("parameter", parameters)):
             for i, symbol in enumerate(symbols):
@@ -106,7 +107,7 @@ class _Lowering:
         value = self.program.value
         if expression.is_Rational or expression in (sympy.pi, sympy.E):
             return value("constant", expression)
-        if self.floats and not expression.free_symbols:
+        if self.floats and self._is_number(expression):
             return value("constant", _real_number(expression))
         if expression.is_Add:
             return self._sum(expression)
@@ -130,6 +131,13 @@ class _Lowering:
         if not name:
             raise ArgumentError(f"a formula cannot use {expression.func.__name__}: {expression}")
         return value(name, self(expression.args[0]))
+
+    def _is_number(self, expression: Any) -> bool:
+        known = self.numbers.get(expression)
+        if known is None:
+            known = not expression.is_Symbol and all(map(self._is_number, expression.args))
+            self.numbers[expression] = known
+        return known
 
     def _fixed_first(self, numbers: list[int]) -> list[int]:
         # what does not vary with x goes first, so that compilers can hoist it out of loops

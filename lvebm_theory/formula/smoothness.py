@@ -45,9 +45,9 @@ def _positive(expression: Any, formula: Formula, values: Sequence[float]) -> boo
         return True
     from . import ball
     from .generated import load
-    from .printing import BALL, tuple_function
+    from .printing import BALL, module, tuple_function
 
-    text = BALL.header + tuple_function("f", formula.program([expression], "ball"), BALL)
+    text = module(tuple_function("f", formula.program([expression], "ball"), BALL), BALL)
     everywhere = [ball.arb(0, float("inf"))] * formula.dim
     (value,) = load(text).f(everywhere, [ball.arb(v) for v in values])
     return bool(value > 0)
