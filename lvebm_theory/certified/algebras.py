@@ -1,4 +1,4 @@
-"""The arithmetics of enclosures: intervals and Taylor series of balls."""
+"""The arithmetics: intervals, Taylor series of balls, and floats for estimates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from flint import arb, arb_series
+from scipy.special import erf, logsumexp
 
 from . import interval as iv
 from .interval import Interval
@@ -49,6 +51,38 @@ INTERVALS = SimpleNamespace(
     log_cosh=iv.log_cosh,
     log_sum_exp=iv.log_sum_exp,
     softmax=iv.softmax,
+)
+
+
+#: plain floating point on numpy arrays: estimates, never proofs
+FLOATS = SimpleNamespace(
+    constant=lambda value: float(_number(value).mid()),
+    add=np.add,
+    sub=np.subtract,
+    mul=np.multiply,
+    div=np.divide,
+    neg=np.negative,
+    recip=lambda u: 1.0 / u,
+    power=lambda u, n: u**n,
+    real_power=lambda u, q: np.power(u, float(q)),
+    abs=np.abs,
+    max=np.maximum,
+    min=np.minimum,
+    exp=np.exp,
+    log=np.log,
+    sin=np.sin,
+    cos=np.cos,
+    tan=np.tan,
+    sinh=np.sinh,
+    cosh=np.cosh,
+    tanh=np.tanh,
+    atan=np.arctan,
+    erf=erf,
+    sign=np.sign,
+    heaviside=lambda u: np.heaviside(u, 0.5),
+    log_cosh=lambda u: np.logaddexp(u, -u) - np.log(2.0),
+    log_sum_exp=lambda *u: logsumexp(np.broadcast_arrays(*u), axis=0),
+    softmax=lambda k, *u: np.exp(u[k] - logsumexp(np.broadcast_arrays(*u), axis=0)),
 )
 
 
@@ -159,7 +193,7 @@ class TaylorSeries:
         """1 - 2/(e^2u + 1): u once, so that wide balls stay tight."""
         if u[0] < 0:
             return -self.tanh(-u)
-        return 1 - 2 / ((2 * u).exp() + 1)
+        return 1 - 2 * self.recip((2 * u).exp() + 1)
 
     def atan(self, u: Any) -> Any:
         """atan(u)."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import flint
+import numpy as np
 import sympy
 
 from ..errors import AssumptionError
 from ..formula.expression import differentiate, exact_numbers, stabilised
 from ..formula.program import Program, lower
 from ..protocols import Energy
-from .algebras import INTERVALS
+from .algebras import FLOATS, INTERVALS
 from .evaluation import bind
 from .growth_algebra import GrowthAlgebra
 from .interval import Interval
@@ -93,6 +94,17 @@ class Potential:
         """Expressions (by default U) as a function of boxes."""
         return _bound(self.symbols, expressions or (self.expression,), None)
 
+    def on_floats(self, *expressions: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        """Expressions (by default U) on numpy arrays: estimates, never proofs."""
+        evaluate = bind(self.program(*(expressions or (self.expression,))), FLOATS)
+
+        def quietly(coordinates: Sequence[Any]) -> list[Any]:
+            shape = np.broadcast_shapes(*(np.shape(c) for c in coordinates))
+            with np.errstate(all="ignore"):
+                return [np.broadcast_to(v, shape) for v in evaluate(coordinates)]
+
+        return quietly
+
     def on_rays(self, radius: Any, *expressions: Any) -> Callable[[Sequence[Any]], list[Any]]:
         """Expressions (by default U) as functions of growing coordinates on [radius, inf)."""
         program = self.program(*(expressions or (self.expression,)))
@@ -117,6 +129,11 @@ def _positive(base: Any) -> bool:
         )
         return bool(constant > 0 and squares)
     return bool(base.func is sympy.exp)
+
+
+def exact_number(value: float) -> Any:
+    """The rational number that a float is."""
+    return sympy.Rational(*float(value).as_integer_ratio())
 
 
 def potential_of(energy: Energy | Potential) -> Potential:
