@@ -63,7 +63,9 @@ def _normalised(mass: FloatArray) -> FloatArray:
     total = mass.sum()
     if not (np.isfinite(total) and total > 0) or mass.min() < 0:
         raise ArgumentError("masses must be >= 0, finite, and not all zero")
-    return np.asarray(mass / total)
+    share = np.asarray(mass / total)
+    # a piece of subnormal mass would have an infinite slope of its quantile function
+    return np.where(share < 1e-290, 0.0, share)
 
 
 def w2_pieces(a: Pieces, b: Pieces) -> float:
