@@ -201,9 +201,8 @@ class NumbaEngine:
     def positions(self, ensemble: Ensemble) -> Array:
         """The particles, shape (n, d)."""
         state = ensemble.state.reshape(-1, self.text.rows, self.text.block)[:, : self.dim]
-        return np.ascontiguousarray(
-            state.transpose(0, 2, 1).reshape(-1, self.dim)[: ensemble.count]
-        )
+        # a copy always: in one dimension the rearranged state is a view of what the next step moves
+        return state.transpose(0, 2, 1).reshape(-1, self.dim)[: ensemble.count].copy()
 
     def observe(self, ensemble: Ensemble, functions: dict[str, Any]) -> Array:
         """Sums over each block of f and f^2, shape (blocks, q, 2).
