@@ -67,14 +67,14 @@ def settings() -> list[Setting]:
         ),
         Setting(
             name="convex-two-copies",
-            subject=cosine_perturbed(),
+            subject=cosine_perturbed(amplitude=0.15),
             start=InitialLaw.normal(2.0, 0.5),
             times=(0.2, 1.0, 3.0),
             options={"second_start": InitialLaw.normal(1.0, 0.5)},
         ),
         Setting(
             name="convex-toward-pi",
-            subject=cosine_perturbed(),
+            subject=cosine_perturbed(amplitude=0.15),
             start=InitialLaw.normal(2.0, 0.5),
             times=(0.2, 1.0, 3.0),
             options={"particles": False},
