@@ -17,6 +17,7 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 
 from .claim import BUDGETS
+from .defaults import default_start, default_times
 from .discovery import BUILT_IN, nearest, select
 from .request import Request, law_to_json, read_energy
 
@@ -26,9 +27,6 @@ MOST_DIMENSIONS = 3
 NEARBY = 1.0
 # mass outside the box on which a potential has to be finite
 BOX_TAIL = 1e-12
-# mass outside the box that sets the scale of a default start
-START_TAIL = 1e-4
-DEFAULT_TIMES = (0.1, 0.3, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +138,7 @@ def admit_energy(options: Options) -> Admitted:
         variables = tuple(_listed(options.variables, "--vars"))
     subject = read_energy(options.potential, options.energy, variables, parameters)
     whole = whole_energy(subject)
-    if unused := sorted(set(parameters) - set(whole.parameters)):
+    if unused := sorted(set(parameters) - _used_parameters(whole)):
         raise ArgumentError(f"--param {unused[0]} does not occur in the energy")
     if whole.dim > MOST_DIMENSIONS:
         raise ArgumentError(
@@ -154,7 +152,9 @@ def admit_energy(options: Options) -> Admitted:
     else:
         from lvebm_theory.certified import truncation_box
 
-        _refuse_non_finite(whole, truncation_box(whole, tail_mass=BOX_TAIL))
+        box = truncation_box(whole, tail_mass=BOX_TAIL)
+        if box is not None:
+            _refuse_non_finite(whole, box)
     if not whole.smooth:
         warnings.append(
             "the potential is not smooth; claims that need smoothness are NOT_APPLICABLE to it"
@@ -166,6 +166,14 @@ def admit_energy(options: Options) -> Admitted:
         normalisable=normalisable,
         warnings=tuple(warnings),
     )
+
+
+def _used_parameters(energy: Energy) -> set[str]:
+    """Names that occur in the formula; all parameters of an energy that is none."""
+    formula = getattr(energy, "formula", None)
+    if formula is None:
+        return set(energy.parameters)
+    return {str(symbol) for symbol in formula.expression.free_symbols}
 
 
 def _refuse_non_finite(energy: Energy, box: Sequence[tuple[float, float]]) -> None:
@@ -200,41 +208,10 @@ def _normalisable(energy: Energy, *, assumed: bool) -> str:
     return f"proved: {found.how}"
 
 
-# the start, and the times -----------------------------------------------------------------------
-
-
-def default_start(energy: Energy) -> InitialLaw:
-    """A broad Gaussian off the centre of the box that holds all but 1e-4 of the mass.
-
-    With the box's centre c and half-width h per coordinate: mean c + h/4, standard deviation h/5,
-    each rounded to two digits. For a Gaussian target that is about one standard deviation off
-    and four fifths as wide; and it sees odd and even modes alike.
-    """
-    from lvebm_theory.certified import truncation_box
-
-    box = truncation_box(energy, tail_mass=START_TAIL)
-    half = [(high - low) / 2 for low, high in box]
-    mean = [(low + high) / 2 + h / 4 for (low, high), h in zip(box, half, strict=True)]
-    return InitialLaw.normal([_rounded(m) for m in mean], [_rounded(h / 5) for h in half])
-
-
-def default_times(energy: Energy) -> tuple[float, ...]:
-    """0.1, 0.3, 1 and 2 over the spectral gap, to two digits; times themselves without a gap."""
-    from lvebm_theory.constants import constants_of
-
-    gap = constants_of(energy).gap.value
-    unit = 1.0 / gap if math.isfinite(gap) and gap > 0 else 1.0
-    return tuple(_rounded(t * unit) for t in DEFAULT_TIMES)
-
-
-def _rounded(x: float) -> float:
-    return float(f"{x:.2g}")
-
-
 def _start(options: Options, admitted: Admitted) -> InitialLaw:
     if options.start is None:
         return default_start(admitted.whole)
-    from lvebm_theory.parse import parse_initial
+    from lvebm_theory.parse_law import parse_initial
 
     return parse_initial(options.start, admitted.whole.dim)
 
@@ -328,4 +305,6 @@ def _refuse_stray(options: Options) -> None:
 def _file_digest(energy: str | None) -> str | None:
     if energy is None:
         return None
-    return hashlib.sha256(Path(energy.rpartition(":")[0]).read_bytes()).hexdigest()
+    path, _, _ = energy.rpartition(":")
+    file = Path(path if path.endswith(".py") else energy).expanduser()
+    return hashlib.sha256(file.read_bytes()).hexdigest()

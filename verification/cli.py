@@ -194,8 +194,6 @@ def constants(
     assume_normalisable: Assume = False,
 ) -> int:
     """Spectral gap, log-Sobolev, smoothness, convexity and dissipativity, with bounds."""
-    from lvebm_theory.constants import constants_of
-
     from .admission import Options, admit_energy
 
     if potential is None and energy is None:
@@ -210,6 +208,8 @@ def constants(
     admitted = admit_energy(options)
     for warning in admitted.warnings:
         say(f"warning: {warning}")
+    from lvebm_theory.constants import constants_of
+
     with contextlib.redirect_stdout(sys.stderr):
         found = constants_of(admitted.whole).as_json()
     if as_json:

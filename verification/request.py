@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lvebm_theory.errors import AssumptionError
+from lvebm_theory.errors import ArgumentError, AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 
@@ -81,6 +81,11 @@ class Request:
         return f"{text} [{values}]" if values else text
 
     @property
+    def assumed(self) -> bool:
+        """True when the user vouches for what could not be proved."""
+        return self.normalisable == "assumed"
+
+    @property
     def spending(self) -> Budget:
         """The budget itself."""
         return BUDGETS[self.budget]
@@ -124,10 +129,16 @@ def read_energy(
         from lvebm_theory.parse import parse_potential
 
         return parse_potential(potential, variables=variables, parameters=parameters)
-    from lvebm_theory.energy import load_energy
+    from lvebm_theory.user_file import load_energy
 
     energy = load_energy(str(file))
-    return energy.with_parameters(**parameters) if parameters else energy
+    if not parameters:
+        return energy
+    with_parameters = getattr(energy, "with_parameters", None)
+    if with_parameters is None:
+        raise ArgumentError(f"{file} takes no parameters, got --param {next(iter(parameters))}")
+    changed: Energy | JointEnergy = with_parameters(**parameters)
+    return changed
 
 
 @cache

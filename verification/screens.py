@@ -123,6 +123,8 @@ def last_screen(plan: Plan, findings: Sequence[Finding], status: Exit, where: st
     if plan.omitted:
         names = ", ".join(plan.omitted)
         parts.append(Text(f"Left out, for they speak only of their own settings: {names}.", "dim"))
+    if plan.request.assumed:
+        parts.append(Text(wording.ASSUMED, "yellow"))
     colour = (
         "green"
         if status is Exit.AGREES
@@ -163,17 +165,15 @@ def claim_page(claim: Claim) -> Group:
     """Statements with sources and assumptions, settings, and controls of one claim."""
     parts: list[RenderableType] = [Text(f"{claim.name}: {claim.title}", "bold")]
     for theorem in claim.theorems:
-        reference = f"[{theorem.reference.key}], {theorem.reference.place}"
         parts += [
             Text(),
             Text(f"{theorem.title} ({theorem.relation.value}{', loose' if theorem.loose else ''})"),
             Text(f"  {theorem.statement}"),
-            Text(f"  proved in {reference}", "dim"),
+            Text(f"  proved in {wording.cited(theorem.reference)}", "dim"),
         ]
-        if theorem.reference.erratum:
-            parts.append(Text(f"  erratum: {theorem.reference.erratum}", "dim"))
         if theorem.inspired_by:
-            parts.append(Text(f"  inspired by {', '.join(theorem.inspired_by)}", "dim"))
+            sources = ", ".join(wording.known_as(key) for key in theorem.inspired_by)
+            parts.append(Text(f"  inspired by {sources}", "dim"))
         parts += [Text(f"  assumes: {assumption.text}") for assumption in theorem.assumptions]
     parts += [Text(), Text("negative controls, each of which must come out VIOLATED")]
     parts += [Text(f"  {name}: {what}") for name, what in claim.controls.items()]

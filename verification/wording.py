@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lvebm_theory.bibliography import bibliography, cite
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.theorem import Reference
+
 from .finding import Finding
 from .summary import WORST_FIRST, ClaimSummary
 
+ASSUMED = "That exp(-U) is normalisable was ASSUMED, not proved: so is all that follows from it."
 SIGNS = {"AT_MOST": "≤", "AT_LEAST": "≥", "EQUAL": "=", "RATE": "="}
 
 
@@ -66,3 +71,17 @@ def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
         if reason is not None and finding.control is None:
             by_reason.setdefault(f"{finding.verdict.value}: {reason}", []).append(finding)
     return by_reason
+
+
+def cited(reference: Reference) -> str:
+    """Authors, year, place and erratum; the key where the bibliography lacks it."""
+    try:
+        return cite(reference)
+    except ArgumentError:
+        return f"{reference.key}, {reference.place}"
+
+
+def known_as(key: str) -> str:
+    """Authors and year of a source; the key where the bibliography lacks it."""
+    entry = bibliography().get(key)
+    return key if entry is None else entry.short

@@ -48,7 +48,7 @@ def badge(verdict: Verdict | None) -> Html:
 
 def claim_section(plan: Plan, summary: ClaimSummary, curves: Mapping[str, xarray.Dataset]) -> Html:
     """The section of one claim."""
-    claim = _known(plan, summary.claim)
+    claim = known(plan, summary.claim)
     title = summary.claim if claim is None else f"{summary.claim}: {claim.title}"
     parts = [tag("h2", title), tag("p", badge(summary.verdict), " ", wording.counts(summary))]
     if claim is not None:
@@ -58,7 +58,7 @@ def claim_section(plan: Plan, summary: ClaimSummary, curves: Mapping[str, xarray
     return tag("section", *parts, id=anchor(summary.claim))
 
 
-def _known(plan: Plan, name: str) -> Claim | None:
+def known(plan: Plan, name: str) -> Claim | None:
     """The claim, None where the library that now runs does not have it any more."""
     try:
         return claims(plan.request.package).get(name)
@@ -67,9 +67,9 @@ def _known(plan: Plan, name: str) -> Claim | None:
 
 
 def _theorem(theorem: Theorem) -> Html:
-    source = f"Proved in {theorem.reference.key}, {theorem.reference.place}."
+    source = f"Proved in {wording.cited(theorem.reference)}."
     if theorem.inspired_by:
-        source += f" Inspired by {', '.join(theorem.inspired_by)}."
+        source += f" Inspired by {', '.join(wording.known_as(key) for key in theorem.inspired_by)}."
     if theorem.loose:
         source += " Known to be loose by orders of magnitude."
     parts = [
@@ -77,8 +77,6 @@ def _theorem(theorem: Theorem) -> Html:
         rendered(theorem.statement),
         tag("p", source, class_="quiet"),
     ]
-    if theorem.reference.erratum:
-        parts.append(tag("p", f"Erratum: {theorem.reference.erratum}"))
     if theorem.assumptions:
         items = [tag("li", assumption.text) for assumption in theorem.assumptions]
         parts += [tag("p", "Assumes:"), tag("ul", *items)]

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from lvebm_theory.bibliography import bibliography
+
 from .. import wording
 from ..finding import Finding
 from ..plan import Plan
 from ..store import Folder
 from ..summary import Exit, exit_status, summarise
-from .claim_section import anchor, badge, claim_section
+from .claim_section import anchor, badge, claim_section, known
 from .html import Html, join, table, tag
 from .results import read_curves
 
@@ -42,11 +44,13 @@ def render(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> str:
         "body",
         tag("h1", title),
         _banner(plan, findings),
+        tag("p", wording.ASSUMED, class_="banner status-2") if plan.request.assumed else "",
         _facts(plan, content),
         _constants(content["constants"]),
         _summary(summaries),
         _omitted(plan),
         *sections,
+        _references(plan, [summary.claim for summary in summaries]),
     )
     return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
 
@@ -128,6 +132,17 @@ def _summary(summaries: list[Any]) -> Html:
         class_="quiet",
     )
     return tag("section", tag("h2", "Claims"), table(head, rows, numeric=(4, 5)), note)
+
+
+def _references(plan: Plan, names: list[str]) -> Html:
+    """Sources of the statements above, in full."""
+    theorems = [t for name in names if (c := known(plan, name)) is not None for t in c.theorems]
+    keys = {key for t in theorems for key in (t.reference.key, *t.inspired_by)}
+    entries = sorted(bibliography()[key].full for key in keys & bibliography().keys())
+    if not entries:
+        return Html()
+    items = [tag("li", entry) for entry in entries]
+    return tag("section", tag("h2", "Sources"), tag("ul", *items))
 
 
 def _omitted(plan: Plan) -> Html:

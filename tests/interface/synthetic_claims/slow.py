@@ -8,10 +8,12 @@ from verification.claim import Evidence, Setting
 
 from .making import Parabola, curves, decay, make
 
+WAIT = 0.1
+
 
 def evaluate(setting, cases, context):
     """Every group waits; the spread depends on the seed, the setting and the look alone."""
-    time.sleep(0.25)
+    time.sleep(WAIT)
     stream = int(setting.name.removeprefix("part-"))
     spread = 1e-5 * np.random.default_rng([context.seed, stream, context.look]).random()
     outcomes = {case: decay(case, context, spread=spread) for case in cases}
