@@ -58,3 +58,34 @@ def with_drift_scaled(scheme: Scheme, factor: float) -> Scheme:
         return scheme.step(state, _ScaledEnergy(energy, factor), h, draw)
 
     return replace(scheme, name=f"{scheme.name}, drift times {factor:.4g}", step=step)
+
+
+@dataclass(frozen=True)
+class _StaleEnergy:
+    """The energy with the gradient of another state."""
+
+    energy: Any
+    stale: Any
+
+    def potential(self, x: Any) -> Any:
+        return self.energy.potential(x)
+
+    def gradient(self, x: Any) -> Any:
+        return self.stale
+
+    def potential_gradient(self, x: Any) -> tuple[Any, Any]:
+        return self.energy.potential(x), self.stale
+
+
+def with_stale_gradient(scheme: Scheme) -> Scheme:
+    """The scheme with the gradient of the position one step before."""
+
+    def init(x: Any, energy: EnergyInStep) -> State:
+        return {**scheme.init(x, energy), "stale": energy.gradient(x)}
+
+    def step(state: State, energy: EnergyInStep, h: Any, draw: Draw) -> tuple[State, Info]:
+        inner = {name: value for name, value in state.items() if name != "stale"}
+        moved, info = scheme.step(inner, _StaleEnergy(energy, state["stale"]), h, draw)
+        return {**moved, "stale": energy.gradient(inner["x"])}, info
+
+    return replace(scheme, name=f"{scheme.name}, stale gradient", init=init, step=step)

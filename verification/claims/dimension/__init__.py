@@ -1,0 +1,1 @@
+"""Claims about how rates and times depend on the dimension."""

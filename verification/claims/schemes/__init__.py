@@ -1,0 +1,1 @@
+"""Claims about time-discrete Langevin schemes."""

@@ -1,0 +1,258 @@
+"""The stationary bias of ULA: (pi_h(f) - pi(f))/h -> Cov_pi(f, |grad U|^2/4 - Lap U/2).
+
+Quadrature: the stationary law of the transition kernel on a lattice at steps h, h/2, h/4,
+extrapolated to h = 0. Particles: long runs at h and 2h on one Brownian path. The prediction is an
+integral against pi from the theory storey's spectral basis; no witness shares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import AssumptionError
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy, JointEnergy
+from lvebm_theory.theorem import Relation
+from lvebm_theory.theorems.schemes import ula_bias as statement
+
+from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
+from ...confront import confront, larger
+from ...controls.variants import FalseVariant, sentences, value_multiplied
+from ...measurement import Measurement
+from ...subjects import adapted, energy_of
+
+if TYPE_CHECKING:
+    from lvebm_theory.constants.spectral import Spectrum
+
+FloatArray = npt.NDArray[np.float64]
+
+NAME = "ula-bias"
+VARIANTS = {
+    "no-bias": value_multiplied(0.0, "ULA taken to be exact: bias of order h^2"),
+    "laplacian-lost": FalseVariant(
+        sentence="Cov(f, |grad U|^2/4) in place of Cov(f, |grad U|^2/4 - Lap U/2)",
+        bound=lambda theorem, q: float(q["covariance_of_gradient"]),
+    ),
+}
+MUTANTS = {"half-noise": "a solver with noise sqrt(h) xi in place of sqrt(2h) xi"}
+
+OBSERVABLES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+    "second moment": lambda x: x[:, 0] ** 2,
+}
+# Particles needed for a slope are many: the bias is divided by the step.
+PARTICLES_FACTOR = 8
+
+
+def settings() -> list[Setting]:
+    """Lipschitz gradients, non-convex and convex, and a quartic well where ULA has no law."""
+    from lvebm_theory.energies.double_well import double_well
+    from lvebm_theory.parse import parse_potential
+
+    return [
+        Setting(
+            name="non-convex-cosine",
+            subject=parse_potential("x**2/2 + a*cos(k*x)", parameters={"a": 1.0, "k": 2.0}),
+            options={"step_size": 0.05},
+            with_controls=True,
+        ),
+        Setting(
+            name="quadratic-plus-log-cosh",
+            subject=parse_potential("x**2/4 + log(cosh(x))"),
+            options={"step_size": 0.1, "particles": False},
+        ),
+        Setting(
+            name="quartic-well",
+            subject=double_well(b=1.0),
+            options={"step_size": 0.05, "particles": False},
+        ),
+    ]
+
+
+def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
+    """One slope per witness; variants by quadrature, the mutated solver by particles."""
+    witnesses: list[Witness] = ["quadrature"]
+    if setting.options.get("particles", True):
+        witnesses.append(backend)
+    found = [
+        Case(quantity="rate", part=part, relation=Relation.RATE, witness=witness)
+        for witness in witnesses
+        for part in OBSERVABLES
+    ]
+    if setting.with_controls:
+        found += [
+            Case(
+                quantity="rate",
+                part=part,
+                relation=Relation.RATE,
+                witness="quadrature",
+                control=variant,
+            )
+            for variant in VARIANTS
+            for part in OBSERVABLES
+        ]
+        found += [
+            Case(
+                quantity="rate",
+                part=part,
+                relation=Relation.RATE,
+                witness=backend,
+                control=mutant,
+                run=mutant,
+            )
+            for mutant in MUTANTS
+            for part in OBSERVABLES
+        ]
+    return found
+
+
+def _covariances(
+    spectrum: Spectrum, energy: Energy, f: Callable[[FloatArray], FloatArray]
+) -> tuple[float, float]:
+    """Cov(f, |grad U|^2/4 - Lap U/2) and Cov(f, |grad U|^2/4) under pi."""
+    mean = spectrum.expectation(f)
+
+    def squared(x: FloatArray) -> FloatArray:
+        return np.asarray((energy.gradient(x) ** 2).sum(axis=1) / 4.0)
+
+    def correction(x: FloatArray) -> FloatArray:
+        return squared(x) - energy.laplacian(x) / 2.0
+
+    def against(g: Callable[[FloatArray], FloatArray]) -> float:
+        level = spectrum.expectation(g)
+        return spectrum.expectation(lambda x: (f(x) - mean) * (g(x) - level))
+
+    return against(correction), against(squared)
+
+
+def _by_kernel(
+    energy: Energy, box: tuple[float, float], h: float, exact: Mapping[str, float]
+) -> dict[str, Measurement]:
+    from solvers.densities.transition_kernel import ula_kernel
+
+    steps = (h, h / 2, h / 4)
+    laws = [ula_kernel(energy, step, box).stationary() for step in steps]
+    found = {}
+    for part, f in OBSERVABLES.items():
+        slopes = [
+            (law.expectation(f(law.nodes[:, None])) - exact[part]) / step
+            for law, step in zip(laws, steps, strict=True)
+        ]
+        linear = 2 * slopes[2] - slopes[1]
+        value = (8 * slopes[2] - 6 * slopes[1] + slopes[0]) / 3
+        found[part] = Measurement(value=value, numerical=abs(value - linear) + 1e-9)
+    return found
+
+
+def _by_particles(
+    setting: Setting,
+    energy: Energy,
+    exact: Mapping[str, float],
+    relaxation: float,
+    asked: Sequence[Case],
+    context: Context,
+) -> dict[str, Measurement]:
+    from ...controls.schemes import with_noise_scaled
+    from ...estimate.averages import mean as sample_mean
+    from ...particle_witness import snapshots
+
+    h, run = float(setting.options["step_size"]), asked[0].run
+    time = 2 * h * np.ceil(relaxation / (2 * h))
+    mutate = {"": None, "half-noise": lambda scheme: with_noise_scaled(scheme, 0.5**0.5)}[run]
+    ensemble = snapshots(
+        energy,
+        InitialLaw.normal(0.0, 1.0),
+        [float(time)],
+        context,
+        stream=f"{NAME}/{setting.name}/{run}/{context.look}",
+        step_size=h,
+        mutate=mutate,
+        particles=PARTICLES_FACTOR * context.particles,
+    )
+    found = {}
+    for part, f in OBSERVABLES.items():
+        mean = ensemble.mean(f, "moment").at(float(time))
+        # the coupled run at 2h stands for the order-h remainder of the slope itself
+        twice = sample_mean(f(ensemble.coarse[0]), context.alpha)
+        slope, slope_twice = (mean.value - exact[part]) / h, (twice.value - exact[part]) / (2 * h)
+        found[part] = Measurement(
+            value=slope,
+            statistical=(mean.statistical + twice.statistical / 2) / h,
+            numerical=abs(slope - slope_twice),
+            confidence=mean.confidence,
+        )
+    return found
+
+
+def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
+    """Slopes of the bias at h = 0 by the witness of these cases, against the covariance."""
+    from lvebm_theory.certified import truncation_box
+    from lvebm_theory.constants import constants_of, spectrum
+
+    energy = energy_of(setting)
+    constants = constants_of(energy)
+    quantities: dict[str, Any] = {
+        "smooth": energy.smooth,
+        "smoothness": constants.smoothness,
+        "log_sobolev": constants.log_sobolev,
+    }
+    if broken := statement.theorem.broken_assumptions(quantities):
+        raise AssumptionError(statement.theorem.name, broken)
+    modes = spectrum(energy, 2)
+    exact = {part: modes.expectation(f) for part, f in OBSERVABLES.items()}
+    if asked[0].witness == "quadrature":
+        box = truncation_box(energy)
+        if box is None:
+            raise AssumptionError(NAME, ["tails light enough for a lattice"])
+        low, high = box[0]
+        margin = 0.15 * (high - low)
+        limit = 0.5 / max(constants.smoothness.upper, 1e-12)
+        h = min(float(setting.options["step_size"]), limit)
+        measured = _by_kernel(energy, (low - margin, high + margin), h, exact)
+    else:
+        relaxation = 12.0 / constants.gap.lower
+        measured = _by_particles(setting, energy, exact, relaxation, asked, context)
+    outcomes: dict[Case, Outcome | NotApplicable] = {}
+    for case in asked:
+        covariance, of_gradient = _covariances(modes, energy, OBSERVABLES[case.part])
+        full = {
+            **quantities,
+            "covariance": covariance,
+            "covariance_of_gradient": of_gradient,
+        }
+        distance = min(abs(covariance), abs(covariance - of_gradient))
+        outcomes[case] = confront(
+            case,
+            measured[case.part],
+            statement.theorem,
+            full,
+            resolution=distance / (50.0 if case.witness == "quadrature" else 3.0),
+            variants=VARIANTS,
+            perturbed=larger(statement.theorem, full),
+        )
+    return Evidence(outcomes=outcomes)
+
+
+def adapt(
+    subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
+) -> Setting:
+    """Any smooth energy on the line; superlinear gradients end NOT_APPLICABLE."""
+    from dataclasses import replace
+
+    setting = adapted(NAME, subject, start, times, largest_dimension=1, with_times=False)
+    return replace(setting, options={"step_size": 0.05, "particles": False})
+
+
+claim = Claim(
+    name=NAME,
+    title="First-order stationary bias of ULA, predicted and measured",
+    theorems=(statement.theorem,),
+    controls={**sentences(VARIANTS), **MUTANTS},
+    settings=settings,
+    cases=cases,
+    evaluate=evaluate,
+    adapt=adapt,
+)
