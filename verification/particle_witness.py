@@ -4,7 +4,8 @@ Two coupled runs share one Brownian path: ULA with step h and ULA with step 2h. 
 one, so the difference of the two is, to leading order, the bias of the finer one, and with a
 margin for the next order
 
-    value = estimate at h,   numerical half-width = 3/2 |estimate at 2h - estimate at h| + its noise.
+    value = estimate at h,
+    numerical half-width = 3/2 |estimate at 2h - estimate at h| + its noise.
 """
 
 from __future__ import annotations
