@@ -27,7 +27,9 @@ class _TypedLiterals(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if not isinstance(node.value, float):
             return node
-        name = self.names.setdefault(node.value, f"literal_{len(self.names)}")
+        # named by value, so that texts rewritten apart can stand in one module
+        digits = repr(node.value).replace(".", "p").replace("-", "m").replace("+", "")
+        self.names[node.value] = name = f"literal_{digits}"
         return ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node)
 
 
@@ -43,13 +45,13 @@ def with_typed_literals(text: str, real: str) -> str:
     return f"{head}\n\n\n{ast.unparse(tree)}\n"
 
 
-def decorated(text: str, decorator: str) -> str:
-    """The same functions, each under this decorator, annotations and docstrings dropped."""
+def decorated(text: str, decorator: str | None = None) -> str:
+    """The same functions, each under this decorator; annotations and docstrings dropped."""
     tree = ast.parse(text)
     for node in tree.body:
         if not isinstance(node, ast.FunctionDef):
             continue
-        node.decorator_list = [ast.parse(decorator, mode="eval").body]
+        node.decorator_list = [ast.parse(decorator, mode="eval").body] if decorator else []
         node.returns = None
         for argument in node.args.args:
             argument.annotation = None

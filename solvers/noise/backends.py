@@ -22,7 +22,8 @@ Backend = Literal["numpy", "numba", "torch"]
 Real = Literal["float64", "float32"]
 Bits = Literal[53, 32]
 
-#: decorator of functions that must vanish into the loop that calls them
+#: decorators of functions that are called, and of those that must vanish into their caller
+CALLED = 'njit(error_model="numpy")'
 INLINED = 'njit(forceinline=True, error_model="numpy")'
 
 _PHILOX_CONSTANTS = "\n".join(

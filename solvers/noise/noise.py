@@ -54,7 +54,7 @@ class Noise:
 
     Source
     ------
-    Salmon et al., SC 2011 (``salmon2011philox``).
+    Salmon et al., SC 2011 (``salmon-moraes-dror-shaw-2011``).
     """
 
     seed: int

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..noise.backends import INLINED, Bits, Real, filler, resolution
+from ..noise.backends import CALLED, INLINED, Bits, Real, filler, resolution
 from ..source_text import decorated, with_typed_literals
 from .inline import header_of, scalar_function
 from .lift import lifted
@@ -116,9 +116,9 @@ def _indented(lines: list[str], depth: int) -> str:
     return "\n".join("    " * depth + line for line in lines) or "    " * depth + "pass"
 
 
-def _energy_text(source: str, real: Real) -> str:
+def _energy_text(source: str, real: Real, decorator: str = INLINED) -> str:
     """The energy's own functions and imports; float32 keeps its literals in float32."""
-    text = decorated(source, INLINED)
+    text = decorated(source, decorator)
     return with_typed_literals(text, "np.float32") if real == "float32" else text
 
 
@@ -157,7 +157,10 @@ def kernel_text(
         blocks = {name: lifted(source, name, own_parameters) for name in functions}
         found = {name: text for name, text in blocks.items() if text is not None}
         writer = RowWriter(trace, parameters, own_parameters, set(found))
-        energy = _energy_text("\n\n".join([source, *found.values()]), real)
+        # called once per block: compiled once for both loops, not inlined into each
+        energy = _energy_text(source, real) + "".join(
+            f"\n\n{_energy_text(text, real, CALLED)}" for text in found.values()
+        )
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"

@@ -104,16 +104,18 @@ def _lines(body: list[ast.stmt], lane: set[str], depth: int) -> list[str]:
 
     for statement in body:
         pair = _assigned(statement)
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            run.append(statement)
-        elif pair is not None and _names(pair[0]) & lane:
+        if (isinstance(statement, ast.Return) and statement.value is not None) or (
+            pair is not None and _names(pair[0]) & lane
+        ):
             run.append(statement)
         elif pair is not None:
             flush()
             lines.append(pad + ast.unparse(statement))
         elif isinstance(statement, ast.For) and not _names(statement.iter) & lane:
             flush()
-            lines.append(f"{pad}for {ast.unparse(statement.target)} in {ast.unparse(statement.iter)}:")
+            lines.append(
+                f"{pad}for {ast.unparse(statement.target)} in {ast.unparse(statement.iter)}:"
+            )
             lines.extend(_lines(statement.body, lane, depth + 1))
         else:
             raise _Unliftable
