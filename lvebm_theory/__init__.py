@@ -36,7 +36,7 @@ _WHERE = {
     "Energy": "protocols",
     "JointEnergy": "protocols",
     "CallableEnergy": "callables",
-    "FormulaEnergy": "energy",
+    "FormulaEnergy": "formula_energy",
     "energy": "energy",
     "load_energy": "energy",
     "FormulaJointEnergy": "joint",

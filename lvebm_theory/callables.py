@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .energy import particles
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
+from .formula_energy import particles
 from .protocols import Field
 
 FloatArray = npt.NDArray[np.float64]
@@ -100,7 +100,7 @@ class CallableEnergy:
 
     def laplacian(self, x: FloatArray) -> FloatArray:
         """Laplacian of U at x (n, d); shape (n,)."""
-        return np.einsum("nii->n", self.hessian(x))
+        return np.asarray(np.einsum("nii->n", self.hessian(x)))
 
     def _differences(self, function: Map, x: FloatArray, relative: float) -> FloatArray:
         columns = []

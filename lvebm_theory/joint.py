@@ -18,24 +18,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .energy import (
-    FormulaEnergy,
-    Parameter,
-    check_signature,
-    coordinate_names,
-    flattened,
-    particles,
-    validated_parameters,
-)
+from .energy import Shapes, check_signature, coordinate_names, family_member
 from .errors import ArgumentError
-from .facts import KnownFacts
+from .facts import NOTHING_KNOWN, KnownFacts
+from .formula_energy import FormulaEnergy, Parameter, flattened, particles, validated_parameters
 
 if TYPE_CHECKING:
     from .formula.expression import Formula
 
 FloatArray = npt.NDArray[np.float64]
 Prepare = Callable[[tuple[int, int], dict[str, Any]], dict[str, Any]]
-Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @functools.lru_cache(maxsize=128)
@@ -73,10 +65,7 @@ class FormulaJointEnergy:
     dim_x: int
     dim_z: int
     values: Mapping[str, Parameter]
-    function: Callable[..., Any]
-    joint_facts: Callable[..., KnownFacts] | None = None
-    conditional_facts: Callable[..., KnownFacts] | None = None
-    remake: Callable[..., FormulaJointEnergy]
+    family: JointEnergyFamily
     description: str = ""
 
     def __repr__(self) -> str:
@@ -105,7 +94,7 @@ class FormulaJointEnergy:
     @property
     def formula(self) -> Formula:
         """The traced formula on coordinates (x, z) with parameters theta."""
-        return _traced(self.function, self.x_names, self.z_names, self._shapes)
+        return self.family.formula(self.x_names, self.z_names, self._shapes)
 
     @property
     def latex(self) -> str:
@@ -124,7 +113,8 @@ class FormulaJointEnergy:
 
     def with_parameters(self, **parameters: Any) -> FormulaJointEnergy:
         """The same family at other parameter values; the others keep theirs."""
-        return self.remake(**{**self.values, **parameters})
+        values = {**self.values, **parameters}
+        return self.family(dim_x=self.dim_x, dim_z=self.dim_z, **values)
 
     def parameter_vector(self) -> FloatArray:
         """theta as an array (n_theta,)."""
@@ -132,18 +122,15 @@ class FormulaJointEnergy:
 
     def joint(self) -> FormulaEnergy:
         """(x, z) -> E(x, z) as an energy in dim_x + dim_z coordinates, x first."""
-        facts = None
-        if self.joint_facts is not None:
-            facts = functools.partial(self.joint_facts, **self.values)
         return FormulaEnergy(
             name=f"{self.name}.joint",
             dim=self.dim_x + self.dim_z,
             parameters=self.parameters,
             variables=(*self.x_names, *self.z_names),
             formula_of=functools.partial(
-                _traced, self.function, self.x_names, self.z_names, self._shapes
+                self.family.formula, self.x_names, self.z_names, self._shapes
             ),
-            facts_of=facts,
+            facts_of=functools.partial(self.family.known_facts, "joint", (), dict(self.values)),
             with_values=functools.partial(_joint_view, self),
             description=self.description,
         )
@@ -159,9 +146,6 @@ class FormulaJointEnergy:
         data = np.atleast_1d(np.asarray(x, dtype=float))
         if data.shape != (self.dim_x,) or not np.all(np.isfinite(data)):
             raise ArgumentError(f"{self.name} needs {self.dim_x} finite data values, got {x!r}")
-        facts = None
-        if self.conditional_facts is not None:
-            facts = functools.partial(self.conditional_facts, data, **self.values)
         return FormulaEnergy(
             name=f"{self.name}.conditional",
             dim=self.dim_z,
@@ -171,9 +155,11 @@ class FormulaJointEnergy:
             },
             variables=self.z_names,
             formula_of=functools.partial(
-                _conditional, self.function, self.x_names, self.z_names, self._shapes
+                self.family.conditional_formula, self.x_names, self.z_names, self._shapes
             ),
-            facts_of=facts,
+            facts_of=functools.partial(
+                self.family.known_facts, "conditional", (data,), dict(self.values)
+            ),
             with_values=functools.partial(_conditional_view, self, data),
             description=self.description,
         )
@@ -230,6 +216,26 @@ class JointEnergyFamily:
         self._facts["conditional"] = function
         return function
 
+    def known_facts(
+        self, view: str, data: tuple[FloatArray, ...], values: Mapping[str, Parameter]
+    ) -> KnownFacts:
+        """What is exactly known of a view at these parameter values."""
+        function = self._facts.get(view)
+        return NOTHING_KNOWN if function is None else function(*data, **values)
+
+    def formula(self, x: tuple[str, ...], z: tuple[str, ...], shapes: Shapes) -> Formula:
+        """The traced formula on coordinates (x, z)."""
+        return _traced(self.function, x, z, shapes)
+
+    def conditional_formula(
+        self, x: tuple[str, ...], z: tuple[str, ...], shapes: Shapes
+    ) -> Formula:
+        """The traced formula on coordinates z, with x among the parameters."""
+        return _conditional(self.function, x, z, shapes)
+
+    def __reduce__(self) -> Any:
+        return (family_member, (self.function.__module__, self.name))
+
     def __call__(
         self, *, dim_x: int | None = None, dim_z: int | None = None, **parameters: Any
     ) -> FormulaJointEnergy:
@@ -258,11 +264,8 @@ class JointEnergyFamily:
             name=self.name,
             dim_x=dims[0],
             dim_z=dims[1],
-            values=MappingProxyType(values),
-            function=self.function,
-            joint_facts=self._facts.get("joint"),
-            conditional_facts=self._facts.get("conditional"),
-            remake=functools.partial(self, dim_x=dims[0], dim_z=dims[1]),
+            values=values,
+            family=self,
             description=self.description,
         )
 

@@ -1,7 +1,6 @@
-"""Potentials and initial laws typed as text, read by a whitelist over Python's ``ast``.
+"""Potentials typed as text: from a bounded syntax tree to a formula.
 
-Nothing is evaluated: every node of the syntax tree is either on the list or refused, and sizes
-(text, nesting, powers, constants) are bounded before any arithmetic is done.
+Degrees and constants are bounded before any arithmetic is done, so that no text can hang.
 """
 
 from __future__ import annotations
@@ -15,40 +14,30 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from .energy import FormulaEnergy, flattened, validated_parameters
 from .errors import ArgumentError
+from .formula_energy import FormulaEnergy, flattened, validated_parameters
+from .syntax import (
+    FUNCTIONS,
+    KEYWORD,
+    SEVERAL,
+    STAND_IN,
+    check_vocabulary,
+    names_in,
+    quoted,
+    syntax_tree,
+)
 
 if TYPE_CHECKING:
     from .formula.expression import Formula
 
-MAX_TEXT = 4000
-MAX_NESTING = 60
-MAX_NODES = 2000
 MAX_EXPONENT = 64
 MAX_CONSTANT = 1e100
 MAX_VARIABLES = 64
 
 CONSTANTS = ("pi", "e")
-FUNCTIONS: dict[str, str] = {
-    **{n: n for n in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan")},
-    **{n: n for n in ("erf", "abs", "sign", "log1p", "log_cosh")},
-    "arctan": "atan",
-    "ln": "log",
-    "logcosh": "log_cosh",
-}
-SEVERAL = {
-    "max": "maximum",
-    "min": "minimum",
-    "log_sum_exp": "log_sum_exp",
-    "logsumexp": "log_sum_exp",
-}
 #: coordinates that need no declaration: x, y, z, ... and x0, x1, ..., x_10
-_COORDINATE = re.compile(r"[u-z]_?\d*\Z")
+_COORDINATE = re.compile(r"[u-z]_?\d*\Z", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-# a Python keyword that is also a Greek letter cannot reach ast under its own name
-_KEYWORD = "lambda"
-_STAND_IN = "lambda_"
-_ALLOWED = (ast.Constant, ast.Name, ast.UnaryOp, ast.BinOp, ast.Call)
 
 
 def natural_order(name: str) -> tuple[Any, ...]:
@@ -57,93 +46,6 @@ def natural_order(name: str) -> tuple[Any, ...]:
         (1, int(part), "") if part.isdigit() else (0, 0, part)
         for part in re.findall(r"\d+|\D+", name)
     )
-
-
-def syntax_tree(text: str, what: str) -> ast.expr:
-    """The parsed expression, with bounded length and nesting.
-
-    Raises
-    ------
-    ArgumentError
-        For anything that is not one bounded Python expression; hints at ``**`` for ``^``.
-    """
-    if not isinstance(text, str) or not text.strip():
-        raise ArgumentError(f"{what} must be a formula, got {text!r}")
-    if len(text) > MAX_TEXT:
-        raise ArgumentError(f"{what} may have {MAX_TEXT} characters, got {len(text)}")
-    text = text.strip()
-    if not text.isprintable():
-        raise ArgumentError(f"{what} must be one line of printable characters, got {text!r}")
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_NESTING:
-        raise ArgumentError(f"{what} may nest {MAX_NESTING} deep, got {deepest} brackets")
-    prepared = re.sub(rf"\b{_KEYWORD}\b", _STAND_IN, text)
-    try:
-        tree = ast.parse(prepared, mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        reason = getattr(error, "msg", None) or type(error).__name__
-        raise ArgumentError(f"{what} {text!r} is not a formula: {reason}") from None
-    _check_size(tree, what)
-    return tree
-
-
-def _check_size(tree: ast.expr, what: str) -> None:
-    level, count, nodes = 0, 0, [tree]
-    while nodes:
-        level, count = level + 1, count + len(nodes)
-        if level > 2 * MAX_NESTING:
-            raise ArgumentError(f"{what} may nest {2 * MAX_NESTING} operations deep")
-        if count > MAX_NODES:
-            raise ArgumentError(f"{what} may have {MAX_NODES} parts")
-        nodes = [c for n in nodes for c in ast.iter_child_nodes(n) if isinstance(c, ast.expr)]
-
-
-def _names(tree: ast.expr) -> list[str]:
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    return [
-        n.id.replace(_STAND_IN, _KEYWORD) if n.id == _STAND_IN else n.id
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Name) and id(n) not in called
-    ]
-
-
-def _quoted(node: ast.AST) -> str:
-    text = ast.unparse(node).replace(_STAND_IN, _KEYWORD)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def check_vocabulary(tree: ast.expr) -> None:
-    """Refuse every node and every call that formulas do not have.
-
-    Raises
-    ------
-    ArgumentError
-        Naming the first offender; an unknown function gets the nearest known one.
-    """
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            _check_call(node)
-        elif isinstance(node, ast.expr) and not isinstance(node, _ALLOWED):
-            raise ArgumentError(f"a formula cannot contain {_kind(node)}: {_quoted(node)}")
-
-
-def _check_call(node: ast.Call) -> None:
-    if not isinstance(node.func, ast.Name):
-        raise ArgumentError(f"a formula cannot call {_quoted(node.func)}")
-    name = node.func.id
-    if name not in FUNCTIONS and name not in SEVERAL:
-        near = get_close_matches(name, [*FUNCTIONS, *SEVERAL], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(FUNCTIONS)}"
-        raise ArgumentError(f"unknown function {name!r}; {hint}")
-    if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
-        raise ArgumentError(f"functions take plain arguments, got {_quoted(node)}")
-    if name in FUNCTIONS and len(node.args) != 1:
-        raise ArgumentError(f"{name} takes one argument, got {len(node.args)}")
-    if not node.args:
-        raise ArgumentError(f"{name} takes at least one argument, got 0")
 
 
 class _Reader:
@@ -172,7 +74,7 @@ class _Reader:
                 return self._binary(node)
             case ast.Call():
                 return self._call(node)
-        raise ArgumentError(f"a formula cannot contain {_kind(node)}: {_quoted(node)}")
+        raise ArgumentError(f"a formula cannot contain {quoted(node)}")
 
     def _number(self, node: ast.Constant) -> tuple[Any, float]:
         value = node.value
@@ -180,13 +82,13 @@ class _Reader:
             raise ArgumentError(f"a formula needs real numbers, got {value!r}")
         if not abs(value) <= MAX_CONSTANT:
             raise ArgumentError(
-                f"a formula needs constants of size at most {MAX_CONSTANT:g}, got {_quoted(node)}"
+                f"a formula needs constants of size at most {MAX_CONSTANT:g}, got {quoted(node)}"
             )
         rational = self.sympy.Rational
         return rational(value) if isinstance(value, int) else rational(repr(value)), 0.0
 
     def _name(self, node: ast.Name) -> tuple[Any, float]:
-        name = _KEYWORD if node.id == _STAND_IN else node.id
+        name = KEYWORD if node.id == STAND_IN else node.id
         if name in self.symbols:
             return self.symbols[name], 1.0
         if name in self.constants:
@@ -195,46 +97,48 @@ class _Reader:
 
     def _binary(self, node: ast.BinOp) -> tuple[Any, float]:
         if isinstance(node.op, ast.BitXor):
-            raise ArgumentError(f"write ** for powers, not ^, in {_quoted(node)}")
+            raise ArgumentError(f"write ** for powers, not ^, in {quoted(node)}")
         if isinstance(node.op, ast.Pow):
             return self._power(node)
         left, a = self.read(node.left)
         right, b = self.read(node.right)
         match node.op:
             case ast.Add():
-                return left + right, max(a, b)
+                return self._bounded(left + right, max(a, b), node)
             case ast.Sub():
-                return left - right, max(a, b)
+                return self._bounded(left - right, max(a, b), node)
             case ast.Mult():
                 return self._bounded(left * right, a + b, node)
             case ast.Div():
                 if right.is_zero:
-                    raise ArgumentError(f"division by zero in {_quoted(node)}")
+                    raise ArgumentError(f"division by zero in {quoted(node)}")
                 return self._bounded(left / right, a + b, node)
-        raise ArgumentError(f"a formula uses + - * / **, not {_quoted(node)}")
+        raise ArgumentError(f"a formula uses + - * / **, not {quoted(node)}")
 
     def _bounded(self, value: Any, degree: float, node: ast.expr) -> tuple[Any, float]:
         if degree > MAX_EXPONENT:
             raise ArgumentError(
-                f"a formula may have degree {MAX_EXPONENT}, {_quoted(node)} has {degree:g}"
+                f"a formula may have degree {MAX_EXPONENT}, {quoted(node)} has {degree:g}"
             )
-        if value.is_Rational and not abs(value) <= MAX_CONSTANT:
-            raise ArgumentError(f"the constant {_quoted(node)} is too large")
-        if value.is_Rational and value.q > 10**300:
-            value = self.sympy.Rational(repr(float(value)))
+        if not value.free_symbols:
+            size = abs(self.sympy.N(value, 15))
+            if not (size.is_real and size <= MAX_CONSTANT):
+                raise ArgumentError(f"the constant {quoted(node)} is not real or too large")
+            if value.is_Rational and value.q > 10**300:
+                value = self.sympy.Rational(repr(float(value)))
         return value, degree
 
     def _power(self, node: ast.BinOp) -> tuple[Any, float]:
         exponent, exponent_degree = self.read(node.right)
         if exponent.is_number and not abs(exponent) <= MAX_EXPONENT:
             raise ArgumentError(
-                f"exponents may be at most {MAX_EXPONENT} in size, got {_quoted(node.right)}"
+                f"exponents may be at most {MAX_EXPONENT} in size, got {quoted(node.right)}"
             )
         base, degree = self.read(node.left)
         if base.is_number and exponent.is_number:
             return self._constant_power(base, exponent, node), 0.0
         if base.is_zero:
-            raise ArgumentError(f"a power of zero in {_quoted(node)}")
+            raise ArgumentError(f"a power of zero in {quoted(node)}")
         factor = float(abs(exponent)) if exponent.is_number else 1.0
         return self._bounded(base**exponent, degree * factor + exponent_degree, node)
 
@@ -242,9 +146,9 @@ class _Reader:
         size = float(abs(base))
         with_sign = base.is_negative and not exponent.is_Integer
         if with_sign or (size == 0 and not exponent.is_positive):
-            raise ArgumentError(f"the constant {_quoted(node)} is not a finite real number")
+            raise ArgumentError(f"the constant {quoted(node)} is not a finite real number")
         if size and abs(float(exponent) * math.log10(size)) > math.log10(MAX_CONSTANT):
-            raise ArgumentError(f"the constant {_quoted(node)} is too large or too small")
+            raise ArgumentError(f"the constant {quoted(node)} is too large or too small")
         if exponent.is_Integer and (not base.is_Rational or max(abs(base.p), base.q) < 10**6):
             return base**exponent
         return self.sympy.Rational(repr(float(base) ** float(exponent)))
@@ -255,7 +159,7 @@ class _Reader:
         values = [self.read(a)[0] for a in node.args]
         value = self._apply(name, values, node)
         if value.is_number and not (value.is_real and value.is_finite):
-            raise ArgumentError(f"the constant {_quoted(node)} is not a finite real number")
+            raise ArgumentError(f"the constant {quoted(node)} is not a finite real number")
         return value, 1.0 if value.free_symbols else 0.0
 
     def _apply(self, name: str, values: list[Any], node: ast.expr) -> Any:
@@ -263,23 +167,10 @@ class _Reader:
 
         grows = ("exp", "sinh", "cosh")
         if name in grows and values[0].is_number and abs(float(values[0])) > 230:
-            raise ArgumentError(f"the constant {_quoted(node)} is too large or too small")
+            raise ArgumentError(f"the constant {quoted(node)} is too large or too small")
         if name in FUNCTIONS:
             return functions.apply(FUNCTIONS[name], values[0])
         return getattr(functions, SEVERAL[name])(*values)
-
-
-def _kind(node: ast.AST) -> str:
-    kinds = {
-        ast.Attribute: "attribute access",
-        ast.Subscript: "a subscript (write x0, x1, ... for coordinates)",
-        ast.Compare: "a comparison",
-        ast.BoolOp: "and/or",
-        ast.IfExp: "if/else",
-        ast.Tuple: "a comma",
-        ast.UnaryOp: "this operator",
-    }
-    return kinds.get(type(node), f"a {type(node).__name__.lower()}")
 
 
 def unknown_name(name: str, known: Sequence[str]) -> str:
@@ -301,9 +192,9 @@ def coordinates_of(
     for name in (*(variables or ()), *parameters):
         if not isinstance(name, str) or not _NAME.match(name):
             raise ArgumentError(f"names are letters, digits and underscores, got {name!r}")
-        if name == _STAND_IN or (keyword.iskeyword(name) and name != _KEYWORD):
+        if name == STAND_IN or (keyword.iskeyword(name) and name != KEYWORD):
             raise ArgumentError(f"{name!r} cannot be a name in a formula")
-    found = [n for n in dict.fromkeys(_names(tree)) if n not in parameters]
+    found = [n for n in dict.fromkeys(names_in(tree)) if n not in parameters]
     if variables is not None:
         names = tuple(variables)
         if len(set(names)) != len(names) or not names:
@@ -334,7 +225,9 @@ def _formula(text: str, variables: tuple[str, ...], parameters: tuple[str, ...])
     coordinates, symbols = coordinate_symbols(variables), coordinate_symbols(parameters)
     tree = syntax_tree(text, "the potential")
     reader = _Reader(dict(zip((*variables, *parameters), (*coordinates, *symbols), strict=True)))
-    return Formula(reader.read(tree)[0], coordinates, symbols)
+    formula = Formula(reader.read(tree)[0], coordinates, symbols)
+    formula.program([formula.expression])  # constants that multiply beyond the doubles
+    return formula
 
 
 def parse_potential(

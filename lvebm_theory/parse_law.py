@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import ArgumentError
 from .initial import InitialLaw
-from .parse import syntax_tree
+from .syntax import syntax_tree
 
 MAX_COMPONENTS = 4096
 

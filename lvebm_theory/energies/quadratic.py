@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..energy import FormulaEnergy, energy
+from ..energy import energy
 from ..errors import ArgumentError
 from ..facts import KnownFacts, gaussian_facts
+from ..formula_energy import FormulaEnergy
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,6 +11,7 @@ log_sum_exp, softmax k; in floats the latter become shift (a stable offset), exp
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -35,6 +36,7 @@ UNARY = {
     sympy.sign: "sign",
     LogCosh: "log_cosh",
 }
+_LARGEST = sys.float_info.max
 COMMUTATIVE = {"add", "mul"}
 
 
@@ -106,6 +108,8 @@ class _Lowering:
     def _lower(self, expression: Any) -> int:
         value = self.program.value
         if expression.is_Rational or expression in (sympy.pi, sympy.E):
+            if self.floats:
+                _real_number(expression)
             return value("constant", expression)
         if self.floats and self._is_number(expression):
             return value("constant", _real_number(expression))
@@ -240,8 +244,9 @@ class _Lowering:
 
 def _real_number(expression: Any) -> Any:
     number = sympy.N(expression, 40)
-    if not (number.is_Float or number.is_Rational) or not number.is_finite:
-        raise ArgumentError(f"a formula needs finite real constants, got {expression}")
+    real = number.is_Float or number.is_Rational
+    if not (real and number.is_finite and abs(number) <= _LARGEST):
+        raise ArgumentError(f"a formula needs real constants below 1.8e308, got {expression}")
     return number
 
 
