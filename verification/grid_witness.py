@@ -29,9 +29,16 @@ _LOST_MASS = 1e-13
 
 
 def density_path(
-    energy: Energy, start: InitialLaw, times: Sequence[float], *, claim: str
+    energy: Energy,
+    start: InitialLaw,
+    times: Sequence[float],
+    *,
+    claim: str,
+    cells: int | None = None,
 ) -> DensityPath:
-    """The flow from ``start`` at time 0 and at these times, refined until relative entropy is.
+    """The flow from ``start`` at time 0 and at these times.
+
+    Without ``cells`` the grid is refined until relative entropy is.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def density_path(
         raise AssumptionError(
             claim, [f"the grid witness needs dimension <= {LARGEST_DIMENSION}, got {energy.dim}"]
         )
-    return solve_fokker_planck(energy, start, sorted({0.0, *times}))
+    return solve_fokker_planck(energy, start, sorted({0.0, *times}), cells=cells)
 
 
 def curve(path: DensityPath, quantity: str) -> Curve:
@@ -71,7 +78,12 @@ def transport_rounding(path: DensityPath) -> float:
 
 
 def on_one_grid(
-    energy: Energy, starts: Sequence[InitialLaw], times: Sequence[float], *, claim: str
+    energy: Energy,
+    starts: Sequence[InitialLaw],
+    times: Sequence[float],
+    *,
+    claim: str,
+    cells: int | None = None,
 ) -> list[DensityPath]:
     """Flows of several starts on the same grids: those that their equal mixture asks for."""
     from solvers.densities.fokker_planck import solve_on_grids
@@ -81,7 +93,7 @@ def on_one_grid(
         means=np.concatenate([start.means for start in starts]),
         sds=np.concatenate([start.sds for start in starts]),
     )
-    path = density_path(energy, together, times, claim=claim)
+    path = density_path(energy, together, times, claim=claim, cells=cells)
     grids = [level.grid for level in path.levels]
     return [solve_on_grids(energy, start, path.times, grids) for start in starts]
 

@@ -192,7 +192,9 @@ def _on_grid(
     times = window(rate, 0.5 * overlap**2, SMALLEST[energy.dim])
     if times[0] <= 0:
         raise AssumptionError(NAME, ["the slowest excited mode is large enough to be seen late"])
-    early = np.linspace(times[0] / 40, times[0], 20, endpoint=False).tolist()
+    early = np.linspace(
+        times[0] / 40, times[0], 20 if energy.dim == 1 else 5, endpoint=False
+    ).tolist()
     path = density_path(energy, start, [*early, *times], claim=NAME)
     entropy, information = curve(path, "KL"), curve(path, "FI")
     # any law bounds the log-Sobolev constant from above by FI/(2 KL); the flow passes many
