@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from ..errors import SolverError
 from ..initial import InitialLaw
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,6 +58,11 @@ def low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     -------
     eigenvalues : array (count,), increasing
     functions : array (n, count), nodal values
+
+    Raises
+    ------
+    SolverError
+        If the modes cannot be told apart.
     """
     size = len(elements.masses)
     ground = np.sqrt(elements.masses)
@@ -64,7 +70,13 @@ def low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     basis = min(size - 1, max(40, 4 * count + 8))
     operator = LinearOperator((size, size), matvec=lambda y: solve(y.ravel()), dtype=np.float64)
     start = np.cos(np.arange(size) * 0.7548776662) * ground
-    _, vectors = eigsh(operator, k=count + 1, which="LA", v0=start + ground, tol=1e-13, ncv=basis)
+    try:
+        # Rayleigh-Ritz below squares the error of the subspace
+        _, vectors = eigsh(
+            operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=80
+        )
+    except ArpackNoConvergence as failure:
+        raise SolverError("the lowest modes did not separate: the mesh is too coarse") from failure
     # one inverse power step more: ARPACK's vectors carry its tolerance, these do not
     vectors = np.stack([solve(v) for v in vectors.T], axis=1)
     return _rayleigh_ritz(elements, vectors / np.linalg.norm(vectors, axis=0), count)

@@ -1,0 +1,98 @@
+"""Lower bounds of the log-Sobolev constant: every one that applies, the best one kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..constant import Constant, How
+from ..errors import LvebmError
+
+if TYPE_CHECKING:
+    from .energy_constants import EnergyConstants
+
+_PROVED = (How.EXACT, How.CERTIFIED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """rho >= lower by one argument.
+
+    ``how`` grades the lower bound alone; ``source`` names the argument and its numbers.
+    """
+
+    name: str
+    lower: float
+    how: How
+    source: str
+
+
+def bakry_emery(constants: EnergyConstants) -> Candidate | None:
+    """rho >= m if Hess U >= m > 0 (Bakry and Emery 1985)."""
+    convexity = constants.convexity
+    if not convexity.lower > 0:
+        return None
+    return Candidate(
+        name="bakry-emery",
+        lower=convexity.lower,
+        how=convexity.how,
+        source=f"Bakry-Emery: Hess U >= {convexity.lower:.9g} ({convexity.source})",
+    )
+
+
+def tensorisation(constants: EnergyConstants) -> Candidate | None:
+    """rho(pi_1 x pi_2) = min(rho_1, rho_2) for independent groups of coordinates."""
+    parts = constants.parts
+    if len(parts) == 1:
+        return None
+    least = min((p.log_sobolev for p in parts), key=lambda c: c.lower)
+    return Candidate(
+        name="tensorisation",
+        lower=least.lower,
+        how=How.weakest(*(p.log_sobolev.how for p in parts)),
+        source=f"product of independent coordinates: {least.source}",
+    )
+
+
+_ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
+    bakry_emery,
+    tensorisation,
+)
+
+
+def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
+    """Every candidate that applies: proved ones first, largest first."""
+    return tuple(
+        sorted(_applicable(constants), key=lambda c: (c.how not in _PROVED, c.how.rank, -c.lower))
+    )
+
+
+def _applicable(constants: EnergyConstants) -> Iterator[Candidate]:
+    for argument in _ARGUMENTS:
+        try:
+            candidate = argument(constants)
+        except LvebmError:
+            continue
+        if candidate is not None:
+            yield candidate
+
+
+def best_constant(constants: EnergyConstants) -> Constant:
+    """The best proved candidate, else the best computed one, between 0 and the gap."""
+    candidates = constants.candidates
+    if not candidates:
+        return Constant(
+            value=0.0,
+            lower=0.0,
+            upper=float("inf"),
+            how=How.ESTIMATED,
+            source="no argument for a log-Sobolev inequality applies",
+        )
+    best = candidates[0]
+    # in dimensions without a spectral basis the gap is itself taken from the log-Sobolev bound
+    spectral = constants.energy.dim <= 2 or len(constants.parts) > 1
+    gap = constants.gap if spectral else None
+    upper = float("inf") if gap is None else max(gap.upper, best.lower)
+    source = best.source if gap is None else f"{best.source}; upper: the gap ({gap.how.value})"
+    return Constant(value=best.lower, lower=best.lower, upper=upper, how=best.how, source=source)
