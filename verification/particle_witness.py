@@ -23,6 +23,7 @@ from lvebm_theory.protocols import Energy
 
 from .claim import Context
 from .curves import Curve
+from .measurement import Measurement
 
 if TYPE_CHECKING:
     from solvers.noise import Noise
@@ -71,29 +72,55 @@ class Snapshots:
         alpha = 1.0 - self.confidence
         here = [relative_entropy(x, masses, edges, alpha) for x in self.fine]
         there = [relative_entropy(x, masses, edges, alpha) for x in self.coarse]
-        return Curve(
-            quantity="KL",
-            times=self.times,
-            values=np.array([m.value for m in here]),
-            numerical=np.array(
-                [
-                    m.numerical + _NEXT_ORDER * abs(m.value - c.value)
-                    for m, c in zip(here, there, strict=True)
-                ]
-            ),
-            statistical=np.array([m.statistical for m in here]),
-            confidence=self.confidence,
-        )
+        return _joined("KL", self.times, here, there, self.confidence)
+
+    def w2_to(self, masses: FloatArray, edges: FloatArray) -> Curve:
+        """W2(law of X_t, reference) on the line; masses and edges are the reference's."""
+        from .estimate.transport import ReferenceOnLine, wasserstein
+
+        alpha = 1.0 - self.confidence
+        reference = ReferenceOnLine.of(masses, edges, self.fine.shape[1])
+        here = [wasserstein(x[:, 0], reference, alpha) for x in self.fine]
+        there = [wasserstein(x[:, 0], reference, alpha) for x in self.coarse]
+        return _joined("W2", self.times, here, there, self.confidence)
+
+
+def _joined(
+    quantity: str,
+    times: FloatArray,
+    here: Sequence[Measurement],
+    there: Sequence[Measurement],
+    confidence: float,
+) -> Curve:
+    """Intervals at step h, with their difference to those at step 2h as numerical width."""
+    return Curve(
+        quantity=quantity,
+        times=times,
+        values=np.array([m.value for m in here]),
+        numerical=np.array(
+            [
+                m.numerical + _NEXT_ORDER * abs(m.value - c.value)
+                for m, c in zip(here, there, strict=True)
+            ]
+        ),
+        statistical=np.array([m.statistical for m in here]),
+        confidence=confidence,
+    )
 
 
 def step_for(energy: Energy, box: Sequence[tuple[float, float]], shortest: float) -> float:
     """A step size at which ULA and its double are stable on a box.
 
-    h <= 1 / (2 sup |Hess U|) over a lattice of the box, h <= ``LARGEST_STEP``, and at least 20
-    steps up to the shortest time.
+    h <= 1 / (2 sup |Hess U|) over a lattice of the box (over 1000 points of it beyond two
+    dimensions), h <= ``LARGEST_STEP``, and at least 20 steps up to the shortest time.
     """
-    axes = [np.linspace(low, high, 65 if energy.dim == 1 else 33) for low, high in box]
-    points = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
+    low, high = np.array(box, dtype=float).T
+    if energy.dim <= 2:
+        axes = np.meshgrid(*([np.linspace(0.0, 1.0, 49)] * energy.dim), indexing="ij")
+        unit = np.stack([a.ravel() for a in axes], axis=1)
+    else:
+        unit = np.random.default_rng(0).random((1000, energy.dim))
+    points = low + (high - low) * unit
     curvature = np.abs(np.linalg.eigvalsh(energy.hessian(points))).max()
     return float(min(LARGEST_STEP, 0.5 / max(curvature, 1e-12), shortest / 20.0))
 
