@@ -108,7 +108,7 @@ def simulate(
     device : str
         For torch: "cpu" or "cuda".
     threads : int, optional
-        For numba; the result does not depend on it.
+        None means every core for numba and one for torch; the result does not depend on it.
     parameters : array (n_p,) or (n, n_p), optional
         In place of the energy's own, at no compilation; one row per particle if
         two-dimensional.
@@ -296,11 +296,16 @@ def _validate(
 
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ArgumentError(f"the device {device!r} was asked for, and torch sees no GPU")
+    if any(not isinstance(r, Moments | TestFunctions | Histogram | Snapshots) for r in recorders):
+        raise ArgumentError("recorders are Moments, TestFunctions, Histogram or Snapshots")
     names = [r.name for r in recorders]
     if len(set(names)) != len(names):
         raise ArgumentError(f"recorders need distinct names, got {names}")
-    if any(not isinstance(r, Moments | TestFunctions | Histogram | Snapshots) for r in recorders):
-        raise ArgumentError("recorders are Moments, TestFunctions, Histogram or Snapshots")
+    for r in recorders:
+        if isinstance(r, Histogram) and not all(0 <= a < energy.dim for a in r.axes):
+            raise ArgumentError(
+                f"a histogram's axes are coordinates 0 to {energy.dim - 1}, got {r.axes}"
+            )
 
 
 def _length(
@@ -389,6 +394,7 @@ def _engine(
             step_size=step_size,
             dtype=dtype,
             device=device,
+            threads=threads,
             parameters=parameters,
         ),
         note,
