@@ -66,6 +66,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def talk_aside() -> contextlib.AbstractContextManager[object]:
+    """Sends what a user's file or a library prints to standard error, to keep results alone."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 @app.command()
 def verify(
     ctx: typer.Context,
@@ -122,9 +127,9 @@ def verify(
     )
     if jobs < 1:
         raise typer.BadParameter(f"--jobs must be at least 1, got {jobs}")
-    session, warnings = open_session(
-        options if _asks_something(ctx) or not resume else None, out=out, resume=resume
-    )
+    asked = options if _asks_something(ctx) or not resume else None
+    with talk_aside():
+        session, warnings = open_session(asked, out=out, resume=resume)
     for warning in warnings:
         say(f"warning: {warning}")
     return _verify(session, jobs=jobs, as_json=as_json)
@@ -145,7 +150,7 @@ def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
     table = screens.LiveTable(session.plan)
     say(f"{session.plan.measured} findings planned; results go to {session.folder.path}")
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with talk_aside():
             if console.is_terminal:
                 with Live(table, console=console, refresh_per_second=4, transient=True):
                     content = session.run(jobs=jobs, listener=table.hear)
@@ -205,12 +210,13 @@ def constants(
         variables=variables,
         assume_normalisable=assume_normalisable,
     )
-    admitted = admit_energy(options)
+    with talk_aside():
+        admitted = admit_energy(options)
     for warning in admitted.warnings:
         say(f"warning: {warning}")
     from lvebm_theory.constants import constants_of
 
-    with contextlib.redirect_stdout(sys.stderr):
+    with talk_aside():
         found = constants_of(admitted.whole).as_json()
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +29,8 @@ COLOURS = {
 }
 # reasons on the last screen; the rest stands in the report
 MOST_REASONS = 8
+# lines of the live table that are not claims
+FRAME = 5
 
 
 class LiveTable:
@@ -58,16 +60,24 @@ class LiveTable:
             elif finding.verdict is Verdict.VIOLATED:
                 self._controls[claim].add(finding.control)
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = list(self._planned)
         done, whole = self._finished.total(), self._planned.total()
         seconds = time.monotonic() - self._begun
+        parts: list[RenderableType] = []
+        if len(shown) > console.height - FRAME:
+            waiting = sum(not self._finished[c] and not self._under_way[c] for c in shown)
+            over = sum(self._finished[c] == self._planned[c] for c in shown)
+            parts.append(Text(f"{over} claims finished, {waiting} waiting"))
+            shown = [claim for claim in shown if self._under_way[claim]]
         table = Table(box=None, pad_edge=False, title_justify="left")
         table.title = f"{done} of {whole} measurements, {seconds:.0f} s"
         table.add_column("claim", no_wrap=True)
         table.add_column("done", justify="right")
         table.add_column("so far")
         table.add_column("controls caught", justify="right")
-        for claim, planned in self._planned.items():
+        for claim in shown:
+            planned = self._planned[claim]
             running = " …" if self._under_way[claim] else ""
             table.add_row(
                 claim,
@@ -75,7 +85,7 @@ class LiveTable:
                 _verdict_counts(self._verdicts[claim]),
                 str(len(self._controls[claim]) or ""),
             )
-        return table
+        yield Group(table, *parts)
 
 
 def _verdict_counts(found: Counter[Verdict]) -> Text:

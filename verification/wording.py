@@ -55,12 +55,12 @@ def counts(summary: ClaimSummary) -> str:
 
 
 def caught(summary: ClaimSummary) -> str:
-    """``2/2``, or ``1/2, missed: lost-factor``."""
+    """``2/2``, or ``1/2, not caught: lost-factor``."""
     if not summary.controls:
         return "none planned"
     lost = [control.name for control in summary.controls if not control.caught]
     score = f"{len(summary.controls) - len(lost)}/{len(summary.controls)}"
-    return f"{score}, missed: {', '.join(lost)}" if lost else score
+    return f"{score}, not caught: {', '.join(lost)}" if lost else score
 
 
 def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

@@ -92,13 +92,7 @@ def test_a_gpu_where_there_is_none(capsys, tmp_path):
 
 def test_a_file_without_the_named_energy(capsys, tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text(
-        "from lvebm_theory import energy\n"
-        "@energy(dim=1, a=1.0)\n"
-        "def well(x, a):\n"
-        "    '''U(x) = a (x^2 - 1)^2.'''\n"
-        "    return a * (x[0]**2 - 1)**2\n"
-    )
+    file.write_text(WELL)
     assert cli.run((*ASK, "--energy", f"{file}:wall")) == 3
     assert "'wall'" in capsys.readouterr().err
     assert cli.run((*ASK, "--energy", f"{file}:well", "--param", "b=2")) == 3
@@ -135,6 +129,31 @@ def test_a_users_energy_from_potential_to_findings(tmp_path):
     assert all(row["provenance"]["normalisable"].startswith("proved") for row in own)
     assert own[0]["provenance"]["parameters"] == {"a": 3.0}
     assert "slow" in ran.err  # left out, and said so
+
+
+WELL = (
+    "from lvebm_theory import energy\n"
+    "print('talking while imported')\n"
+    "@energy(dim=1, a=1.0)\n"
+    "def well(x, a):\n"
+    "    'U(x) = a (x^2 - 1)^2.'\n"
+    "    return a * (x[0]**2 - 1)**2\n"
+)
+
+
+def test_a_users_file_that_talks_does_not_spoil_the_json(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(WELL)
+    ran = lvebm(
+        *(*ASK, "--energy", f"{file}:well", "--param", "a=2", "--start", "normal(0, 1)"),
+        *("--times", "1", "--budget", "quick", "--json", "--out", tmp_path / "results"),
+    )
+    assert ran.status == 0, ran.err
+    content = json.loads(ran.out)
+    assert content["energy"] == f"{file}:well [a=2]"
+    assert {row["provenance"]["energy"] for row in content["findings"]} == {"well", "parabola"}
+    assert "talking while imported" in ran.err
+    assert "talking in a worker" in ran.err
 
 
 def test_what_is_assumed_is_labelled(tmp_path):

@@ -1,5 +1,7 @@
 """What claims raise and return, as verdicts, findings and exit status."""
 
+import time
+
 import pytest
 
 from verification.claim import BUDGETS
@@ -47,7 +49,7 @@ def test_exit_status(everything, names):
 
 def test_the_whole_run_ends_with_the_gravest(everything):
     assert everything.status == 1
-    assert "missed: lost-factor" in everything.out
+    assert "not caught: lost-factor" in everything.out
     assert "2/2" in everything.out
 
 
@@ -137,7 +139,9 @@ def test_seconds_are_shares_of_the_computing_time(tmp_path):
     claim = claims("synthetic_claims")["slow"]
     setting = claim.settings()[1]
     cases = [c for c in claim.cases(setting, "numba") if c.witness == "grid"]
+    begun = time.perf_counter()
     records, _ = evaluate_cases(
         claim, setting, cases, alpha_at=lambda _: 0.01, seed=0, budget=BUDGETS["quick"]
     )
-    assert 0.1 <= sum(r.seconds for r in records.values()) < 1.0
+    whole = time.perf_counter() - begun
+    assert 0.1 <= sum(r.seconds for r in records.values()) <= whole

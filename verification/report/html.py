@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+# a table cell longer than this is prose, which may wrap
+PROSE = 45
 EMPTY = frozenset({"meta", "br", "hr", "link"})
 
 
@@ -45,7 +47,9 @@ def table(
     """A table in a box of its own that scrolls sideways; ``numeric`` columns align right."""
 
     def cell(kind: str, column: int, content: str) -> Html:
-        return tag(kind, content, class_="number" if column in numeric else None)
+        prose = not isinstance(content, Html) and len(content) > PROSE
+        look = "number" if column in numeric else "prose" if prose else None
+        return tag(kind, content, class_=look)
 
     header = tag("tr", *(cell("th", i, c) for i, c in enumerate(head)))
     body = [tag("tr", *(cell("td", i, c) for i, c in enumerate(row))) for row in rows]

@@ -10,7 +10,8 @@ from .making import Parabola, curves, decay, make
 
 
 def evaluate(setting, cases, context):
-    """The wide setting is undecided until its second look."""
+    """The wide setting is undecided until its second look. Talks, as a library may."""
+    print("talking in a worker")
     spread = 2.2e-4 if setting.name == "wide" else 1e-5
     outcomes = {case: decay(case, context, spread=spread) for case in cases}
     times = sorted({case.time for case in cases})
