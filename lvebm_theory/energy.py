@@ -24,7 +24,13 @@ import numpy as np
 
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
-from .formula_energy import FormulaEnergy, Parameter, flattened, validated_parameters
+from .formula_energy import (
+    FormulaEnergy,
+    Parameter,
+    flattened,
+    validated_parameters,
+    with_entries,
+)
 
 if TYPE_CHECKING:
     from .formula.expression import Formula
@@ -134,19 +140,7 @@ class EnergyFamily:
         old: Mapping[str, Parameter],
         new: Mapping[str, Any],
     ) -> FormulaEnergy:
-        values = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in old.items()}
-        flat = {
-            "_".join([k, *map(str, index)]): (k, index)
-            for k, v in values.items()
-            if isinstance(v, np.ndarray)
-            for index in np.ndindex(v.shape)
-        }
-        for name_, value in new.items():
-            if name_ in flat:
-                key, index = flat[name_]
-                np.asarray(values[key])[index] = value  # the copy made above
-            else:
-                values[name_] = value
+        values = with_entries(old, new)
         return self(dim=dim, name=name, **values)
 
     def _known(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

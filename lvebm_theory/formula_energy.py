@@ -50,6 +50,26 @@ def flattened(values: Mapping[str, Parameter]) -> dict[str, float]:
     return flat
 
 
+def with_entries(old: Mapping[str, Parameter], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with some replaced: whole ones by name, entries of arrays by ``name_i_j``."""
+    values: dict[str, Any] = {
+        k: v.copy() if isinstance(v, np.ndarray) else v for k, v in old.items()
+    }
+    entries = {
+        "_".join([k, *map(str, index)]): (k, index)
+        for k, v in old.items()
+        if isinstance(v, np.ndarray)
+        for index in np.ndindex(v.shape)
+    }
+    for name, value in new.items():
+        if name in entries:
+            key, index = entries[name]
+            values[key][index] = value
+        else:
+            values[name] = value
+    return values
+
+
 def particles(x: Any, dim: int) -> FloatArray:
     """``x`` as a float array (n, d), or an ArgumentError that says what came."""
     array = np.asarray(x, dtype=float)
@@ -188,8 +208,8 @@ class FormulaEnergy:
         with np.errstate(all="ignore"):  # overflow to inf is a value here; callers look at it
             components = self.formula.numpy_function(field)(arrays, self.parameter_vector())
         out = np.empty((len(components), *shape))
-        for row, component in zip(out, components, strict=True):
-            row[...] = component
+        for k, component in enumerate(components):
+            out[k] = component
         return out
 
     def source(

@@ -21,7 +21,14 @@ import numpy.typing as npt
 from .energy import Shapes, check_signature, coordinate_names, family_member
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
-from .formula_energy import FormulaEnergy, Parameter, flattened, particles, validated_parameters
+from .formula_energy import (
+    FormulaEnergy,
+    Parameter,
+    flattened,
+    particles,
+    validated_parameters,
+    with_entries,
+)
 
 if TYPE_CHECKING:
     from .formula.expression import Formula
@@ -113,7 +120,7 @@ class FormulaJointEnergy:
 
     def with_parameters(self, **parameters: Any) -> FormulaJointEnergy:
         """The same family at other parameter values; the others keep theirs."""
-        values = {**self.values, **parameters}
+        values = with_entries(self.values, parameters)
         return self.family(dim_x=self.dim_x, dim_z=self.dim_z, **values)
 
     def parameter_vector(self) -> FloatArray:

@@ -84,8 +84,8 @@ tan = _plain("tan")
 def cosh(value: Any) -> Any:
     """cosh(u), even with least value 1."""
     if _is_wide(value):
-        size = abs(value)
-        return size.lower().cosh().union(size.upper().cosh())
+        size = absolute(value)
+        return _clamp(size.lower()).cosh().union(size.upper().cosh())
     return value.cosh()
 
 
@@ -221,8 +221,23 @@ def softmax(index: int, *values: Any) -> Any:
         # every term of the sum is positive, which its ball may have lost
         low = total.lower()
         low = low if low > 1 else arb(1)
-        return (1 / low).union(1 / total.upper() if total.upper().is_finite() else arb(0))
+        return (1 / low).min(_rival_bound(own, values, index)).union(_reciprocal_or_zero(total))
     return 1 / total
+
+
+def _reciprocal_or_zero(total: Any) -> Any:
+    top = total.upper()
+    return 1 / top if top.is_finite() else arb(0)
+
+
+def _rival_bound(own: Any, values: tuple[Any, ...], index: int) -> Any:
+    # w_k <= exp(a_k - a_m) for every other m; it survives where the sum overflows
+    bound = arb(1)
+    for m, v in enumerate(values):
+        if m != index:
+            gap = (own - v).upper()
+            bound = bound.min(gap.exp()) if gap < 0 else bound
+    return bound.upper()
 
 
 class precision:
