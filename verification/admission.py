@@ -290,6 +290,17 @@ def admit(options: Options) -> tuple[Request, tuple[str, ...]]:
     return request, admitted.warnings
 
 
+def refuse_changed(request: Request) -> None:
+    """Refuses a stored request that this machine, or the user's file, no longer answers to."""
+    _refuse_device(request.backend, request.device)
+    try:
+        digest = _file_digest(request.file)
+    except OSError as error:
+        raise ArgumentError(f"{request.file} is not there any more") from error
+    if digest != request.file_digest:
+        raise ArgumentError(f"{request.file} has changed since the run was planned")
+
+
 def _refuse_stray(options: Options) -> None:
     for name, given in (
         ("--param", bool(options.parameters)),

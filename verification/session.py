@@ -11,7 +11,7 @@ from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 
-from .admission import Options, admit
+from .admission import Options, admit, refuse_changed
 from .finding import Finding
 from .plan import Plan, build_plan
 from .runner import Listener, collect, run_plan, silent
@@ -81,7 +81,7 @@ def open_session(
     """
     folder = Folder(out if out is not None else _default_folder(resume=resume))
     if options is None and folder.plan_file.exists():
-        return Session(plan=folder.plan(), folder=folder), ()
+        return _stored_session(folder), ()
     stored = folder.holds_a_run
     if stored and not resume:
         raise ArgumentError(
@@ -97,6 +97,19 @@ def open_session(
             "--resume without further options to continue that one"
         )
     return Session(plan=plan, folder=folder), warnings
+
+
+def _stored_session(folder: Folder) -> Session:
+    """The run that a folder holds, provided that it would be planned in the same way today."""
+    session = Session(plan=folder.plan(), folder=folder)
+    if session.finished() is None:
+        refuse_changed(session.plan.request)
+        if build_plan(session.plan.request, library_version()).digest != session.plan.digest:
+            raise ArgumentError(
+                f"{folder.path} was planned with another version of the library or of its claims; "
+                "start anew with another --out"
+            )
+    return session
 
 
 def _default_folder(*, resume: bool) -> Path:

@@ -155,6 +155,22 @@ def test_a_damaged_plan_is_refused(killed, tmp_path):
     assert "plan.json" in ran.err
 
 
+def test_a_run_is_not_resumed_with_other_claims_or_another_file(killed, tmp_path):
+    folder = Folder(shutil.copytree(killed, tmp_path / "results"))
+    plan = folder.plan()
+    folder.begin(replace(plan, version="0.0.0"))
+    ran = lvebm("verify", "--resume", "--out", folder.path)
+    assert ran.status == 3
+    assert "another version" in ran.err
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    asked = replace(plan.request, file=f"{file}:well", file_digest="0" * 64)
+    folder.begin(replace(plan, request=asked))
+    ran = lvebm("verify", "--resume", "--out", folder.path)
+    assert ran.status == 3
+    assert "has changed" in ran.err
+
+
 def test_resume_without_out_takes_the_newest(tmp_path):
     assert lvebm("verify", "--resume", cwd=tmp_path).status == 3
     arguments = ("verify", *SYNTHETIC, "--claims", "agreeing", "--budget", "quick")
