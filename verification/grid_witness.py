@@ -68,6 +68,22 @@ def curve(path: DensityPath, quantity: str) -> Curve:
     return Curve(quantity=quantity, times=path.times, values=values, numerical=widths)
 
 
+def since(path: DensityPath, time: float) -> DensityPath:
+    """The same path without what lies before a time."""
+    from dataclasses import replace
+
+    first = int(np.argmin(np.abs(path.times - time)))
+    levels = tuple(
+        replace(
+            level,
+            snapshots=level.snapshots[first:],
+            generators=level.generators[first:] if len(level.generators) > 1 else level.generators,
+        )
+        for level in path.levels
+    )
+    return replace(path, times=path.times[first:], levels=levels)
+
+
 def transport_rounding(path: DensityPath) -> float:
     """What mass of ``_LOST_MASS`` moved across the box can change W2 by: sqrt(mass) x length.
 

@@ -135,6 +135,7 @@ def snapshots(
     step_size: float,
     mutate: Callable[[Scheme], Scheme] | None = None,
     particles: int | None = None,
+    memory: bool = False,
 ) -> Snapshots:
     """ULA particles at increasing times, from exact draws of a law or from given positions (n, d).
 
@@ -150,6 +151,9 @@ def snapshots(
         Wraps the scheme, for negative controls.
     particles : int or None
         Instead of what the budget allows at this look.
+    memory : bool
+        True for a scheme whose state is more than the position: then every time is reached in a
+        run of its own from the start, because only positions are handed on.
     """
     from solvers.noise import Noise
     from solvers.particles.ula import ula
@@ -158,7 +162,7 @@ def snapshots(
     noise = Noise(context.seed, stream)
     number = particles or context.particles
     runs = [
-        _run(energy, chosen, start, times, step_size, noise, number, context)
+        _run(energy, chosen, start, times, step_size, noise, number, context, memory)
         for chosen in (scheme, every_second_step(scheme))
     ]
     return Snapshots(
@@ -178,6 +182,7 @@ def _run(
     noise: Noise,
     particles: int,
     context: Context,
+    memory: bool,
 ) -> FloatArray:
     """Particles (T, n, d): from each time to the next with a step that divides the way evenly."""
     from solvers.evolve import simulate
@@ -185,6 +190,8 @@ def _run(
     seen, done, now = [], 0, 0.0
     state: InitialLaw | FloatArray = start
     for time in times:
+        if memory:
+            state, done, now = start, 0, 0.0
         steps = 2 * math.ceil((time - now) / (2.0 * step_size))
         state = simulate(
             energy,

@@ -294,6 +294,7 @@ def _by_particles(
             step_size=step,
             mutate=mutate,
             particles=number,
+            memory=True,
         )
         for position, mutate in (
             (x, plain),

@@ -38,6 +38,9 @@ FLOORS = {"grid": 1e-9, "particles": 0.02}
 
 def settings() -> list[Setting]:
     """A sharp Gaussian, wells with a known LSI, a joint energy and its conditionals."""
+    from lvebm_theory.energies.bottleneck import bottleneck
+    from lvebm_theory.energies.linear_gaussian import linear_gaussian_undirected
+    from lvebm_theory.energies.nonlinear_decoder import nonlinear_decoder
     from lvebm_theory.energies.quadratic import quadratic
     from lvebm_theory.energies.tilted_double_well import tilted_double_well
 
@@ -55,6 +58,26 @@ def settings() -> list[Setting]:
             subject=tilted_double_well(b=1.0, tilt=0.3),
             start=InitialLaw.normal(1.2, 0.25),
             times=(0.05, 0.2, 1.0, 3.0),
+        ),
+        Setting(
+            name="linear-gaussian-joint",
+            subject=linear_gaussian_undirected(a=1.5, b=0.8),
+            start=InitialLaw.normal([1.0, 1.0], [0.8, 0.8]),
+            times=(0.2, 1.0, 3.0),
+        ),
+        Setting(
+            name="bottleneck-joint",
+            subject=bottleneck(b=1.0, a=1.0),
+            start=InitialLaw.normal([1.0, 0.5], [0.4, 0.6]),
+            times=(0.2, 1.0, 4.0),
+            options={"particles": False},
+        ),
+        Setting(
+            name="nonlinear-decoder-conditional",
+            subject=nonlinear_decoder(curvature=1.0, noise=0.5),
+            start=InitialLaw.normal(0.5, 0.5),
+            times=(0.2, 1.0, 3.0),
+            options={"datum": (1.0,)},
         ),
     ]
 

@@ -185,7 +185,7 @@ def _outcomes(
 def _on_grid(
     setting: Setting, asked: Sequence[Case], q: dict[str, Any], overlap: float
 ) -> Evidence:
-    from ...grid_witness import curve, density_path
+    from ...grid_witness import curve, density_path, since
 
     energy, start = energy_of(setting), start_of(setting)
     rate = 2.0 * q["eigenvalue"]
@@ -202,7 +202,7 @@ def _on_grid(
     quantities = {**q, "log_sobolev_above": float(ratios.min())}
     measured = {
         "KL": late_slope(entropy, times),
-        "chi2": late_slope(curve(path, "chi2"), times),
+        "chi2": late_slope(curve(since(path, times[0]), "chi2"), times),
     }
     last = times[-1]
     level = entropy.at(last).value

@@ -239,6 +239,7 @@ def _by_particles(
         step_size=step_for(energy, _box(energy, start), times[0]),
         mutate=mutate[run],
         particles=max(context.particles // energy.dim, 1000),
+        memory=run == EXCURSION,
     )
     if run != EXCURSION:
         return particles.mean(lambda x: np.einsum("nd,nd->n", x, x), "moment")
