@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from lvebm_theory.constant import How
+from lvebm_theory.constant import Constant, How
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation, Theorem
@@ -109,6 +109,8 @@ class Outcome:
         p -> bound of the statement made false by the fraction p, for the sensitivity ladder.
     note : str
         For the reader of the finding.
+    constants : mapping
+        The constants that entered the bound, by name, for the provenance of the finding.
     """
 
     measurement: Measurement
@@ -117,6 +119,7 @@ class Outcome:
     grade: How = How.EXACT
     perturbed: Callable[[float], float] | None = None
     note: str = ""
+    constants: Mapping[str, Constant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

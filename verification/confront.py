@@ -109,4 +109,5 @@ def confront(
         grade=grade_of(quantities),
         perturbed=None if case.control else perturbed,
         note=note,
+        constants={k: q for k, q in quantities.items() if isinstance(q, Constant)},
     )

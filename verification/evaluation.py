@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lvebm_theory.constant import How
+from lvebm_theory.constant import Constant, How
 from lvebm_theory.errors import AssumptionError, SolverError
 from lvebm_theory.theorem import Relation
 
@@ -156,6 +156,11 @@ def _number(x: float | None) -> float | None:
     return None if x is None or not math.isfinite(x) else float(x)
 
 
+def _constant(constant: Constant) -> dict[str, Any]:
+    numbers = {k: _number(getattr(constant, k)) for k in ("value", "lower", "upper")}
+    return {**numbers, "how": constant.how.value, "source": constant.source}
+
+
 def _undecided_reason(outcome: Outcome, relation: Relation) -> str:
     if outcome.grade is How.ESTIMATED:
         return "the bound rests on a constant that is only ESTIMATED"
@@ -193,6 +198,8 @@ def finding_of(planned: PlannedCase, record: CaseRecord, provenance: Mapping[str
     measured = outcome.measurement
     slack = outcome.bound / measured.value if measured.value != 0.0 else math.nan
     own |= {"grade": outcome.grade.value, "note": outcome.note}
+    if outcome.constants:
+        own["constants"] = {name: _constant(c) for name, c in outcome.constants.items()}
     if record.verdict is Verdict.UNDECIDED:
         own["reason"] = _undecided_reason(outcome, case.relation)
     return Finding(

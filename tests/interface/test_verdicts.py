@@ -1,5 +1,6 @@
 """What claims raise and return, as verdicts, findings and exit status."""
 
+import json
 import time
 
 import pytest
@@ -133,6 +134,20 @@ def test_slack_and_sensitivity(everything):
         assert finding.slack < 1
     held = [f for f in of(everything, "agreeing") if f.control is None and f.witness == "grid"]
     assert {f.sensitivity for f in held} == {0.01}
+
+
+def test_findings_carry_the_constants_of_their_bound(everything):
+    (constants,) = {
+        json.dumps(f.provenance["constants"], sort_keys=True)
+        for f in of(everything, "agreeing,contradicted")
+    }
+    assert json.loads(constants)["log_sobolev"] == {
+        "value": 1.0,
+        "lower": 1.0,
+        "upper": 1.0,
+        "how": "EXACT",
+        "source": "the parabola has curvature one",
+    }
 
 
 def test_seconds_are_shares_of_the_computing_time(tmp_path):

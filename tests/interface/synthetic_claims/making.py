@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from lvebm_theory.constant import Constant
 from lvebm_theory.theorem import Assumption, Reference, Relation, Theorem
 from verification.claim import Case, Claim, Context, Evidence, Outcome, Setting
 from verification.measurement import Measurement
@@ -34,6 +35,7 @@ CONTROLS = {
     "doubled-rate": "the exponent is twice as large as proved",
     "lost-factor": "the factor 2 in the exponent is lost",
 }
+RHO = Constant.exact(1.0, "the parabola has curvature one")
 TIMES = (0.1, 0.5, 1.0)
 
 Evaluate = Callable[[Setting, Sequence[Case], Context], Evidence]
@@ -72,6 +74,7 @@ def decay(case: Case, context: Context, *, spread: float = 1e-4, rate: float = 2
         bound=math.exp(-exponent * t),
         resolution=1.2e-4,
         perturbed=lambda p: math.exp(-exponent * (1 + p) * t),
+        constants={"log_sobolev": RHO},
     )
 
 
