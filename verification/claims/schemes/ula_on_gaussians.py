@@ -20,6 +20,8 @@ from ...measurement import Measurement
 from ...subjects import energy_of, start_of
 
 NAME = "ula-gaussian"
+# a few dozen steps on a Gaussian cost little, and small means want many particles
+PARTICLES_FACTOR = 8
 QUANTITIES = {"mean": statements.mean, "variance": statements.theorem}
 
 
@@ -162,7 +164,7 @@ def _by_particles(
         start_of(setting),
         step_size=h,
         save_at=[k * h for k in steps],
-        particles=context.particles,
+        particles=PARTICLES_FACTOR * context.particles,
         noise=Noise(context.seed, f"{NAME}/{setting.name}/{run}/{context.look}"),
         backend=context.backend,
         device=context.device,
