@@ -18,23 +18,21 @@ from .noise.backends import Real
 from .particles.array_engine import ArrayEngine
 from .particles.recorders import (
     Histogram,
-    HistogramRecord,
     Moments,
     Recorder,
-    SnapshotRecord,
     Snapshots,
-    Sums,
     TestFunctions,
-    finish,
     step_of,
 )
 from .particles.scheme import Scheme
+from .particles.watch import Watch
 
 Array = npt.NDArray[Any]
 Engine = Any
 Progress = Callable[[int, int], None]
 
 _CHECK_EVERY = 1000  # steps between checks for divergence; the exact step is found by replay
+_KEEP_EVERY = 100  # steps, at least, between the copies from which a replay starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,24 +155,25 @@ def _run(
     ids = np.arange(len(x), dtype=np.int64)
     ensemble = engine.begin(x, ids)
     saves = sorted({step_of(float(t), step_size, "the time to save at") for t in save_at})
-    watch = _Watch(engine, recorders, total, step_size, len(x))
+    watch = Watch(engine, recorders, total, step_size, len(x))
     snapshots: list[Array] = []
     infos: dict[str, float] = {}
-    events = sorted({0, total, *saves, *watch.due, *range(0, total, _CHECK_EVERY)})
+    before, kept = ensemble, 0
+    events = sorted({0, total, *saves, *watch.stops, *range(0, total, _CHECK_EVERY)})
     for k, step in enumerate(events):
-        if step in watch.due:
-            watch.look(ensemble, step)
+        watch.look(ensemble, step)
         if step in saves:
             snapshots.append(engine.positions(ensemble))
         if progress is not None:
             progress(step, total)
         if k + 1 == len(events):
             break
-        before = ensemble.copy()
-        low, high = first_step + step, first_step + events[k + 1]
-        info = engine.advance(ensemble, low, high)
+        if k == 0 or step - kept >= _KEEP_EVERY:
+            before, kept = ensemble.copy(), step
+        high = first_step + events[k + 1]
+        info = watch.advance(ensemble, step, events[k + 1], first_step)
         if info.pop("not finite"):
-            raise _diverged(engine, before, low, high, first_step, scheme)
+            raise _diverged(engine, before, first_step + kept, high, first_step, scheme)
         for name, value in info.items():
             infos[name] = infos.get(name, 0.0) + value
     scale = 1.0 / max(1, total * len(x))
@@ -193,67 +192,6 @@ def _run(
             **{name: value * scale for name, value in infos.items()},
         },
     )
-
-
-class _Watch:
-    """The recorders of one run."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        recorders: tuple[Recorder, ...],
-        total: int,
-        step_size: float,
-        count: int,
-    ) -> None:
-        self._engine, self._step_size = engine, step_size
-        self._steps = {r.name: r.when.steps(total, step_size) for r in recorders}
-        self._recorders = recorders
-        self._due = {name: set(steps) for name, steps in self._steps.items()}
-        self.due = {s for steps in self._steps.values() for s in steps}
-        self._parts = {
-            r.name: r.parts(engine.dim) for r in recorders if isinstance(r, Moments | TestFunctions)
-        }
-        self._sums = {
-            r.name: Sums(r, engine.dim, count)
-            for r in recorders
-            if isinstance(r, Moments | TestFunctions)
-        }
-        self._seen: dict[str, list[Any]] = {r.name: [] for r in recorders}
-
-    def look(self, ensemble: Any, step: int) -> None:
-        for recorder in self._recorders:
-            if step not in self._due[recorder.name]:
-                continue
-            seen = self._seen[recorder.name]
-            match recorder:
-                case Moments() | TestFunctions():
-                    groups = self._engine.observe(ensemble, self._parts[recorder.name])
-                    self._sums[recorder.name].add(groups)
-                case Histogram():
-                    seen.append(self._engine.count_cells(ensemble, recorder))
-                case _:
-                    seen.append(self._engine.positions(ensemble))
-
-    def records(self, ensemble: Any) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for recorder in self._recorders:
-            name = recorder.name
-            times = np.array([s * self._step_size for s in self._steps[name]])
-            seen = self._seen[name]
-            match recorder:
-                case Moments() | TestFunctions():
-                    result[name] = finish(self._sums[name], times, self._engine.sizes(ensemble))
-                case Histogram():
-                    result[name] = HistogramRecord(
-                        times=times,
-                        counts=np.array([c for c, _ in seen]),
-                        outside=np.array([o for _, o in seen]),
-                        edges=tuple(np.linspace(a, b, int(n) + 1) for a, b, n in recorder.edges),
-                    )
-                case _:
-                    result[name] = SnapshotRecord(times=times, positions=np.array(seen))
-        return result
 
 
 def _diverged(

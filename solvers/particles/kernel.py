@@ -40,10 +40,11 @@ def initialise(state, parameters, h, block_from, block_to):
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     state, parameters, ids, h, first, last, block_from, block_to, info, finite,
-    stream_low, stream_high, key_low, key_high,
+    stream_low, stream_high, key_low, key_high{record_arguments},
 ):
     """Steps first to last - 1 of the blocks; sums of info per lane; finite[block] = 0 or not."""
 {preamble}
+{record_preamble}
     normals = np.empty({normal_rows} * BLOCK, dtype=np.{real})
     uniforms = np.empty({uniform_rows} * BLOCK, dtype=np.{real})
     for block in range(block_from, block_to):
@@ -54,6 +55,7 @@ def advance(
 {fill}
             for t in range(begin, end):
 {step}
+{record}
         check = real(0.0)
         for i in range({dim}):
             for b in range(BLOCK):
@@ -122,8 +124,49 @@ def _energy_text(source: str, real: Real, decorator: str = INLINED) -> str:
     return with_typed_literals(text, "np.float32") if real == "float32" else text
 
 
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Sums that the loop takes on its way: a module of ``record_kernel.observer``."""
+
+    module: str
+    functions: int
+
+
+def _recording(observed: Observed | None, chunk: int) -> dict[str, str]:
+    """The parts of the module that record after a step: slots[step - first] says where to."""
+    if observed is None:
+        return {"record_import": "", "record_arguments": "", "record_preamble": "", "record": ""}
+    return {
+        "record_import": f"from {observed.module} import observe_block\n",
+        "record_arguments": ",\n    count, slots, sums",
+        "record_preamble": _indented(
+            [
+                f"values = np.empty({observed.functions} * BLOCK)",
+                "squares = np.empty(BLOCK)",
+            ],
+            1,
+        ),
+        "record": _indented(
+            [
+                f"slot = slots[chunk * {chunk} + t + 1 - first]",
+                "if slot >= 0:",
+                "    here = min(BLOCK, count - block * BLOCK)",
+                "    observe_block(state, base, here, values, squares, sums[slot, block])",
+            ],
+            4,
+        ),
+    }
+
+
 def kernel_text(
-    trace: Trace, source: str, *, real: Real, bits: Bits, parameters: int, own_parameters: bool
+    trace: Trace,
+    source: str,
+    *,
+    real: Real,
+    bits: Bits,
+    parameters: int,
+    own_parameters: bool,
+    observed: Observed | None = None,
 ) -> KernelText:
     """Write the module.
 
@@ -138,6 +181,8 @@ def kernel_text(
         Length of the parameter vector.
     own_parameters : bool
         True if every particle has its own parameters.
+    observed : Observed, optional
+        What to record on the way.
     """
     dim = trace.dim
     lanes, block = resolution(bits, real).lanes, block_size(dim)
@@ -161,11 +206,12 @@ def kernel_text(
         energy = _energy_text(source, real) + "".join(
             f"\n\n{_energy_text(text, real, CALLED)}" for text in found.values()
         )
+    recording = _recording(observed, chunk)
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"
         f"from {fill_module} import fill_normals, fill_uniforms, log_64, log_32\n\n"
-        f"BLOCK = {block}\n"
+        f"{recording.pop('record_import')}\nBLOCK = {block}\n"
         f"{energy}\n\nreal = np.{real}\nlog_positive = log_{'64' if real == 'float64' else '32'}\n"
     )
     step = writer.step()
@@ -183,5 +229,6 @@ def kernel_text(
         uniform_rows=max(1, chunk if trace.uses_uniform else 1),
         fill=_indented(_fill(trace, lanes, chunk), 3),
         step=_indented(step.block, 4),
+        **recording,
     )
     return KernelText(text=text, block=block, rows=trace.rows, info=tuple(trace.info), way=way)

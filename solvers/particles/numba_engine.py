@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
@@ -24,7 +25,7 @@ from lvebm_theory.protocols import Energy
 
 from ..noise import Noise
 from ..noise.backends import Bits, Real
-from .kernel import KernelText, kernel_text
+from .kernel import KernelText, Observed, kernel_text
 from .record_kernel import cell_counter, observer
 from .recorders import Histogram
 from .scheme import Scheme
@@ -35,7 +36,14 @@ Array = npt.NDArray[Any]
 
 @functools.lru_cache(maxsize=256)
 def _module(
-    scheme: Scheme, dim: int, source: str, real: Real, bits: Bits, parameters: int, own: bool
+    scheme: Scheme,
+    dim: int,
+    source: str,
+    real: Real,
+    bits: Bits,
+    parameters: int,
+    own: bool,
+    observed: Observed | None = None,
 ) -> tuple[KernelText, ModuleType]:
     text = kernel_text(
         trace(scheme, dim),
@@ -44,6 +52,7 @@ def _module(
         bits=bits,
         parameters=parameters,
         own_parameters=own,
+        observed=observed,
     )
     return text, load(text.text)
 
@@ -59,6 +68,15 @@ class Ensemble:
     def copy(self) -> Ensemble:
         """The same particles in other memory."""
         return Ensemble(self.state.copy(), self.ids, self.count)
+
+
+@dataclass
+class Watched:
+    """Sums (slots, blocks, functions, 2) to be filled while the particles advance."""
+
+    slots: npt.NDArray[np.int64]
+    sums: Array
+    module: ModuleType
 
 
 class NumbaEngine:
@@ -102,9 +120,10 @@ class NumbaEngine:
         self._scheme, self._dtype, self._noise = scheme, np.dtype(dtype), noise
         self._h = float(step_size)
         self._threads = max(1, threads or os.cpu_count() or 1)
-        self.text, self._module = _module(
+        self._key = (
             scheme, energy.dim, source, dtype, noise.bits_for(dtype), p.shape[-1], self._own
-        )
+        )  # fmt: skip
+        self.text, self._module = _module(*self._key)
         self.dim = energy.dim
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._given = p
@@ -162,8 +181,15 @@ class NumbaEngine:
                 ),
             )
 
-    def advance(self, ensemble: Ensemble, first: int, last: int) -> dict[str, float]:
+    def advance(
+        self, ensemble: Ensemble, first: int, last: int, watched: Watched | None = None
+    ) -> dict[str, float]:
         """Steps first to last - 1 in place.
+
+        Parameters
+        ----------
+        watched : Watched, optional
+            Functions to sum on the way, after the steps that its ``slots`` name.
 
         Returns
         -------
@@ -175,9 +201,15 @@ class NumbaEngine:
         info = np.zeros((blocks, len(self.text.info), self.text.block), dtype=self._dtype)
         finite = np.zeros(blocks, dtype=np.int64)
         flat = info.reshape(-1)
+        module = self._module
+        extra: tuple[Any, ...] = ()
+        if watched is not None:
+            observed = Observed(module=watched.module.__name__, functions=watched.sums.shape[2])
+            module = _module(*self._key, observed)[1]
+            extra = (ensemble.count, watched.slots, watched.sums)
         self._over_blocks(
             ensemble,
-            lambda low, high: self._module.advance(
+            lambda low, high: module.advance(
                 ensemble.state,
                 self._parameters,
                 ensemble.ids,
@@ -189,6 +221,7 @@ class NumbaEngine:
                 flat,
                 finite,
                 *self._noise.address,
+                *extra,
             ),
         )
         result = {
@@ -204,6 +237,20 @@ class NumbaEngine:
         # a copy always: in one dimension the rearranged state is a view of what the next step moves
         return state.transpose(0, 2, 1).reshape(-1, self.dim)[: ensemble.count].copy()
 
+    def can_watch(self, functions: dict[str, Any]) -> bool:
+        """Whether these functions can be compiled into the loop."""
+        return self._observer(functions) is not None
+
+    def watch(
+        self, ensemble: Ensemble, functions: dict[str, Any], due: Sequence[int], steps: int
+    ) -> Watched:
+        """Room for the sums at these of the next ``steps`` steps."""
+        module = self._observer(functions)
+        slots = np.full(steps + 1, -1, dtype=np.int64)
+        slots[list(due)] = np.arange(len(due))
+        blocks = len(ensemble.ids) // self.text.block
+        return Watched(slots, np.zeros((len(due), blocks, len(functions), 2)), module)
+
     def observe(self, ensemble: Ensemble, functions: dict[str, Any]) -> Array:
         """Sums over each block of f and f^2, shape (blocks, q, 2).
 
@@ -216,7 +263,7 @@ class NumbaEngine:
             return self._observe_plainly(ensemble, functions, sums)
         self._over_blocks(
             ensemble,
-            lambda low, high: kernel(
+            lambda low, high: kernel.observe(
                 ensemble.state, self.text.rows, ensemble.count, low, high, sums
             ),
         )

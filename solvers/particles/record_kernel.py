@@ -16,7 +16,7 @@ from .language import Tracer
 from .trace import Trace
 from .write_lanes import LaneWriter
 
-_SUMS = '''import math
+_SUMS = """import math
 
 import numpy as np
 from numba import njit
@@ -25,31 +25,35 @@ real = np.float64
 BLOCK = {block}
 
 
+@njit(error_model="numpy")
+def tree_sum(terms, offset):
+    # pairwise: the error grows with log2 of the block; constant distances vectorise
+{tree}
+    return terms[offset]
+
+
+@njit(error_model="numpy")
+def observe_block(state, base, here, values, squares, sums):
+{preamble}
+{loop}
+    for q in range({functions}):
+        for b in range(here, BLOCK):
+            values[q * BLOCK + b] = 0.0
+        for b in range(BLOCK):
+            value = values[np.uint64(q * BLOCK + b)]
+            squares[b] = value * value
+        sums[q, 0] = tree_sum(values, np.uint64(q * BLOCK))
+        sums[q, 1] = tree_sum(squares, np.uint64(0))
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def observe(state, rows, count, block_from, block_to, sums):
-    """sums[block, q, 0..1] = sums over the block's particles of f_q and f_q^2."""
     values = np.empty({functions} * BLOCK)
     squares = np.empty(BLOCK)
-{preamble}
     for block in range(block_from, block_to):
-        base = block * rows * BLOCK
         here = min(BLOCK, count - block * BLOCK)
-{loop}
-        for q in range({functions}):
-            for b in range(here, BLOCK):
-                values[q * BLOCK + b] = 0.0
-            for b in range(BLOCK):
-                value = values[np.uint64(q * BLOCK + b)]
-                squares[b] = value * value
-            width = BLOCK // 2
-            while width > 0:  # pairwise: the error grows with log2 of the block
-                for b in range(width):
-                    values[np.uint64(q * BLOCK + b)] += values[np.uint64(q * BLOCK + width + b)]
-                    squares[np.uint64(b)] += squares[np.uint64(width + b)]
-                width //= 2
-            sums[block, q, 0] = values[q * BLOCK]
-            sums[block, q, 1] = squares[0]
-'''
+        observe_block(state, block * rows * BLOCK, here, values, squares, sums[block])
+"""
 
 _COMMON = '''import numpy as np
 from numba import njit
@@ -108,8 +112,11 @@ def cell_counter() -> Callable[..., None]:
     return _common().count_cells  # type: ignore[no-any-return]
 
 
-def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -> Any:
-    """The compiled ``observe`` of these functions.
+def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -> ModuleType:
+    """A module with ``observe(state, rows, count, block_from, block_to, sums)``.
+
+    It sets sums[block, q, 0..1] to the sums over the block's particles of f_q and f_q^2.
+    ``observe_block`` does one block, for the loop that advances it.
 
     Raises
     ------
@@ -135,10 +142,20 @@ def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -
         for q, symbol in enumerate(values.values())
     ]
     loop = ["for b in range(BLOCK):", *(f"    {s}" for s in [*lines.block, *stores])]
-    text = _SUMS.format(
-        block=block,
-        functions=len(values),
-        preamble="\n".join(f"    {s}" for s in lines.preamble),
-        loop="\n".join(f"        {s}" for s in loop),
+    tree = []
+    width = block // 2
+    while width:
+        tree += [
+            f"for b in range({width}):",
+            f"    terms[offset + np.uint64(b)] += terms[offset + np.uint64({width} + b)]",
+        ]
+        width //= 2
+    return load(
+        _SUMS.format(
+            block=block,
+            functions=len(values),
+            preamble="\n".join(f"    {s}" for s in lines.preamble),
+            loop="\n".join(f"    {s}" for s in loop),
+            tree="\n".join(f"    {s}" for s in tree),
+        )
     )
-    return load(text).observe

@@ -13,7 +13,7 @@ from lvebm_theory.energies.bottleneck import bottleneck
 from lvebm_theory.errors import ArgumentError
 from solvers.evolve import ParticleRun, simulate
 from solvers.noise import Noise
-from solvers.particles import Histogram, Moments, Snapshots, TestFunctions, mala, ula
+from solvers.particles import Histogram, Moments, Snapshots, TestFunctions, mala, ula, watch
 from solvers.particles.language import cos, exp, maximum
 from solvers.particles.record_kernel import neumaier
 
@@ -142,6 +142,37 @@ def test_records_do_not_depend_on_threads_or_progress_chunks() -> None:
     one, two = (run(*recorders, threads=t).records for t in (1, 2))
     assert np.array_equal(one["moments"].mean, two["moments"].mean)
     assert np.array_equal(one["histogram"].counts, two["histogram"].counts)
+
+
+def test_sums_taken_inside_the_loop_are_those_taken_between_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorders = (
+        Moments(every=1, after=0.05),
+        TestFunctions(functions=FUNCTIONS, every=2),
+        Moments(every=3, over_time=True, name="average"),
+        Histogram(edges=((-2.0, 2.0, 9),), every=50),
+    )
+    options: dict[str, Any] = {"steps": 301, "scheme": mala, "first_step": 5}
+    inside = run(*recorders, **options)
+    monkeypatch.setattr(watch, "_DENSE", 10**9)
+    between = run(*recorders, Snapshots(every=1), **options)
+    for name in ("moments", "functions", "average"):
+        one, two = inside.records[name], between.records[name]
+        assert np.array_equal(one.times, two.times)
+        assert np.array_equal(one.mean, two.mean)
+        assert np.array_equal(one.second, two.second)
+    assert np.array_equal(inside.final, between.final)
+    assert inside.info["accepted"] == pytest.approx(between.info["accepted"], rel=1e-12)
+    positions = between.records["snapshots"].positions
+    assert np.allclose(inside.records["moments"].position, positions[5:].mean(axis=1), atol=1e-14)
+
+
+def test_sums_inside_the_loop_survive_a_change_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(Moments(every=1), steps=150)
+    monkeypatch.setattr(watch, "_ROOM", 1)  # one slot: a call per observation
+    pieces = run(Moments(every=1), steps=150)
+    assert np.array_equal(whole.records["moments"].mean, pieces.records["moments"].mean)
 
 
 def test_recorders_change_nothing_in_the_run(whole: np.ndarray) -> None:
