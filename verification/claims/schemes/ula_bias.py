@@ -9,7 +9,7 @@ theory storey's spectral basis; no witness shares it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from ...measurement import Measurement
 from ...subjects import adapted, energy_of
 
 if TYPE_CHECKING:
+    import xarray
+
     from lvebm_theory.constants.spectral import Spectrum
 
 FloatArray = npt.NDArray[np.float64]
@@ -132,38 +134,65 @@ def _covariances(
 
 def _by_kernel(
     energy: Energy, box: tuple[float, float], h: float, exact: Mapping[str, float]
-) -> dict[str, Measurement]:
+) -> tuple[dict[str, Measurement], list[Bias]]:
     from solvers.densities.transition_kernel import ula_kernel
 
     steps = (h, h / 2, h / 4)
     laws = [ula_kernel(energy, step, box).stationary() for step in steps]
-    found = {}
+    found, seen = {}, []
     for part, f in OBSERVABLES.items():
-        slopes = [
-            (law.expectation(f(law.nodes[:, None])) - exact[part]) / step
-            for law, step in zip(laws, steps, strict=True)
-        ]
+        biases = [law.expectation(f(law.nodes[:, None])) - exact[part] for law in laws]
+        seen = [Bias(step, bias, 1e-11) for step, bias in zip(steps, biases, strict=True)]
+        slopes = [bias / step for bias, step in zip(biases, steps, strict=True)]
         linear = 2 * slopes[2] - slopes[1]
         value = (8 * slopes[2] - 6 * slopes[1] + slopes[0]) / 3
         found[part] = Measurement(value=value, numerical=abs(value - linear) + 1e-9)
-    return found
+    return found, seen
+
+
+class Bias(NamedTuple):
+    """pi_h(f) - pi(f) at one step size, for the curve."""
+
+    step_size: float
+    value: float
+    half_width: float
+
+
+def _curve(seen: Sequence[Bias], slope: float, setting: Setting, witness: str) -> xarray.Dataset:
+    """Bias against step size, with the predicted line h e_1(f)."""
+    import xarray
+
+    ordered = sorted(seen)
+    steps = np.array([b.step_size for b in ordered])
+    attributes = {"units": "length squared", "long_name": "bias of the second moment"}
+    return xarray.Dataset(
+        {
+            "measured": ("step_size", [b.value for b in ordered], attributes),
+            "numerical": ("step_size", [b.half_width for b in ordered], attributes),
+            "bound_first_order": ("step_size", slope * steps, attributes),
+        },
+        coords={"step_size": ("step_size", steps, {"long_name": "step size h", "units": "time"})},
+        attrs={"quantity": "bias", "setting": setting.name, "witness": witness, "claim": NAME},
+    )
 
 
 def _by_particles(
     setting: Setting,
     energy: Energy,
+    exact: Mapping[str, float],
     relaxation: float,
     asked: Sequence[Case],
     context: Context,
-) -> dict[str, Measurement]:
+) -> tuple[dict[str, Measurement], list[Bias]]:
     """2 D(h) - D(2h) with D(h) = (E f at step 2h - E f at step h)/h on one Brownian path."""
     from ...controls.schemes import with_noise_scaled
-    from ...estimate.averages import paired_difference
+    from ...estimate.averages import mean, paired_difference
     from ...particle_witness import snapshots
 
     run = asked[0].run
     mutate = {"": None, "half-noise": lambda scheme: with_noise_scaled(scheme, 0.5**0.5)}[run]
     slopes: dict[str, list[Measurement]] = {part: [] for part in OBSERVABLES}
+    seen: list[Bias] = []
     for h in (PARTICLE_STEP, 2 * PARTICLE_STEP):
         time = 2 * h * float(np.ceil(relaxation / (2 * h)))
         ensemble = snapshots(
@@ -177,6 +206,8 @@ def _by_particles(
             particles=2 * context.particles,
         )
         for part, f in OBSERVABLES.items():
+            level = mean(f(ensemble.coarse[0]), context.alpha)
+            seen.append(Bias(2 * h, level.value - exact[part], level.statistical))
             gap = paired_difference(f(ensemble.coarse[0]), f(ensemble.fine[0]), context.alpha / 2)
             slopes[part].append(
                 Measurement(
@@ -185,7 +216,7 @@ def _by_particles(
                     confidence=gap.confidence,
                 )
             )
-    return {
+    found = {
         part: Measurement(
             value=2 * here.value - twice.value,
             statistical=2 * here.statistical + twice.statistical,
@@ -194,6 +225,7 @@ def _by_particles(
         )
         for part, (here, twice) in slopes.items()
     }
+    return found, seen
 
 
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
@@ -220,10 +252,10 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         margin = 0.15 * (high - low)
         limit = 0.5 / max(constants.smoothness.upper, 1e-12)
         h = min(float(setting.options["step_size"]), limit)
-        measured = _by_kernel(energy, (low - margin, high + margin), h, exact)
+        measured, seen = _by_kernel(energy, (low - margin, high + margin), h, exact)
     else:
         relaxation = 12.0 / constants.gap.lower
-        measured = _by_particles(setting, energy, relaxation, asked, context)
+        measured, seen = _by_particles(setting, energy, exact, relaxation, asked, context)
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         covariance, of_gradient = _covariances(modes, energy, OBSERVABLES[case.part])
@@ -242,7 +274,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             variants=VARIANTS,
             perturbed=larger(statement.theorem, full),
         )
-    return Evidence(outcomes=outcomes)
+    slope, _ = _covariances(modes, energy, OBSERVABLES["second moment"])
+    return Evidence(outcomes=outcomes, dataset=_curve(seen, slope, setting, asked[0].witness))
 
 
 def adapt(
