@@ -54,6 +54,62 @@ INTERVALS = SimpleNamespace(
 )
 
 
+def _ball_power(u: Any, n: int) -> Any:
+    result = None
+    while n:
+        if n & 1:
+            result = u if result is None else result * u
+        n >>= 1
+        if n:
+            u = u * u
+    return result
+
+
+def _ball_sign(u: Any) -> Any:
+    return arb(1) if u > 0 else arb(-1) if u < 0 else arb(0, 1)
+
+
+def _ball_softmax(index: int, *exponents: Any) -> Any:
+    others = (u for m, u in enumerate(exponents) if m != index)
+    return 1 / sum(((u - exponents[index]).exp() for u in others), arb(1))
+
+
+def _ball_log_sum_exp(*exponents: Any) -> Any:
+    top = max(exponents, key=lambda u: float(u.mid()))
+    return top + sum(((u - top).exp() for u in exponents if u is not top), arb(1)).log()
+
+
+#: balls: fast, sharp on smooth functions of narrow balls; NaN where undefined
+BALLS = SimpleNamespace(
+    constant=lambda value: _number(value),
+    add=lambda u, v: u + v,
+    sub=lambda u, v: u - v,
+    mul=lambda u, v: u * v,
+    div=lambda u, v: u / v,
+    neg=lambda u: -u,
+    recip=lambda u: 1 / u,
+    power=_ball_power,
+    real_power=lambda u, q: u ** _number(q),
+    abs=lambda u: u * _ball_sign(u),
+    max=lambda u, v: u if u > v else v if v > u else u.union(v),
+    min=lambda u, v: v if u > v else u if v > u else u.union(v),
+    exp=lambda u: u.exp(),
+    log=lambda u: u.log(),
+    sin=lambda u: u.sin(),
+    cos=lambda u: u.cos(),
+    tan=lambda u: u.tan(),
+    sinh=lambda u: u.sinh(),
+    cosh=lambda u: u.cosh(),
+    tanh=lambda u: u.tanh(),
+    atan=lambda u: u.atan(),
+    erf=lambda u: u.erf(),
+    sign=_ball_sign,
+    heaviside=lambda u: (_ball_sign(u) + 1) / 2,
+    log_cosh=lambda u: u.cosh().log(),
+    log_sum_exp=_ball_log_sum_exp,
+    softmax=_ball_softmax,
+)
+
 #: plain floating point on numpy arrays: estimates, never proofs
 FLOATS = SimpleNamespace(
     constant=lambda value: float(_number(value).mid()),
@@ -135,14 +191,7 @@ class TaylorSeries:
 
     def power(self, u: Any, n: int) -> Any:
         """u^n by repeated squaring."""
-        result = None
-        while n:
-            if n & 1:
-                result = u if result is None else result * u
-            n >>= 1
-            if n:
-                u = u * u
-        return result
+        return _ball_power(u, n)
 
     def real_power(self, u: Any, q: Fraction) -> Any:
         """u^q on u > 0."""

@@ -10,7 +10,7 @@ comes, say, U(r) >= 0.49 r^2 for all r >= 16.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,11 +18,11 @@ from flint import arb
 
 from . import interval as iv
 from .interval import INFINITY, NOTHING, ONE, UNDEFINED, UNIT, WHOLE, ZERO, Interval
-from .scale import LOGARITHM, Scale, of_power
+from .scale import LOGARITHM, Scale, of_power, plain
 
-MOST_TERMS = 12
+MOST_TERMS = 10
 CONSTANT = Scale()
-LOG = Scale(log_power=Fraction(1))
+LOG = Scale(log_power=plain(Fraction(1)))
 
 Term = tuple[Interval, Scale]
 
@@ -222,7 +222,7 @@ def exponential(f: Growth) -> Growth:
     exp(t) >= t for t growing beyond every exponent.
     """
     exponents: dict[Fraction, Interval] = {}
-    power = Fraction(0)
+    power = plain(Fraction(0))
     factor = UNIT
     extra: list[Growth] = []
     for c, m in f.terms:
@@ -232,7 +232,7 @@ def exponential(f: Growth) -> Growth:
             factor = factor * iv.exp(c * m.range(f.radius))
         elif m == LOG:
             if c.thin:
-                power += _fraction(c.low)
+                power = plain(power + _fraction(c.low))
             else:
                 exponents[LOGARITHM] = exponents.get(LOGARITHM, NOTHING) + c
         elif m.power > 0 and not m.log_power and not m.exponents:
@@ -287,12 +287,48 @@ def logarithm(f: Growth) -> Growth:
     return f.constant(UNDEFINED)
 
 
-def through_leading(
-    f: Growth, on_coefficient: Callable[[Interval], Interval], q: Fraction
-) -> Growth:
-    """A power law c m -> on_coefficient(c) m^q, through the leading term."""
+def power_law(f: Growth, q: Fraction) -> Growth:
+    """f^q, expanded around the own coefficient c of the leading term m:
+
+    (m (c + e))^q = m^q (c^q + q c^(q-1) e + q (q-1)/2 x^(q-2) e^2),   x between c and c + e.
+
+    The expansion keeps what a later subtraction cancels. It is used where c + e stays on one side
+    of zero; else, and for a single term, m^q C^q with C enclosing c + e.
+    """
     lead = f.leading()
     if lead is None:
         return f.constant(UNDEFINED)
-    c, m = lead
-    return Growth(((on_coefficient(c), m.to_power(q)),), f.radius)
+    total, m = lead
+    whole = Growth(((total.real_power(q), m.to_power(q)),), f.radius)
+    own = next(((c, n) for c, n in f.terms if n is m), None)
+    if own is None or len(f.terms) == 1:
+        return whole
+    c = own[0]
+    between = c.hull(total)
+    if not (between.low > 0 or between.high < 0) or (q.denominator != 1 and c.low <= 0):
+        return whole
+    rest = Growth([(d, n.over(m)) for d, n in f.terms if n is not m], f.radius)
+    first = Interval.point(q) * _signed_power(c, q - 1)
+    second = Interval.point(q * (q - 1) / 2) * _signed_power(between, q - 2)
+    expanded = (f.constant(_signed_power(c, q)) + f.constant(first) * rest) + f.constant(
+        second
+    ) * rest.square()
+    if not expanded.defined:
+        return whole
+    outer = Growth(((UNIT, m.to_power(q)),), f.radius)
+    return outer * expanded
+
+
+def _signed_power(c: Interval, q: Fraction) -> Interval:
+    if q.denominator == 1 and c.high < 0:
+        power = (-c).real_power(q)
+        return power if q.numerator % 2 == 0 else -power
+    return c.real_power(q)
+
+
+def leading_size(f: Growth) -> Growth:
+    """|f|, through the leading term."""
+    lead = f.leading()
+    if lead is None:
+        return f.constant(UNDEFINED)
+    return Growth(((abs(lead[0]), lead[1]),), f.radius)

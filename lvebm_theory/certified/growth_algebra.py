@@ -13,10 +13,11 @@ from .growth import (
     Growth,
     exponential,
     extremum_hull,
+    leading_size,
     logarithm,
-    through_leading,
+    power_law,
 )
-from .interval import INFINITY, ONE, UNDEFINED, ZERO, Interval
+from .interval import ONE, UNDEFINED, ZERO, Interval
 
 
 class GrowthAlgebra:
@@ -50,7 +51,7 @@ class GrowthAlgebra:
 
     def recip(self, u: Growth) -> Growth:
         """1/u."""
-        return through_leading(u, lambda c: c.reciprocal(), Fraction(-1))
+        return power_law(u, Fraction(-1))
 
     def div(self, u: Growth, v: Growth) -> Growth:
         """u/v."""
@@ -59,7 +60,7 @@ class GrowthAlgebra:
     def power(self, u: Growth, n: int) -> Growth:
         """u^n: expanded while short, through the leading term otherwise."""
         if len(u.terms) == 1 or n > 16:
-            return through_leading(u, lambda c: c.integer_power(n), Fraction(n))
+            return power_law(u, Fraction(n))
         if n % 2 == 0:
             half = u if n == 2 else self.power(u, n // 2)
             return half.square()
@@ -67,7 +68,7 @@ class GrowthAlgebra:
 
     def real_power(self, u: Growth, q: Fraction) -> Growth:
         """u^q on u > 0."""
-        return through_leading(u, lambda c: c.real_power(q), q)
+        return power_law(u, q)
 
     def exp(self, u: Growth) -> Growth:
         """exp(u)."""
@@ -123,7 +124,7 @@ class GrowthAlgebra:
         direction = self._direction(u)
         if direction:
             return u if direction > 0 else -u
-        return through_leading(u, abs, Fraction(1))
+        return leading_size(u)
 
     def max(self, u: Growth, v: Growth) -> Growth:
         """max(u, v)."""
@@ -182,15 +183,12 @@ class GrowthAlgebra:
 
     def softmax(self, index: int, *exponents: Growth) -> Growth:
         """1/sum_m e^(u_m - u_k), between 0 and 1."""
-        total = self._bounded(iv.UNIT)
-        for m, u in enumerate(exponents):
-            if m != index:
-                total = total + exponential(u - exponents[index])
+        others = [u for m, u in enumerate(exponents) if m != index]
+        one = self._bounded(iv.UNIT)
+        total = one
+        for u in others:
+            total = total + exponential(u - exponents[index])
         value = self.recip(total)
-        if value.defined and value.range().high <= ONE:
+        if value.defined and value.range().finite:
             return value
         return self._bounded(Interval(ZERO, ONE))
-
-    def infinite(self) -> Growth:
-        """Nothing known."""
-        return self._bounded(Interval(-INFINITY, INFINITY))

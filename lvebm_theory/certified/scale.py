@@ -11,6 +11,7 @@ contribution of lower order dropped.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,18 @@ Exponents = tuple[tuple[Fraction, Interval], ...]
 LOGARITHM = Fraction(0)
 
 
+def plain(q: Fraction) -> Fraction:
+    """A fraction, as an int where it is whole: the same number, faster to compute with."""
+    return q if q.denominator != 1 else q.numerator  # type: ignore[return-value]
+
+
+@functools.lru_cache(maxsize=4096)
+def _power_range(power: Fraction, radius: int) -> Interval:
+    # r^p on [R, infinity)
+    edge = Interval.point(arb(radius) ** rational(power))
+    return Interval(edge.low, INFINITY) if power > 0 else Interval(ZERO, edge.high)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """r^power (log r)^log_power exp(sum e_a r^a) on [R, infinity), R >= 4.
@@ -30,8 +43,8 @@ class Scale:
     ``exponents`` is sorted by falling a and holds no zero.
     """
 
-    power: Fraction = Fraction(0)
-    log_power: Fraction = Fraction(0)
+    power: Fraction = plain(Fraction(0))
+    log_power: Fraction = plain(Fraction(0))
     exponents: Exponents = ()
 
     @property
@@ -63,7 +76,9 @@ class Scale:
         """self^q."""
         factor = Interval.point(q)
         return Scale(
-            self.power * q, self.log_power * q, tuple((a, e * factor) for a, e in self.exponents)
+            plain(self.power * q),
+            plain(self.log_power * q),
+            tuple((a, e * factor) for a, e in self.exponents),
         )
 
     def logarithm_at(self, radius: Any) -> Interval:
@@ -103,6 +118,8 @@ class Scale:
         """An upper bound of m on [R, infinity); infinity when none was proved."""
         if self.bounded_away:
             return ONE
+        if not self.exponents and not self.log_power:
+            return _power_range(self.power, int(radius.unique_fmpz())).high
         if not self.slope_bound(radius) <= 0:
             return INFINITY
         return exp(self.logarithm_at(radius)).high
@@ -111,6 +128,8 @@ class Scale:
         """An enclosure of m on [R, infinity)."""
         if self.bounded_away:
             return Interval(ONE, ONE)
+        if not self.exponents and not self.log_power:
+            return _power_range(self.power, int(radius.unique_fmpz()))
         inverse = Scale().over(self).supremum(radius)
         low = ZERO if inverse == INFINITY else (1 / inverse).lower()
         return Interval(low, self.supremum(radius))
@@ -144,6 +163,12 @@ class Scale:
         return (power + rest).lower() if rest >= 0 else -INFINITY
 
 
+def unbounded(m: Scale, radius: Any) -> bool:
+    """Whether m(r) was proved to tend to infinity."""
+    k = m.growth_exponent(radius)
+    return bool(k > 0 or (k >= 0 and m.log_power > 0))
+
+
 def _merged(left: Exponents, right: Exponents, *, subtract: bool) -> Exponents:
     table = dict(left)
     for a, e in right:
@@ -154,4 +179,4 @@ def _merged(left: Exponents, right: Exponents, *, subtract: bool) -> Exponents:
 
 def of_power(a: Fraction | int) -> Scale:
     """r^a."""
-    return Scale(power=Fraction(a))
+    return Scale(power=plain(Fraction(a)))

@@ -13,9 +13,10 @@ import sympy
 
 from ..errors import AssumptionError
 from ..formula.expression import differentiate, exact_numbers, stabilised
+from ..formula.nodes import LogCosh, LogSumExp
 from ..formula.program import Program, lower
 from ..protocols import Energy
-from .algebras import FLOATS, INTERVALS
+from .algebras import BALLS, FLOATS, INTERVALS
 from .evaluation import bind
 from .growth_algebra import GrowthAlgebra
 from .interval import Interval
@@ -94,6 +95,10 @@ class Potential:
         """Expressions (by default U) as a function of boxes."""
         return _bound(self.symbols, expressions or (self.expression,), None)
 
+    def on_balls(self, *expressions: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        """Expressions (by default U) on ball coordinates; NaN where undefined."""
+        return bind(self.program(*(expressions or (self.expression,))), BALLS)
+
     def on_floats(self, *expressions: Any) -> Callable[[Sequence[Any]], list[Any]]:
         """Expressions (by default U) on numpy arrays: estimates, never proofs."""
         evaluate = bind(self.program(*(expressions or (self.expression,))), FLOATS)
@@ -158,4 +163,31 @@ def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
     """A potential from an expression in these symbols; floats are read as decimals."""
     reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}
     exact = exact_numbers(sympy.sympify(expression).xreplace(reals))
-    return Potential(stabilised(exact), tuple(reals.values()))
+    return Potential(recentred(stabilised(exact), tuple(reals.values())), tuple(reals.values()))
+
+
+def recentred(expression: Any, symbols: tuple[Any, ...]) -> Any:
+    """log sum_k exp(a_k) = a_1 + log(1 + sum_k exp(a_k - a_1)), the differences expanded.
+
+    Derivatives then hold differences of slopes, which stay bounded for a mixture of equal
+    covariances, instead of growing slopes that cancel. a_1 is the largest exponent far out.
+    """
+
+    def rewritten(node: Any) -> Any:
+        first = max(node.args, key=lambda a: _far_value(a, symbols))
+        others = [sympy.expand(a - first) for a in node.args if a is not first]
+        if len(others) == 1:
+            # log(1 + e^b) = b/2 + log 2 + log cosh(b/2): one occurrence, a sharp second derivative
+            return first + others[0] / 2 + sympy.log(2) + LogCosh(others[0] / 2)
+        return first + LogSumExp(sympy.S.Zero, *others)
+
+    nodes = [n for n in expression.atoms(LogSumExp) if 0 not in n.args]
+    return expression.xreplace({node: rewritten(node) for node in nodes})
+
+
+def _far_value(expression: Any, symbols: tuple[Any, ...]) -> float:
+    far = {s: sympy.Rational(10007 + 17 * i) for i, s in enumerate(symbols)}
+    value = sympy.N(expression.xreplace(far)) + sympy.N(
+        expression.xreplace({s: -v for s, v in far.items()})
+    )
+    return float(value) if value.is_real else 0.0

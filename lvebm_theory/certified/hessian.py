@@ -1,0 +1,128 @@
+"""Bounds of the Hessian over the whole space: convexity and smoothness."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import sympy
+from flint import arb
+
+from ..constant import Constant, How
+from ..errors import AssumptionError
+from ..protocols import Energy
+from .infimum import Bracket, Field
+from .normalisable import positive_definite
+from .subject import Potential, exact_number, potential_of, precisely
+from .transform import separated
+
+SOURCE = "branch and bound over boxes in ball arithmetic, growth arithmetic outside"
+TOLERANCE = 3e-7
+
+
+@precisely
+def hessian_bounds(energy: Energy | Potential) -> tuple[Constant, Constant]:
+    """(inf lambda_min(Hess U), sup |Hess U|_op) over R^d, each enclosed.
+
+    The second is the Lipschitz constant of grad U; +infinity where it was proved unbounded.
+    A convexity of -infinity on the lower side says that no bound was found, the upper side being
+    a value that is attained.
+
+    Parameters
+    ----------
+    energy : Energy
+        Given by a smooth formula: quadratic, a sum over groups of at most two coordinates, or
+        d <= 2.
+
+    Returns
+    -------
+    (convexity, smoothness) : Constants, EXACT for one-dimensional quadratics, else CERTIFIED
+
+    Raises
+    ------
+    AssumptionError
+        For kinks, and for d > 2 when the sum does not split.
+    """
+    potential = potential_of(energy)
+    if not (energy.smooth or potential.smooth):
+        raise AssumptionError("Hessian bounds", ["U is not known to be smooth"])
+    least, most = _extremes(potential)
+    exact = potential.dim == 1 and potential.quadratic_form is not None
+    convexity = _constant(least.lower, least.upper, exact)
+    lower = max(-most.upper, -least.upper, 0.0)
+    upper = max(-most.lower, -least.lower, 0.0)
+    return convexity, _constant(lower, upper, exact)
+
+
+def _constant(lower: float, upper: float, exact: bool) -> Constant:
+    value = (lower + upper) / 2 if math.isfinite(lower) and math.isfinite(upper) else None
+    if value is None:
+        value = upper if math.isfinite(lower) else lower
+    if exact and lower == upper:
+        return Constant.exact(value, "constant second derivative")
+    return Constant(value=value, lower=lower, upper=upper, how=How.CERTIFIED, source=SOURCE)
+
+
+@functools.lru_cache(maxsize=256)
+def _extremes(potential: Potential) -> tuple[Bracket, Bracket]:
+    """Brackets of inf lambda_min(Hess U) and of inf lambda_min(-Hess U)."""
+    form = potential.quadratic_form
+    if form is not None:
+        return _of_matrix(form), _of_matrix(-form)
+    parts = separated(potential)
+    if len(parts) > 1:
+        brackets = [_extremes(part) for part in parts]
+        return _least([b[0] for b in brackets]), _least([b[1] for b in brackets])
+    if potential.dim > 2:
+        raise AssumptionError(
+            "Hessian bounds",
+            [f"U couples {potential.dim} coordinates; at most 2 can be enclosed"],
+        )
+    return _whole_space(potential, 1), _whole_space(potential, -1)
+
+
+def _least(brackets: list[Bracket]) -> Bracket:
+    return Bracket(min(b.lower for b in brackets), min(b.upper for b in brackets))
+
+
+def _of_matrix(form: Any) -> Bracket:
+    """The smallest eigenvalue of a matrix of exact numbers, by exact elimination around floats."""
+    if form.rows == 1:
+        ball = arb(str(sympy.N(form[0, 0], 40)))
+        value = float(form[0, 0])
+        exact = exact_number(value) == form[0, 0]
+        width = 0.0 if exact else abs(float(ball)) * 1e-15
+        return Bracket(value - width, value + width)
+    matrix = np.array(form.tolist(), dtype=float)
+    value = float(np.linalg.eigvalsh(matrix)[0])
+    step = 1e-13 * float(np.abs(matrix).max())
+    identity = sympy.eye(form.rows)
+    while not positive_definite(form - exact_number(value - step) * identity):
+        step *= 4
+    above = step
+    while positive_definite(form - exact_number(value + above) * identity):
+        above *= 4
+    return Bracket(value - step, value + above)
+
+
+def _whole_space(potential: Potential, sign: int) -> Bracket:
+    rows = potential.hessian
+    entries = [rows[i][j] for i in range(potential.dim) for j in range(i, potential.dim)]
+    field = Field(potential.symbols, [sign * e for e in entries])
+    opposite = Field(potential.symbols, [-sign * e for e in entries])
+    if opposite.grows_without_bound():
+        return Bracket(-math.inf, -math.inf)
+    bracket = field.infimum(TOLERANCE)
+    if math.isfinite(bracket.lower) and bracket.upper - bracket.lower <= TOLERANCE * (
+        1 + abs(bracket.upper)
+    ):
+        return bracket
+    if math.isinf(bracket.lower) and bracket.upper < -1e4:
+        return bracket
+    simpler = [sympy.simplify(e) if e.count_ops() < 150 else e for e in entries]
+    if simpler == entries:
+        return bracket
+    other = Field(potential.symbols, [sign * e for e in simpler]).infimum(TOLERANCE)
+    return Bracket(max(bracket.lower, other.lower), min(bracket.upper, other.upper))
