@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
@@ -22,6 +24,13 @@ from ...decay import DecayStatement, decay_cases
 from ...subjects import default_start, energy_of, start_of
 from .joint_subjects import as_joint
 
+if TYPE_CHECKING:
+    import xarray
+
+    from solvers.densities import DensityPath
+
+    from ...particle_witness import Snapshots
+
 NAME = "conditional-phase"
 VARIANTS = {
     "rate-doubled": rate_multiplied(2.0, "the conditional rate taken to be twice the joint bound"),
@@ -29,6 +38,7 @@ VARIANTS = {
 }
 MUTANTS = {"half-noise": "conditional particles with noise sqrt(h) xi in place of sqrt(2h) xi"}
 # as for kl-decay: half the noise leaves 0.097 nats per Gaussian coordinate
+BINS = 60
 FLOORS = {"grid": 1e-9, "particles": 0.02}
 
 
@@ -102,7 +112,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         from ...particle_witness import snapshots, step_for
 
         mutate = {"": None, "half-noise": lambda scheme: with_noise_scaled(scheme, 0.5**0.5)}[run]
-        measured = snapshots(
+        ensemble = snapshots(
             conditional,
             start,
             sorted({case.time for case in asked if case.time is not None}),
@@ -110,16 +120,37 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             stream=f"{NAME}/{setting.name}/{run}/{context.look}",
             step_size=step_for(conditional, path.grid.box, setting.times[0]),
             mutate=mutate,
-        ).relative_entropy(path.gibbs, path.grid.edges)
-    return Evidence(
-        outcomes=bound.outcomes(asked, measured),
-        dataset=dataset(
-            measured,
-            {NAME: bound.bound},
-            setting=setting.name,
-            witness=witness,
-            claim=NAME,
-        ),
+        )
+        measured = ensemble.relative_entropy(path.gibbs, path.grid.edges)
+    curves = dataset(
+        measured, {NAME: bound.bound}, setting=setting.name, witness=witness, claim=NAME
+    )
+    if witness != "grid":
+        curves = curves.merge(_overlay(path, ensemble), combine_attrs="override")
+    return Evidence(outcomes=bound.outcomes(asked, measured), dataset=curves)
+
+
+def _overlay(path: DensityPath, ensemble: Snapshots) -> xarray.Dataset:
+    """Density of the latent at the first time, by grid and by histogram with its standard error."""
+    import xarray
+
+    time = float(ensemble.times[0])
+    masses = path.masses[int(np.argmin(np.abs(path.times - time)))]
+    edges = path.grid.edges[0]
+    cumulated = np.concatenate([[0.0], np.cumsum(masses)])
+    low, high = (float(np.interp(p, cumulated, edges)) for p in (1e-4, 1 - 1e-4))
+    bins = np.linspace(low, high, BINS + 1)
+    width = bins[1] - bins[0]
+    share = np.histogram(ensemble.fine[0][:, 0], bins)[0] / len(ensemble.fine[0])
+    error = np.sqrt(share * (1 - share) / len(ensemble.fine[0]))
+    density = {"units": "1 / length", "long_name": f"density of z at time {time:g}"}
+    return xarray.Dataset(
+        {
+            "grid_density": ("z", np.diff(np.interp(bins, edges, cumulated)) / width, density),
+            "particle_density": ("z", share / width, density),
+            "particle_standard_error": ("z", error / width, density),
+        },
+        coords={"z": ("z", (bins[1:] + bins[:-1]) / 2, {"long_name": "latent z"})},
     )
 
 

@@ -20,6 +20,7 @@ from ...controls.variants import sentences, value_multiplied
 from ...measurement import Measurement
 
 NAME = "eyring-kramers"
+_UNITS = {"units": "1 / time"}
 BARRIERS = (4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 VARIANTS = {
     "one-exit-rate": value_multiplied(0.5, "one of the two exit rates only: half the prefactor"),
@@ -86,6 +87,18 @@ def _extrapolated(gaps: Sequence[Measurement]) -> Measurement:
     return Measurement(value=limits[1], numerical=2.0 * abs(limits[1] - limits[0]) + amplified)
 
 
+def _certified_band() -> dict[str, tuple[str, list[float], dict[str, str]]]:
+    """Proved bounds of the gap at every barrier."""
+    from lvebm_theory.constants import constants_of
+    from lvebm_theory.energies.double_well import double_well
+
+    gaps = [constants_of(double_well(b=b)).gap for b in BARRIERS]
+    return {
+        "certified_lower": ("barrier", [g.lower for g in gaps], _UNITS),
+        "certified_upper": ("barrier", [g.upper for g in gaps], _UNITS),
+    }
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """Ratios of gap to prefactor by the witness of these cases."""
     import xarray
@@ -115,13 +128,14 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             )
     curve = xarray.Dataset(
         {
-            "measured": ("barrier", [g.value for g in gaps], {"units": "1 / time"}),
-            "numerical": ("barrier", [g.half_width for g in gaps], {"units": "1 / time"}),
+            "measured": ("barrier", [g.value for g in gaps], _UNITS),
+            "numerical": ("barrier", [g.half_width for g in gaps], _UNITS),
             "bound_eyring_kramers": (
                 "barrier",
                 [statement.eyring_kramers_gap(b) for b in BARRIERS],
-                {"units": "1 / time"},
+                _UNITS,
             ),
+            **(_certified_band() if witness == "quadrature" else {}),
         },
         coords={"barrier": ("barrier", list(BARRIERS), {"long_name": "barrier height b"})},
         attrs={"quantity": "gap", "setting": setting.name, "witness": witness, "claim": NAME},
