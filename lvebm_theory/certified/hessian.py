@@ -70,7 +70,7 @@ def _extremes(potential: Potential) -> tuple[Bracket, Bracket]:
     """Brackets of inf lambda_min(Hess U) and of inf lambda_min(-Hess U)."""
     form = potential.quadratic_form
     if form is not None:
-        return _of_matrix(form), _of_matrix(-form)
+        return smallest_eigenvalue(form), smallest_eigenvalue(-form)
     parts = separated(potential)
     if len(parts) > 1:
         brackets = [_extremes(part) for part in parts]
@@ -87,7 +87,7 @@ def _least(brackets: list[Bracket]) -> Bracket:
     return Bracket(min(b.lower for b in brackets), min(b.upper for b in brackets))
 
 
-def _of_matrix(form: Any) -> Bracket:
+def smallest_eigenvalue(form: Any) -> Bracket:
     """The smallest eigenvalue of a matrix of exact numbers, by exact elimination around floats."""
     if form.rows == 1:
         ball = arb(str(sympy.N(form[0, 0], 40)))

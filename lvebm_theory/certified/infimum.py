@@ -57,6 +57,8 @@ class Field:
         self.space = Potential(sympy.Add(*entries), symbols)
         self.dim = len(symbols)
         self.scalar = len(self.entries) == 1
+        # the mean value form needs continuity: slopes know nothing of a jump
+        self._continuous = not any(e.has(sympy.sign, sympy.Heaviside) for e in self.entries)
         slopes = [differentiate(e, s) for e in self.entries for s in symbols]
         self._natural = self.space.on_intervals(*self.entries)
         self._at = self.space.on_balls(*self.entries)
@@ -92,7 +94,7 @@ class Field:
 
     def lower(self, box: Box, target: float) -> float:
         """A lower bound over the box; the plain form is tried when the centred one is < target."""
-        bound = self._centred(box)
+        bound = self._centred(box) if self._continuous else -math.inf
         if not bound >= target:
             plain = self._plain(box)
             bound = plain if not bound > plain else bound

@@ -29,6 +29,9 @@ def plain(q: Fraction) -> Fraction:
     return q if q.denominator != 1 else q.numerator  # type: ignore[return-value]
 
 
+NIL = plain(Fraction(0))
+
+
 @functools.lru_cache(maxsize=4096)
 def _power_range(power: Fraction, radius: int) -> Interval:
     # r^p on [R, infinity)
@@ -43,8 +46,8 @@ class Scale:
     ``exponents`` is sorted by falling a and holds no zero.
     """
 
-    power: Fraction = plain(Fraction(0))
-    log_power: Fraction = plain(Fraction(0))
+    power: Fraction = NIL
+    log_power: Fraction = NIL
     exponents: Exponents = ()
 
     @property

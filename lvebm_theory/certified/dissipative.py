@@ -1,0 +1,167 @@
+"""Dissipativity <grad U(x), x> >= a |x|^2 - c on all of R^d, with a chosen to serve its use.
+
+For a given a the best offset is c(a) = sup_x (a |x|^2 - <grad U(x), x>) >= 0 (take x = 0). What
+the pair is for is the bound E|X|^2 <= (c + d)/a of the stationary second moment, so a is taken to
+minimise it: floats choose a, ball arithmetic then proves c for exactly that a.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import sympy
+from scipy.optimize import minimize_scalar
+
+from ..constant import Constant, How
+from ..errors import AssumptionError
+from ..protocols import Energy
+from .hessian import smallest_eigenvalue
+from .infimum import Field
+from .normalisable import positive_definite
+from .subject import Potential, exact_number, potential_of, precisely
+from .transform import separated
+
+SOURCE = (
+    "least stationary moment bound (c + d)/a over a; c by branch and bound in ball arithmetic, "
+    "growth arithmetic outside"
+)
+TOLERANCE = 1e-7
+
+
+@precisely
+def dissipativity(energy: Energy | Potential) -> tuple[Constant, float]:
+    """(a, c) with <grad U(x), x> >= a |x|^2 - c for all x, proved; a minimises (c + d)/a.
+
+    For a centred quadratic a is the smallest eigenvalue and c = 0.
+
+    Parameters
+    ----------
+    energy : Energy
+        Given by a formula: quadratic, a sum over groups of at most two coordinates, or d <= 2.
+
+    Raises
+    ------
+    AssumptionError
+        When U is not dissipative as far as can be seen (tails lighter than quadratic, a valley
+        that bends), or no offset was proved.
+    """
+    return _pair(potential_of(energy))
+
+
+@functools.lru_cache(maxsize=256)
+def _pair(potential: Potential) -> tuple[Constant, float]:
+    if potential.quadratic_form is not None:
+        return _of_quadratic(potential)
+    parts = separated(potential)
+    if any(part.dim > 2 for part in parts):
+        raise AssumptionError(
+            "dissipativity", ["U couples more than two coordinates; nothing was proved"]
+        )
+    radial = [
+        (
+            part,
+            sympy.Add(*(s * g for s, g in zip(part.symbols, part.gradient, strict=True))),
+            sympy.Add(*(s**2 for s in part.symbols)),
+        )
+        for part in parts
+    ]
+    samples = [_sampled(part, product) for part, product, _ in radial]
+    for rate in _candidates(samples, potential.dim):
+        exact = sympy.Rational(repr(rate))
+        offsets = [
+            -Field(part.symbols, [sympy.expand(product - exact * square)]).infimum(TOLERANCE).lower
+            for part, product, square in radial
+        ]
+        if all(math.isfinite(c) for c in offsets):
+            a = Constant(value=rate, lower=rate, upper=rate, how=How.CERTIFIED, source=SOURCE)
+            return a, math.nextafter(max(0.0, math.fsum(offsets)), math.inf) if any(
+                c > 0 for c in offsets
+            ) else 0.0
+    raise AssumptionError(
+        "dissipativity", ["<grad U(x), x> >= a |x|^2 - c could not be proved for any a tried"]
+    )
+
+
+def _sampled(part: Potential, product: Any) -> tuple[Any, Any]:
+    """Floats: |x|^2 and <grad U(x), x> near and far."""
+    radii = np.concatenate([np.linspace(0.0, 8.0, 161), np.geomspace(8.2, 1e6, 120)])
+    if part.dim == 1:
+        points = [np.concatenate([-radii, radii])]
+    else:
+        angles = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+        points = [np.outer(radii, f(angles)).ravel() for f in (np.cos, np.sin)]
+    values = np.array(part.on_floats(product)(points)[0], dtype=float)
+    squares = sum(x**2 for x in points)
+    keep = ~np.isnan(values)
+    return squares[keep], values[keep]
+
+
+def _candidates(samples: list[tuple[Any, Any]], dim: int) -> list[float]:
+    """Rates to try, the best first."""
+    limit = min(float(np.min(g[q > 1e10] / q[q > 1e10])) for q, g in samples)
+    if not limit > 1e-6:
+        raise AssumptionError(
+            "dissipativity",
+            ["<grad U(x), x>/|x|^2 does not stay positive at infinity, as far as samples tell"],
+        )
+
+    def moment_bound(log_rate: float) -> float:
+        a = math.exp(log_rate)
+        with np.errstate(all="ignore"):
+            offset = sum(max(0.0, float(np.nanmax(a * q - g))) for q, g in samples)
+        return (offset + dim) / a
+
+    grid = np.linspace(math.log(1e-5), math.log(min(limit, 1e5)), 160)
+    values = [moment_bound(t) for t in grid]
+    i = int(np.argmin(values))
+    low, high = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
+    found = minimize_scalar(moment_bound, bounds=(low, high), method="bounded")
+    best = math.exp(float(found.x) if found.fun <= values[i] else float(grid[i]))
+    rounded = [float(f"{best:.4g}")]
+    if best > 0.98 * limit:
+        # the bound is best at the limit itself, which is then likely a round number
+        rounded = [float(f"{limit:.6g}"), float(f"{0.97 * limit:.4g}")]
+    return [*rounded, *(float(f"{t * best:.4g}") for t in (0.9, 0.6, 0.3, 0.1, 0.02))]
+
+
+def _of_quadratic(potential: Potential) -> tuple[Constant, float]:
+    """<Hx + b, x> - a|x|^2 >= -b'(H - a I)^-1 b / 4 for a below the smallest eigenvalue."""
+    form = potential.quadratic_form
+    if not positive_definite(form):
+        raise AssumptionError("dissipativity", ["U is quadratic and not positive definite"])
+    origin = dict.fromkeys(potential.symbols, 0)
+    slope = sympy.Matrix([sympy.sympify(g).subs(origin) for g in potential.gradient])
+    bracket = smallest_eigenvalue(form)
+    exact = bracket.lower == bracket.upper
+    if slope.is_zero_matrix:
+        how = How.EXACT if exact else How.CERTIFIED
+        source = "U is a centred quadratic: the smallest eigenvalue, c = 0"
+        a = Constant(
+            value=bracket.lower, lower=bracket.lower, upper=bracket.lower, how=how, source=source
+        )
+        return a, 0.0
+    eigenvalues, vectors = np.linalg.eigh(np.array(form.tolist(), dtype=float))
+    weights = (vectors.T @ np.array(slope.tolist(), dtype=float).ravel()) ** 2
+
+    def moment_bound(t: float) -> float:
+        rate = t * eigenvalues[0]
+        return float((np.sum(weights / (eigenvalues - rate)) / 4 + potential.dim) / rate)
+
+    found = minimize_scalar(moment_bound, bounds=(1e-3, 1 - 1e-6), method="bounded")
+    rate = float(f"{found.x * eigenvalues[0]:.4g}")
+    shifted = form - exact_number(rate) * sympy.eye(form.rows)
+    if not positive_definite(shifted):
+        rate = float(f"{0.9 * rate:.4g}")
+        shifted = form - exact_number(rate) * sympy.eye(form.rows)
+    offset = (slope.T * shifted.LUsolve(slope))[0, 0] / 4
+    a = Constant(
+        value=rate,
+        lower=rate,
+        upper=rate,
+        how=How.CERTIFIED,
+        source="U is quadratic: c = b'(H - a I)^-1 b / 4 exactly; a minimises (c + d)/a",
+    )
+    return a, math.nextafter(float(offset), math.inf)
