@@ -58,17 +58,21 @@ class Curve:
             confidence=self.confidence if statistical > 0 else 1.0,
         )
 
-    def mapped(
-        self, f: Callable[[FloatArray], FloatArray], slope: Callable[[FloatArray], FloatArray]
-    ) -> Curve:
-        """f of the curve for monotone f, widths multiplied by |f'| = ``slope``."""
-        factor = np.abs(slope(self.values))
+    def mapped(self, f: Callable[[FloatArray], FloatArray], least: float) -> Curve:
+        """f of the curve for increasing f on [least, inf); each width by its farther end."""
+
+        def width(half: FloatArray) -> FloatArray:
+            centre = f(np.maximum(self.values, least))
+            up = f(np.maximum(self.values + half, least)) - centre
+            down = centre - f(np.maximum(self.values - half, least))
+            return np.asarray(np.maximum(up, down))
+
         return Curve(
             quantity=self.quantity,
             times=self.times,
-            values=f(self.values),
-            numerical=self.numerical * factor,
-            statistical=None if self.statistical is None else self.statistical * factor,
+            values=f(np.maximum(self.values, least)),
+            numerical=width(self.numerical),
+            statistical=None if self.statistical is None else width(self.statistical),
             confidence=self.confidence,
         )
 

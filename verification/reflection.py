@@ -49,3 +49,7 @@ class _Mirrored:
     @property
     def normal(self) -> Any:
         return -self.draw.normal
+
+    @property
+    def uniform(self) -> Any:
+        return self.draw.uniform

@@ -27,8 +27,8 @@ Convention. Cost |x-y|^2 without 1/2, hence 1/(2 tau), as in the source.
 import math
 from typing import Any
 
-from ...theorem import Reference, Relation, Theorem
-from ..assumptions import SMOOTH, Assumption, true
+from ...theorem import Assumption, Reference, Relation, Theorem
+from ..assumptions import SMOOTH, true
 
 theorem = Theorem(
     name="jko-step",

@@ -19,7 +19,7 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorems.dissipativity import reflection_coupling as statements
 
-from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting
+from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
 from ...confront import confront, faster, third_of_distance
 from ...controls.variants import quantities_replaced, rate_multiplied, sentences
 from ...curves import Curve, dataset
@@ -116,7 +116,7 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
     if not setting.with_controls:
         return planned
     for control in setting.options["controls"]:
-        witnesses = ["grid", backend] if control in MUTANTS else ["grid"]
+        witnesses: list[Witness] = ["grid", backend] if control in MUTANTS else ["grid"]
         planned += [
             Case(
                 quantity="W1" if control in IN_W1 else "W_f",

@@ -209,7 +209,7 @@ def _richardson(
         quantity="FI",
         times=times,
         values=value,
-        numerical=widths + 0.25 * np.abs(narrow - wide) / 3 + 1e-8 * np.abs(value),
+        numerical=widths + 0.25 * np.abs(narrow - wide) / 3 + 1e-8 * np.abs(value) + 1e-14,
     )
 
 

@@ -83,7 +83,7 @@ def _members(times: FloatArray, entropy: FloatArray, fisher: FloatArray, w2: Any
 
     def action(every: int) -> float:
         at = range(0, len(times), every)
-        return sum(w2(i, j) ** 2 / (times[j] - times[i]) for i, j in pairwise(at))
+        return float(sum(w2(i, j) ** 2 / (times[j] - times[i]) for i, j in pairwise(at)))
 
     return np.array(
         [

@@ -268,7 +268,7 @@ def rate_between(first: Measurement, second: Measurement, elapsed: float) -> Mea
     value = math.log(first.value / second.value) / elapsed
 
     def relative(width: str) -> float:
-        return sum(getattr(m, width) / m.lower for m in (first, second)) / elapsed
+        return float(sum(getattr(m, width) / m.lower for m in (first, second)) / elapsed)
 
     return Measurement(
         value=value,

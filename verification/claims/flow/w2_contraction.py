@@ -94,7 +94,7 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
     """Grid in one dimension; coupled particles unless the setting says otherwise."""
     forced = bool(setting.options.get("forced", False))
     planned: list[Case] = []
-    if setting.subject.dim == 1:
+    if energy_of(setting).dim == 1:
         planned += decay_cases(
             setting,
             quantity="W2",
@@ -209,8 +209,7 @@ def _coupled(
     squared = replace(
         first, fine=first.fine - second.fine, coarse=first.coarse - second.coarse
     ).mean(lambda apart: np.einsum("nd,nd->n", apart, apart), "W2")
-    distance = squared.mapped(np.sqrt, lambda value: 0.5 / np.sqrt(value))
-    return distance, SHIFT, 0.0
+    return squared.mapped(np.sqrt, 0.0), SHIFT, 0.0
 
 
 def adapt(

@@ -1,7 +1,7 @@
 """W2 decay through Talagrand: W2(mu_t, pi) <= sqrt(2 KL_0 / rho) e^{-rho t} under LSI(rho).
 
 Holds without convexity, at the price of the prefactor. Grid: quantile transport to the Gibbs
-masses, KL_0 from the same densities. Particles: W2 of ULA samples to the Gibbs masses. Companion
+masses, KL_0 from quadrature. Particles: W2 of ULA samples to the Gibbs masses. Companion
 EQUAL: a translate of a Gaussian.
 """
 
@@ -19,6 +19,7 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
+from ...initial_entropy import relative_entropy_of_start
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "w2-talagrand-decay"
@@ -85,7 +86,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     log_sobolev = constants_of(energy).log_sobolev
     require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
     path = density_path(energy, start, setting.times, claim=NAME)
-    initial = curve(path, "KL").at(0.0)
+    initial = relative_entropy_of_start(energy, start, path.log_normaliser)
     statement = DecayStatement(
         upper=statements.theorem,
         equal=statements.translate_of_gaussian,
