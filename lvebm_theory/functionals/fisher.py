@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from ..errors import ArgumentError
 from .ratios import GibbsRatio
 
 FloatArray = npt.NDArray[np.float64]
+Cells = TypeVar("Cells", FloatArray, npt.NDArray[np.bool_])
 
 _NEGLIGIBLE = 1e-15  # of the largest mass: such cells carry rounding, not information
 
@@ -55,20 +57,22 @@ def _difference(values: FloatArray, axis: int, known: npt.NDArray[np.bool_]) -> 
     f = np.moveaxis(values, axis, -1)
     good = np.moveaxis(known, axis, -1)
 
-    def shifted(array: npt.NDArray[np.generic], by: int) -> npt.NDArray[np.generic]:
-        out = np.zeros_like(array)
-        n = array.shape[-1]
-        if by >= 0:
-            out[..., : n - by] = array[..., by:]
-        else:
-            out[..., -by:] = array[..., : n + by]
-        return out
-
-    up, down = shifted(f, 1), shifted(f, -1)
-    up_good, down_good = shifted(good, 1) & good, shifted(good, -1) & good
+    up, down = _shifted(f, 1), _shifted(f, -1)
+    up_good, down_good = _shifted(good, 1) & good, _shifted(good, -1) & good
     central = up_good & down_good
-    wide = central & shifted(good, 2) & shifted(good, -2)
-    fourth = (8 * (up - down) - (shifted(f, 2) - shifted(f, -2))) / 12
+    wide = central & _shifted(good, 2) & _shifted(good, -2)
+    fourth = (8 * (up - down) - (_shifted(f, 2) - _shifted(f, -2))) / 12
     sides = np.where(up_good, up - f, np.where(down_good, f - down, 0.0))
     result = np.where(wide, fourth, np.where(central, (up - down) / 2, sides))
     return np.moveaxis(result, -1, axis)
+
+
+def _shifted(array: Cells, by: int) -> Cells:
+    """array[..., i + by], zero (or False) where that lies outside."""
+    out = np.zeros_like(array)
+    n = array.shape[-1]
+    if by >= 0:
+        out[..., : n - by] = array[..., by:]
+    else:
+        out[..., -by:] = array[..., : n + by]
+    return out

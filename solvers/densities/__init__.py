@@ -2,6 +2,20 @@
 
 from .fokker_planck import GridDensity, solve_fokker_planck
 from .grid import Grid
+from .jko import JKOStep, jko_step
 from .path import DensityPath, DensityState
+from .spectrum import generator_spectrum
+from .time_dependent import advance_masses, solve_time_dependent
 
-__all__ = ["DensityPath", "DensityState", "Grid", "GridDensity", "solve_fokker_planck"]
+__all__ = [
+    "DensityPath",
+    "DensityState",
+    "Grid",
+    "GridDensity",
+    "JKOStep",
+    "advance_masses",
+    "generator_spectrum",
+    "jko_step",
+    "solve_fokker_planck",
+    "solve_time_dependent",
+]

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from lvebm_theory.errors import AssumptionError, LvebmError
 from lvebm_theory.initial import InitialLaw
@@ -14,33 +15,36 @@ from lvebm_theory.protocols import Energy
 
 FloatArray = npt.NDArray[np.float64]
 
-_START_SDS = 8.5  # a normal law leaves 2e-17 outside
+TAIL_MASS = {1: 1e-14, 2: 1e-12, 3: 1e-10}
 _FARTHEST = 1e6
 _SAMPLES = {1: 4001, 2: 241, 3: 61}
 _ROUNDS = 8
 
 
 def find_box(
-    energy: Energy, start: InitialLaw | None = None, tail_mass: float = 1e-14
+    energy: Energy, start: InitialLaw | None = None, tail_mass: float | None = None
 ) -> list[tuple[float, float]]:
     """Intervals (low, high) per axis outside which pi and the start have mass <= tail_mass.
 
+    ``tail_mass`` is 1e-14, 1e-12, 1e-10 in dimension 1, 2, 3 unless given.
     From a proved tail bound where the energy has one, else from levels of the potential on
     successively finer grids.
 
     Raises
     ------
     AssumptionError
-        "grid witness not applicable": no box of reasonable size holds the mass.
+        "the grid witness does not apply": no box of reasonable size holds the mass.
     """
-    box = _certified(energy, tail_mass)
+    mass = TAIL_MASS.get(energy.dim, 1e-8) if tail_mass is None else tail_mass
+    box = _certified(energy, mass)
     if box is None:
-        box = level_box(energy, start, tail_mass)
+        box = level_box(energy, start, mass)
     if start is not None:
+        reach = -float(ndtri(mass / 4))
         box = [
             (
-                min(low, float((start.means[:, k] - _START_SDS * start.sds[:, k]).min())),
-                max(high, float((start.means[:, k] + _START_SDS * start.sds[:, k]).max())),
+                min(low, float((start.means[:, k] - reach * start.sds[:, k]).min())),
+                max(high, float((start.means[:, k] + reach * start.sds[:, k]).max())),
             )
             for k, (low, high) in enumerate(box)
         ]
@@ -72,7 +76,7 @@ def level_box(
             hit = np.nonzero(inside.any(axis=others))[0]
             if not box and (hit[0] == 0 or hit[-1] == axis.size - 1):
                 raise AssumptionError(
-                    "grid witness not applicable",
+                    "the grid witness",
                     [f"the potential of {energy.name} rises too slowly for any box"],
                 )
             new.append((axis[max(hit[0] - 1, 0)], axis[min(hit[-1] + 1, axis.size - 1)]))
@@ -90,6 +94,29 @@ def level_box(
         grow = 0.3 if not settled else 1.0
         axes = [np.linspace(a - grow * (b - a), b + grow * (b - a), 2 * count + 1) for a, b in box]
     return [(float(a), float(b)) for a, b in box]
+
+
+def bulk(energy: Energy, box: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Bounding box, inside a box, of the places where U is within one unit of its minimum."""
+    region = box
+    for _ in range(_ROUNDS):
+        axes = []
+        for (low, high), (left, right) in zip(box, region, strict=True):
+            grow = right - left
+            axes.append(np.linspace(max(low, left - grow), min(high, right + grow), 201))
+        values = _sample(energy, axes)
+        inside = values <= values.min() + 1.0
+        new = []
+        for k, axis in enumerate(axes):
+            hit = np.nonzero(inside.any(axis=tuple(j for j in range(len(axes)) if j != k)))[0]
+            new.append(
+                (float(axis[max(hit[0] - 1, 0)]), float(axis[min(hit[-1] + 1, axis.size - 1)]))
+            )
+        settled = all(d - c > 0.5 * (b - a) for (a, b), (c, d) in zip(region, new, strict=True))
+        region = new
+        if settled:
+            break
+    return region
 
 
 def _sample(energy: Energy, axes: list[FloatArray]) -> FloatArray:
@@ -122,4 +149,4 @@ def _certified(energy: Energy, tail_mass: float) -> list[tuple[float, float]] | 
         box = certified.truncation_box(energy, tail_mass)
     except (ImportError, AttributeError, LvebmError):
         return None
-    return [(float(low), float(high)) for low, high in box]
+    return None if box is None else [(float(low), float(high)) for low, high in box]

@@ -207,6 +207,10 @@ class ChebyshevExponential:
         inner = result[self._stride : result.size - self._stride]
         return np.ascontiguousarray(inner.reshape(self._shape))
 
+    def degree(self, time: float) -> int:
+        """Degree of the polynomial for a time, the number of applications of A."""
+        return int(self._coefficients(time * self.bound / 2).size) - 1
+
     def _sweep(
         self, v: FloatArray, even: FloatArray, odd: FloatArray, coefficients: FloatArray
     ) -> None:

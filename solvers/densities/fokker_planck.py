@@ -10,25 +10,28 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory import functionals
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from .box import find_box
+from .box import bulk, find_box
 from .generator import build_generator
 from .grid import Grid
 from .kinks import axis_kinks
-from .mapping import AxisMap, start_features
+from .mapping import AxisMap, start_features, tail_features
 from .path import DensityPath, Level
 from .semigroup import evolve
 
 FloatArray = npt.NDArray[np.float64]
 
 _FIRST = {1: 256, 2: 64, 3: 32}
-_FINEST = {1: 16384, 2: 512, 3: 96}
+_FINEST = {1: 16384, 2: 1024, 3: 96}
+_FINEST_FIRST = {1: 16384, 2: 512, 3: 96}
 _LEVELS = 4
 _LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _MOST_CELLS = 2**24
+_LONGEST_TAIL = 1e3  # box over bulk, above one dimension
+_MOST_WORK = 1.5e9  # cell updates of the finest grid; eight times as many for the next
 _SMALLEST_ENTROPY = 1e-12  # relative accuracy is not pursued below this relative entropy
 
 
@@ -61,7 +64,7 @@ def solve_fokker_planck(
     *,
     cells: int | Sequence[int] | None = None,
     box: Sequence[tuple[float, float]] | None = None,
-    tail_mass: float = 1e-14,
+    tail_mass: float | None = None,
     relative_width: float = 2e-5,
 ) -> DensityPath:
     """Densities of the Langevin diffusion dX = -grad U dt + sqrt(2) dW at chosen times.
@@ -77,7 +80,7 @@ def solve_fokker_planck(
     times : increasing, >= 0
     cells : per axis, multiples of 8; None refines until ``relative_width`` is reached
     box : (low, high) per axis; None finds one that holds pi and the start
-    tail_mass : what may lie outside the box
+    tail_mass : what may lie outside the box; 1e-14, 1e-12, 1e-10 in dimension 1, 2, 3 if None
     relative_width : half-width of the relative entropy, relative to it, asked where cells is None
         (at times after 0 and down to 1e-12)
 
@@ -95,11 +98,11 @@ def solve_fokker_planck(
     if isinstance(start, GridDensity):
         return solve_on_grids(energy, start, moments, nested(start.grid))
     region = list(box) if box is not None else find_box(energy, start, tail_mass)
-    _check_box(region, energy.dim)
+    check_box(region, energy.dim)
     if cells is not None:
         counts = [cells] * energy.dim if isinstance(cells, int) else list(cells)
-        _check_cells(counts, energy.dim)
-        maps = axis_maps(energy, start, region, counts)
+        check_cells(counts, energy.dim)
+        maps = axis_maps(energy, start, base_maps(energy, region), counts)
         return solve_on_grids(energy, start, moments, resolutions(maps, counts))
     return _refine(energy, start, moments, region, relative_width)
 
@@ -156,8 +159,8 @@ def _solve_level(
 ) -> Level:
     masses = initial_masses(start, grid)
     generator = build_generator(energy, grid, masses)
-    snapshots = evolve(generator, masses, times.tolist())
-    return Level(generators=(generator,), snapshots=tuple(snapshots))
+    snapshots, work = evolve(generator, masses, times.tolist())
+    return Level(generators=(generator,), snapshots=tuple(snapshots), work=work)
 
 
 def _refine(
@@ -168,11 +171,11 @@ def _refine(
     relative_width: float,
 ) -> DensityPath:
     dim = energy.dim
+    base = base_maps(energy, box)
     counts = [
-        _first_count(energy, start, k, interval, _FIRST[dim], _FINEST[dim])
-        for k, interval in enumerate(box)
+        _first_count(energy, start, k, base[k], _FIRST[dim], _FINEST_FIRST[dim]) for k in range(dim)
     ]
-    maps = axis_maps(energy, start, box, counts)
+    maps = axis_maps(energy, start, base, counts)
     known: dict[tuple[int, ...], Level] = {}
     while True:
         levels = []
@@ -191,55 +194,65 @@ def _refine(
         asked = (times > 0) & (size > _SMALLEST_ENTROPY)
         fine_enough = np.all(width[asked] <= relative_width * size[asked])
         counts = [2 * n for n in counts]
-        if fine_enough or math.prod(counts) > _FINEST[dim] ** dim:
+        too_much = math.prod(counts) > _FINEST[dim] ** dim or levels[-1].work > _MOST_WORK
+        if fine_enough or too_much:
             return path
 
 
 def _first_count(
-    energy: Energy,
-    start: InitialLaw,
-    axis: int,
-    interval: tuple[float, float],
-    first: int,
-    finest: int,
+    energy: Energy, start: InitialLaw, axis: int, base: AxisMap, first: int, finest: int
 ) -> int:
     """Cells along one axis that resolve the start and the slope of U where it stands."""
     count = first
-    slope = _steepest_at_start(energy, start, axis)
+    steepness = _steepest_at_start(energy, start, axis, base)
     while 2 * count <= finest and (
-        slope * (interval[1] - interval[0]) > _LARGEST_RISE * count
-        or start_features(interval, start.means[:, axis], start.sds[:, axis], count) is None
+        steepness > _LARGEST_RISE * count or start_features(base, _laws(start, axis), count) is None
     ):
         count *= 2
     return count
 
 
-def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int) -> float:
-    """Largest difference quotient of U along an axis through the bulk of the start."""
+def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int, base: AxisMap) -> float:
+    """Largest change of U per unit of the map's coordinate, through the bulk of the start."""
     steps = np.linspace(-2.0, 2.0, 9)
     steepest = 0.0
     for mean, sd in zip(start.means, start.sds, strict=True):
         line = [np.full(steps.size, m) for m in mean]
         line[axis] = mean[axis] + steps * sd[axis]
         values = np.broadcast_to(energy.on_coordinates("potential", line), steps.shape)
-        quotients = np.abs(np.diff(values)) / np.diff(line[axis])
+        quotients = np.abs(np.diff(values)) / np.diff(base.share(line[axis]))
         steepest = max(steepest, float(quotients[np.isfinite(quotients)].max(initial=0.0)))
     return steepest
 
 
+def base_maps(energy: Energy, box: Sequence[tuple[float, float]]) -> list[AxisMap]:
+    """One map per axis: uniform, or geometric along tails much longer than the bulk."""
+    maps = []
+    for (low, high), (left, right) in zip(box, bulk(energy, list(box)), strict=True):
+        if energy.dim > 1 and high - low > _LONGEST_TAIL * (right - left):
+            raise AssumptionError(
+                "the grid witness",
+                [f"the tails of {energy.name} reach over {_LONGEST_TAIL:g} times its bulk"],
+            )
+        maps.append(AxisMap(low=low, high=high, features=tail_features((low, high), (left, right))))
+    return maps
+
+
 def axis_maps(
-    energy: Energy,
-    start: InitialLaw,
-    box: Sequence[tuple[float, float]],
-    counts: Sequence[int],
+    energy: Energy, start: InitialLaw, base: Sequence[AxisMap], counts: Sequence[int]
 ) -> list[AxisMap]:
-    """One map per axis: uniform but for narrow starts, with kinks of the potential on edges."""
+    """The base maps with small cells at narrow starts and kinks of the potential on edges."""
+    box = [(m.low, m.high) for m in base]
     maps = []
     for k, n in enumerate(counts):
-        features = start_features(box[k], start.means[:, k], start.sds[:, k], n) or ()
-        kinks = axis_kinks(energy, list(box), k)
-        maps.append(AxisMap.through(box[k], features, kinks, n // 8))
+        features = base[k].features + (start_features(base[k], _laws(start, k), n) or ())
+        maps.append(AxisMap.through(box[k], features, axis_kinks(energy, box, k), n // 8))
     return maps
+
+
+def _laws(start: InitialLaw, axis: int) -> list[tuple[float, float]]:
+    """Means and standard deviations of the components along an axis."""
+    return list(zip(start.means[:, axis].tolist(), start.sds[:, axis].tolist(), strict=True))
 
 
 def check_times(times: Sequence[float] | FloatArray) -> FloatArray:
@@ -260,14 +273,14 @@ def _check_dimension(energy: Energy, start: InitialLaw | GridDensity) -> None:
         raise ArgumentError(f"start of dimension {dim} for an energy of dimension {energy.dim}")
 
 
-def _check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
+def check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
     if len(box) != dim or not all(
         np.isfinite(low) and np.isfinite(high) and low < high for low, high in box
     ):
         raise ArgumentError(f"a box needs {dim} finite intervals low < high, got {list(box)}")
 
 
-def _check_cells(counts: Sequence[int], dim: int) -> None:
+def check_cells(counts: Sequence[int], dim: int) -> None:
     if len(counts) != dim or any(n < 32 or n % 8 for n in counts):
         raise ArgumentError(
             f"cells must be {dim} multiples of 8, at least 32 each, got {list(counts)}"

@@ -12,8 +12,10 @@ gradient is not resolved. The wall of the box reflects.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +24,11 @@ from scipy.special import logsumexp
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
-from .cell_integrals import gauss, line_integrals, segment_integrals
+from .cell_integrals import LogIntegrals, gauss, line_integrals, segment_integrals
 from .grid import Grid
 
 FloatArray = npt.NDArray[np.float64]
+Cells = TypeVar("Cells", FloatArray, npt.NDArray[np.bool_])
 
 _POINTS = {2: 3, 3: 2}  # Gauss points per axis and cell; in one dimension cells are adaptive
 _STEEP_POINTS = 6  # along an axis on which U varies much inside occupied cells
@@ -163,29 +166,18 @@ def _on_tensor(
     values = _finite(energy.on_coordinates("potential", axes), energy, grid)
     fine_shape = tuple(n * m for n, m in zip(grid.shape, points, strict=True))
     values = np.broadcast_to(values, fine_shape)
-    log_gibbs = np.empty(0)
+    # every axis integrates the masses too; their mean keeps every rate bounded by line rates
+    log_masses = np.full(grid.shape, -np.inf)
     log_conductance, variation = [], []
     for k in range(dim):
-        lines = np.moveaxis(values, k, -1)
-        lines = lines.reshape(*lines.shape[:-1], grid.shape[k], points[k])
-        integrals = line_integrals(lines, grid.widths[k])
-        others = [j for j in range(dim) if j != k]
-        across = _sum_over_lines(
-            -np.logaddexp(integrals.right[..., :-1], integrals.left[..., 1:]), grid, others, weights
-        )
-        log_conductance.append(np.moveaxis(across, -1, k))
-        spread = np.abs(lines[..., -1] - lines[..., 0])
-        for position, axis in enumerate(others):
-            blocks = list(spread.shape)
-            blocks[position : position + 1] = [grid.shape[axis], points[axis]]
-            spread = spread.reshape(blocks).max(axis=position + 1)
-        variation.append(np.moveaxis(spread, -1, k))
-        if k == dim - 1:
-            log_gibbs = _sum_over_lines(integrals.mass, grid, others, weights)
-    log_normaliser = float(logsumexp(log_gibbs))
+        lines = _Lines.of(values, grid, points, weights, k)
+        log_masses = np.logaddexp(log_masses, lines.log_masses() - np.log(dim))
+        log_conductance.append(lines.log_conductance())
+        variation.append(lines.variation())
+    log_normaliser = float(logsumexp(log_masses))
     generator = Generator(
         grid=grid,
-        log_gibbs=log_gibbs - log_normaliser,
+        log_gibbs=log_masses - log_normaliser,
         log_normaliser=log_normaliser,
         log_conductance=tuple(c - log_normaliser for c in log_conductance),
     )
@@ -208,17 +200,69 @@ def _on_line(energy: Energy, grid: Grid) -> Generator:
     )
 
 
-def _sum_over_lines(
-    logs: FloatArray, grid: Grid, others: Sequence[int], weights: Sequence[FloatArray]
-) -> FloatArray:
-    """log of the integral over the Gauss lines of the transverse axes; (*transverse, n_line)."""
-    for position, axis in enumerate(others):
-        moved = np.moveaxis(logs, position, -1)
-        moved = moved.reshape(*moved.shape[:-1], grid.shape[axis], len(weights[axis]))
-        peak = moved.max(axis=-1)
-        total = np.exp(moved - peak[..., None]) @ weights[axis]
-        logs = np.moveaxis(peak + np.log(total) + np.log(grid.widths[axis]), -1, position)
-    return logs
+@dataclass(frozen=True, kw_only=True)
+class _Lines:
+    """Integrals along the Gauss lines of one axis, grouped by transverse cell."""
+
+    axis: int
+    shape: tuple[int, ...]  # of the transverse cells
+    log_weights: FloatArray  # (transverse cells, lines per cell)
+    rises: FloatArray  # (transverse cells, lines per cell, cells)
+    integrals: LogIntegrals  # the same shape
+
+    @classmethod
+    def of(
+        cls,
+        values: FloatArray,
+        grid: Grid,
+        points: Sequence[int],
+        weights: Sequence[FloatArray],
+        axis: int,
+    ) -> _Lines:
+        """From U at the tensor of Gauss points."""
+        dim = grid.dim
+        others = [j for j in range(dim) if j != axis]
+        split = values.reshape([v for j in range(dim) for v in (grid.shape[j], points[j])])
+        order = [2 * j for j in others] + [2 * j + 1 for j in others] + [2 * axis, 2 * axis + 1]
+        lines = np.ascontiguousarray(split.transpose(order))
+        lines = lines.reshape(-1, grid.shape[axis], points[axis])
+        integrals = line_integrals(lines, grid.widths[axis])
+        shape = tuple(grid.shape[j] for j in others)
+        per_cell = math.prod(points[j] for j in others)
+        full = (math.prod(shape), per_cell, grid.shape[axis])
+        widths = functools.reduce(np.multiply.outer, [grid.widths[j] for j in others])
+        gauss_weights = functools.reduce(np.multiply.outer, [weights[j] for j in others])
+        return cls(
+            axis=axis,
+            shape=shape,
+            log_weights=np.log(np.multiply.outer(widths.ravel(), gauss_weights.ravel())),
+            rises=np.abs(lines[..., -1] - lines[..., 0]).reshape(full),
+            integrals=LogIntegrals(
+                mass=integrals.mass.reshape(full),
+                left=integrals.left.reshape(full),
+                right=integrals.right.reshape(full),
+            ),
+        )
+
+    def log_masses(self) -> FloatArray:
+        return self._on_grid(self._summed(self.integrals.mass))
+
+    def log_conductance(self) -> FloatArray:
+        resistance = np.logaddexp(self.integrals.right[..., :-1], self.integrals.left[..., 1:])
+        return self._on_grid(self._summed(-resistance))
+
+    def variation(self) -> FloatArray:
+        """Change of U inside every cell along the axis, the largest over its lines."""
+        return self._on_grid(self.rises.max(axis=1))
+
+    def _summed(self, logs: FloatArray) -> FloatArray:
+        weighted = logs + self.log_weights[:, :, None]
+        peak = weighted.max(axis=1)
+        return np.asarray(peak + np.log(np.exp(weighted - peak[:, None]).sum(axis=1)))
+
+    def _on_grid(self, array: FloatArray) -> FloatArray:
+        full = array.reshape(*self.shape, array.shape[-1])
+        return np.ascontiguousarray(np.moveaxis(full, -1, self.axis))
 
 
 def _finite(values: FloatArray, energy: Energy, grid: Grid) -> FloatArray:
@@ -227,13 +271,15 @@ def _finite(values: FloatArray, energy: Energy, grid: Grid) -> FloatArray:
     return values
 
 
-def _lower(array: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.generic]:
+def _lower(array: Cells, axis: int) -> Cells:
+    """All cells but the last along an axis."""
     index = [slice(None)] * array.ndim
     index[axis] = slice(None, -1)
     return array[tuple(index)]
 
 
-def _upper(array: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.generic]:
+def _upper(array: Cells, axis: int) -> Cells:
+    """All cells but the first along an axis."""
     index = [slice(None)] * array.ndim
     index[axis] = slice(1, None)
     return array[tuple(index)]

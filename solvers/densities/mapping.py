@@ -10,7 +10,8 @@ expand in even powers of 1/n.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 _CELLS_PER_SD = 3.2  # so that even three eighths of the cells resolve a normal law
 _START_WIDTH = 4.0  # standard deviations over which the cells of a start are small
 _LARGEST_SHARE = 0.25
+_LONG_TAIL = 50.0  # ratio of interval to bulk from which cells grow along the tails
+_TAIL_SHARE = 4.0  # cells spent on geometric growth, relative to equal cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,11 @@ class AxisMap:
             x[round(share * 2 * cells)] = kink
         return np.asarray(x)
 
+    def share(self, x: FloatArray) -> FloatArray:
+        """The inverse map, without regard to kinks, continued beyond the interval."""
+        start, end = self._coordinate(np.array([self.low, self.high]))
+        return np.asarray((self._coordinate(x) - start) / (end - start))
+
     def _coordinate(self, x: FloatArray) -> FloatArray:
         total = (x - self.low) / (self.high - self.low)
         for f in self.features:
@@ -101,21 +109,39 @@ class AxisMap:
 
 
 def start_features(
-    interval: tuple[float, float], means: Sequence[float], sds: Sequence[float], cells: int
+    base: AxisMap, laws: Iterable[tuple[float, float]], cells: int
 ) -> tuple[Feature, ...] | None:
-    """Features that resolve normal laws on an interval with this many cells; None if too few."""
-    width = interval[1] - interval[0]
-    laws = sorted({(float(m), float(s)) for m, s in zip(means, sds, strict=True)})
-    narrow = [(m, s) for m, s in laws if cells * s / width < _CELLS_PER_SD]
+    """What to add to a map so that this many cells resolve normal laws (mean, sd).
+
+    Returns None when these cells are too few for that.
+    """
+    width = base.high - base.low
+    ends = base._coordinate(np.array([base.low, base.high]))
+    total = float(ends[1] - ends[0])
+    missing = []
+    for mean, sd in sorted(set(laws)):
+        slope = float(base._slope(np.array([mean]))[0])
+        if cells * sd * slope / total < _CELLS_PER_SD:
+            missing.append((mean, sd, slope))
     features = []
-    for m, s in narrow:
-        length = _START_WIDTH * s
-        span = 2 * len(narrow) * np.arcsinh(width / (2 * length))
+    for mean, sd, slope in missing:
+        length = _START_WIDTH * sd
+        span = 2 * len(missing) * math.asinh(width / (2 * length))
         room = cells / _START_WIDTH - _CELLS_PER_SD * span
         if room <= 0:
             return None
-        weight = (_CELLS_PER_SD - cells * s / width) / room
-        if weight > _LARGEST_SHARE:
+        weight = (_CELLS_PER_SD * total - cells * sd * slope) / room
+        if weight > _LARGEST_SHARE * total:
             return None
-        features.append(Feature(centre=m, length=length, weight=float(weight)))
+        features.append(Feature(centre=mean, length=length, weight=weight))
     return tuple(features)
+
+
+def tail_features(interval: tuple[float, float], bulk: tuple[float, float]) -> tuple[Feature, ...]:
+    """A feature at the bulk of a law whose tails need an interval many times as long."""
+    width = interval[1] - interval[0]
+    length = (bulk[1] - bulk[0]) / 2
+    if width < _LONG_TAIL * 2 * length:
+        return ()
+    weight = _TAIL_SHARE / (2 * math.asinh(width / (2 * length)))
+    return (Feature(centre=(bulk[0] + bulk[1]) / 2, length=length, weight=weight),)

@@ -44,10 +44,14 @@ class DensityState:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Level:
-    """One resolution: its generator (one per time where the potential moves) and snapshots."""
+    """One resolution: its generator (one per time where the potential moves) and snapshots.
+
+    ``work`` counts updates of single cells.
+    """
 
     generators: Sequence[Generator]
     snapshots: Sequence[Snapshot]
+    work: float = 0.0
 
     @property
     def grid(self) -> Grid:
@@ -118,7 +122,8 @@ class DensityPath:
     @property
     def negative_mass(self) -> FloatArray:
         """Mass of rounding negatives set to zero at each time, the worst level; (T,)."""
-        return np.max([[s.negative for s in level.snapshots] for level in self.levels], axis=0)
+        worst = np.max([[s.negative for s in level.snapshots] for level in self.levels], axis=0)
+        return np.asarray(worst)
 
     def states(self, index: int) -> list[DensityState]:
         """The density at a time index on every resolution, coarsest first."""
@@ -139,7 +144,7 @@ class DensityPath:
         """What moving the cleaned mass could change: its share, and its logarithm, of the value."""
         negative = self.negative_mass
         logs = -np.log(np.maximum(negative, 1e-300))
-        return negative * (logs + np.abs(values).max(axis=0))
+        return np.asarray(negative * (logs + np.abs(values).max(axis=0)))
 
     def relative_entropy(self) -> Curve:
         """KL(p_t | pi), nats."""

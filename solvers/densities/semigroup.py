@@ -43,8 +43,10 @@ class Snapshot:
     negative: float
 
 
-def evolve(generator: Generator, masses: FloatArray, times: Sequence[float]) -> list[Snapshot]:
-    """Snapshots of d/dt p = L p at increasing times >= 0.
+def evolve(
+    generator: Generator, masses: FloatArray, times: Sequence[float]
+) -> tuple[list[Snapshot], float]:
+    """Snapshots of d/dt p = L p at increasing times >= 0, and the number of cell updates.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def evolve(generator: Generator, masses: FloatArray, times: Sequence[float]) -> 
     for time in times:
         stepper.advance(time)
         snapshots.append(stepper.snapshot())
-    return snapshots
+    return snapshots, stepper.work
 
 
 class _Stepper:
@@ -67,6 +69,7 @@ class _Stepper:
         self._masses = masses
         self._excess: FloatArray | None = None  # (p - pi)/sqrt(pi) once symmetrised
         self._time = 0.0
+        self.work = 0.0
         self._step = math.inf
         self._line = (
             TridiagonalExponential(self._generator.rates_up[0], self._generator.rates_down[0])
@@ -142,11 +145,13 @@ class _Stepper:
 
     def _symmetric(self, excess: FloatArray, step: float) -> FloatArray:
         if self._line is not None:
+            self.work += 16.0 * excess.size
             return self._line.symmetric(excess, step)
         if self._chebyshev is None:
             self._chebyshev = ChebyshevExponential(
                 self._generator.exit_rates, self._generator.couplings
             )
+        self.work += float(self._chebyshev.degree(step)) * excess.size
         return self._chebyshev(excess, step)
 
     def _carry(self, left: float) -> float:
@@ -173,6 +178,7 @@ class _Stepper:
         if self._uniformisation is None:
             self._uniformisation = Uniformisation(self._generator)
         step = min(left, 100.0 / self._uniformisation.rate)
+        self.work += 2 * self._uniformisation.rate * step * self._masses.size
         new = self._uniformisation(self._masses, step)
         self._check(float(new.sum()), self._masses)
         self._masses = self._dusted(new)
