@@ -54,11 +54,8 @@ def parse_initial(text: str, dim: int) -> InitialLaw:
             law = _product(law, single)
     elif own != dim:
         raise ArgumentError(f"the start must have {dim} coordinates, got {own} in {text!r}")
-    weights = [w for w, _ in law]
-    if any(w <= 0 for w in weights) or abs(sum(weights) - 1) > 1e-9:
-        raise ArgumentError(f"mixture weights must be > 0 and sum to one, got {weights}")
     return InitialLaw(
-        weights=np.array(weights),
+        weights=np.array([w for w, _ in law]),
         means=np.array([[m for m, _ in c] for _, c in law]),
         sds=np.array([[s for _, s in c] for _, c in law]),
     )

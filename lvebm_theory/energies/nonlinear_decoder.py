@@ -28,6 +28,7 @@ def _joint(curvature: float, noise: float) -> KnownFacts:
         x = curvature * z**2 + math.sqrt(noise) * rng.standard_normal(n)
         return np.stack([x, z], axis=1)
 
+    far, width = 64 * curvature, 9 * math.sqrt(noise)
     return KnownFacts(
         smoothness=Constant.exact(math.inf, "the z-curvature is unbounded"),
         log_normaliser=Constant.exact(
@@ -37,6 +38,7 @@ def _joint(curvature: float, noise: float) -> KnownFacts:
         # Var z^2 = 2, and E z (z^2 - 1) = 0
         covariance=np.diag([2 * curvature**2 + noise, 1.0]),
         sample=sample,
+        box=((min(far, 0.0) - width, max(far, 0.0) + width), (-8.0, 8.0)),
         sources={
             "mean": "E z^2 = 1",
             "covariance": "Gaussian moments",

@@ -25,6 +25,7 @@ from lvebm_theory.parse import parse_initial, parse_potential
         ("log(cosh(x)) + max(x, 0.5, -x)", lambda x: np.log(np.cosh(x)) + np.maximum(abs(x), 0.5)),
         ("min(x, 1) + log_sum_exp(x, 0)", lambda x: np.minimum(x, 1) + np.log1p(np.exp(x))),
         ("x**1.5 + x**0.3 + 2**x", lambda x: x**1.5 + x**0.3 + 2**x),
+        ("log(3*exp(x) - exp(-x))", lambda x: np.log(3 * np.exp(x) - np.exp(-x))),
         ("1e-3*x + .5", lambda x: 1e-3 * x + 0.5),
     ],
 )
@@ -122,6 +123,8 @@ def test_symbols_do_not_become_imaginary_units():
         ("x*" + "*".join(["exp(200)"] * 5), "below 1.8e308"),
         ("exp(1000)*x", "too large"),
         ("exp(exp(exp(exp(9))))*x", "too large"),
+        ("((1.1**64)**64)*x", "too large or too small"),
+        ("((1.1**-64)**64)*x", "too large or too small"),
         ("9**9**9**9*x", "at most"),
         ("x**(10**9)", "at most"),
         ("x**65", "at most"),
