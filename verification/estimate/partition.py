@@ -91,9 +91,7 @@ def _central_cells(mass: FloatArray, axis: int) -> float:
 Box = tuple[tuple[int, int], ...]
 
 
-def _cut(
-    enough: Sequence[FloatArray], box: Box, widths: Sequence[float]
-) -> tuple[Box, Box] | None:
+def _cut(enough: Sequence[FloatArray], box: Box, widths: Sequence[float]) -> tuple[Box, Box] | None:
     """Both halves of a box, or None when it should stay whole.
 
     A half has enough when at least one of the measures gives it one.

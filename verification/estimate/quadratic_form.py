@@ -63,6 +63,12 @@ class QuadraticForm:
         second += 4 * self.noncentral * self.noncentral_weight / far**3
         return float(zeroth + self.noncentral * s / far), float(first), float(second)
 
+    def _slope(self, s: float) -> float:
+        """K'(s)."""
+        central = self.multiplicities @ (self.weights / (1 - 2 * self.weights * s))
+        far = 1 - 2 * self.noncentral_weight * s
+        return float(central + self.shift + self.noncentral / far**2)
+
     def _saddle(self, t: float) -> float:
         """The s with K'(s) = t."""
         highest = float(self.weights.max(initial=0.0))
@@ -71,14 +77,14 @@ class QuadraticForm:
         end = 0.5 / highest
         if t >= self.mean:
             low, high, gap = 0.0, end / 2, end / 2
-            while self._cumulants(high)[1] < t:
+            while self._slope(high) < t:
                 low, gap = high, gap / 4
                 high = end - gap
         else:
             high, low = 0.0, -1 / np.sqrt(self.variance)
-            while self._cumulants(low)[1] > t:
+            while self._slope(low) > t:
                 high, low = low, 4 * low
-        root = brentq(lambda s: self._cumulants(s)[1] - t, low, high, xtol=1e-300, rtol=1e-12)
+        root = brentq(lambda s: self._slope(s) - t, low, high, xtol=1e-300, rtol=1e-12)
         return float(root)
 
     def tails(self, t: float) -> tuple[float, float]:
@@ -91,8 +97,9 @@ class QuadraticForm:
             return 0.0, 1.0
         spread = np.sqrt(self.variance)
         if abs(t - self.mean) < 1e-4 * spread:  # the formula is 0 / 0 there: step across
-            below, above = self.tails(self.mean - 2e-4 * spread), self.tails(
-                self.mean + 2e-4 * spread
+            below, above = (
+                self.tails(self.mean - 2e-4 * spread),
+                self.tails(self.mean + 2e-4 * spread),
             )
             return (below[0] + above[0]) / 2, (below[1] + above[1]) / 2
         s = self._saddle(t)
@@ -103,6 +110,14 @@ class QuadraticForm:
         lower = np.exp(log_ndtr(w)) + correction
         upper = np.exp(log_ndtr(-w)) - correction
         return float(np.clip(lower, 0, 1)), float(np.clip(upper, 0, 1))
+
+    def upper_quantile(self, alpha: float) -> float:
+        """The t with P(T >= t) = alpha, for alpha below one half."""
+        low = self.mean
+        high = low + np.sqrt(self.variance)
+        while self.tails(high)[1] > alpha:
+            low, high = high, 2 * high - self.shift
+        return float(brentq(lambda t: self.tails(t)[1] - alpha, low, high, rtol=1e-9))
 
 
 def invert(
