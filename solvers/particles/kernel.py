@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ..noise.backends import CALLED, INLINED, Bits, Real, filler, resolution
 from ..source_text import decorated, with_typed_literals
+from .elementary_module import elementary_functions
 from .inline import header_of, scalar_function
 from .lift import lifted
 from .trace import Trace, ordered
@@ -210,9 +211,9 @@ def kernel_text(
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"
-        f"from {fill_module} import fill_normals, fill_uniforms, log_64, log_32\n\n"
+        f"from {fill_module} import fill_normals, fill_uniforms\n\n"
         f"{recording.pop('record_import')}\nBLOCK = {block}\n"
-        f"{energy}\n\nreal = np.{real}\nlog_positive = log_{'64' if real == 'float64' else '32'}\n"
+        f"{energy}\n\nreal = np.{real}\n{elementary_functions(real)}"
     )
     step = writer.step()
     initial = writer.init()

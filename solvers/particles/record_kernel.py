@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lvebm_theory.formula.generated import load
 
+from .elementary_module import elementary_functions
 from .language import Tracer
 from .trace import Trace
 from .write_lanes import LaneWriter
@@ -21,6 +22,7 @@ _SUMS = """import math
 import numpy as np
 from numba import njit
 
+{elementary}
 real = np.float64
 BLOCK = {block}
 
@@ -153,6 +155,7 @@ def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -
     return load(
         _SUMS.format(
             block=block,
+            elementary=elementary_functions("float64"),
             functions=len(values),
             preamble="\n".join(f"    {s}" for s in lines.preamble),
             loop="\n".join(f"    {s}" for s in loop),

@@ -23,7 +23,8 @@ BINARY = {
     "maximum": "max({0}, {1})",
     "where": "({1} if {0} else {2})",
     "abs": "abs({0})",
-} | {name: f"math.{name}({{0}})" for name in ("sqrt", "exp", "log", "sin", "cos", "tanh")}
+    "sqrt": "math.sqrt({0})",
+} | {name: f"{name}({{0}})" for name in ("exp", "log", "sin", "cos", "tanh")}
 
 
 @dataclass
@@ -49,8 +50,9 @@ def constant_names(symbols: list[Symbol], lines: list[str]) -> dict[int, str]:
             wide[id(symbol)] = str(symbol.arguments[0])
         else:
             wide[id(symbol)] = f"w{len(names)}"
-            spelled = BINARY[symbol.operation].format(*(wide[id(a)] for a in symbol.arguments))
-            lines.append(f"{wide[id(symbol)]} = {spelled}")
+            value = BINARY[symbol.operation].format(*(wide[id(a)] for a in symbol.arguments))
+            library = "math." if symbol.operation in ("exp", "log", "sin", "cos", "tanh") else ""
+            lines.append(f"{wide[id(symbol)]} = {library}{value}")
         names[id(symbol)] = f"c{len(names)}"
         lines.append(f"{names[id(symbol)]} = real({wide[id(symbol)]})")
     return names

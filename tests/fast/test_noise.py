@@ -92,6 +92,14 @@ def test_values_depend_on_their_address_only() -> None:
         assert np.array_equal(noise.normals(10, step, dim).T, tape[step * dim : (step + 1) * dim])
 
 
+def test_uniforms_come_from_calls_that_no_normal_uses() -> None:
+    noise = Noise(7, "two laws")
+    words = noise.integers(100, 2**31 + 4)
+    first, second = noise.tape(100, 8, 2, law="uniforms")
+    assert np.array_equal(first, ((words[:, 0] * 2**20 + (words[:, 1] >> 12)) + 0.5) / 2**52)
+    assert np.array_equal(second, ((words[:, 2] * 2**20 + (words[:, 3] >> 12)) + 0.5) / 2**52)
+
+
 def test_seeds_streams_steps_and_laws_give_different_numbers() -> None:
     base = Noise(1, 2)
     others = [Noise(2, 2), Noise(1, 3), Noise(1, 2**32 + 2), Noise(2**32 + 1, 2), base.derive("a")]
