@@ -117,8 +117,12 @@ def on_one_grid(
 def of_levels(
     paths: Sequence[DensityPath],
     function: Callable[[Sequence[Sequence[DensityState]]], npt.ArrayLike],
+    *,
+    kept: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """A functional of whole paths: evaluated on every resolution, extrapolated.
+
+    ``kept`` is for quantities whose errors are no power series; see ``extrapolate``.
 
     Parameters
     ----------
@@ -138,7 +142,7 @@ def of_levels(
         for levels in zip(*(path.levels for path in paths), strict=True)
     ]
     cells = [level.grid.shape[0] for level in paths[0].levels]
-    return extrapolate(np.array(rows), cells)
+    return extrapolate(np.array(rows), cells, kept=kept)
 
 
 def w2_between(a: DensityState, b: DensityState) -> float:
@@ -150,8 +154,10 @@ def w2_between(a: DensityState, b: DensityState) -> float:
 
 def w2_between_paths(a: DensityPath, b: DensityPath) -> Curve:
     """W2 between two flows on the same one-dimensional grids, at every time."""
+    from solvers.densities.extrapolation import IRREGULAR
+
     values, widths = of_levels(
-        [a, b], lambda s: [w2_between(x, y) for x, y in zip(*s, strict=True)]
+        [a, b], lambda s: [w2_between(x, y) for x, y in zip(*s, strict=True)], kept=IRREGULAR
     )
     return Curve(
         quantity="W2", times=a.times, values=values, numerical=widths + transport_rounding(a)

@@ -19,10 +19,13 @@ FloatArray = npt.NDArray[np.float64]
 _SAFETY = 2.0
 _SCATTER = 1.5
 _ROUNDING = 1e-12
+# share of the correction that stays in the half-width of a quantity whose errors are not an even
+# power series: a transport distance between piecewise constant densities, where whole cells enter
+IRREGULAR = 0.1
 
 
 def extrapolate(
-    levels: Sequence[FloatArray] | FloatArray, cells: Sequence[float]
+    levels: Sequence[FloatArray] | FloatArray, cells: Sequence[float], *, kept: float = 0.0
 ) -> tuple[FloatArray, FloatArray]:
     """Value and half-width from values at increasing resolutions.
 
@@ -30,6 +33,8 @@ def extrapolate(
     ----------
     levels : array (k, ...), k >= 3, finest last
     cells : numbers of cells (along any one axis) of the k resolutions
+    kept : float
+        Share of the correction (value less finest level) that the half-width keeps at least.
 
     Returns
     -------
@@ -51,4 +56,5 @@ def extrapolate(
     finest, wider = np.asarray(levels[-1], dtype=float), np.asarray(levels[-3], dtype=float)
     other = finest + (finest - wider) * squares[-1] / (squares[-3] - squares[-1])
     width = np.maximum(width, _SCATTER * np.abs(value - other))
+    width = np.maximum(width, kept * np.abs(value - finest))
     return value, width + _ROUNDING * np.abs(value)

@@ -13,7 +13,7 @@ from lvebm_theory import functionals
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
-from .extrapolation import extrapolate
+from .extrapolation import IRREGULAR, extrapolate
 from .generator import Generator
 from .grid import Grid
 from .semigroup import Snapshot
@@ -129,15 +129,18 @@ class DensityPath:
         """The density at a time index on every resolution, coarsest first."""
         return [level.state(index) for level in self.levels]
 
-    def functional(self, function: Callable[[DensityState], float]) -> Curve:
-        """Any functional of the density, evaluated on every resolution and extrapolated."""
+    def functional(self, function: Callable[[DensityState], float], *, kept: float = 0.0) -> Curve:
+        """Any functional of the density, evaluated on every resolution and extrapolated.
+
+        ``kept`` is for quantities whose errors are no power series; see ``extrapolate``.
+        """
         values = np.array(
             [
                 [function(level.state(index)) for index in range(len(self.times))]
                 for level in self.levels
             ]
         )
-        value, width = extrapolate(values, self._cells)
+        value, width = extrapolate(values, self._cells, kept=kept)
         return value, width + self._clean_up(values)
 
     def _clean_up(self, values: FloatArray) -> FloatArray:
@@ -195,7 +198,7 @@ class DensityPath:
             edges = state.grid.edges[0]
             return float(w2_grids(state.masses, edges, np.exp(state.log_gibbs), edges))
 
-        return self.functional(distance)
+        return self.functional(distance, kept=IRREGULAR)
 
     def density(self, points: FloatArray, index: int = -1) -> FloatArray:
         """Piecewise constant density of the finest grid at points (n, d), at a time index."""
