@@ -15,6 +15,7 @@ from ..protocols import Energy
 from .parts import PotentialEnergy, exact_potential, provable, separated_parts
 from .sampled import sampled_dissipativity, sampled_hessian_bounds, unknown_gap
 from .spectral import Spectrum, spectrum
+from .tails import plane_threshold
 
 if TYPE_CHECKING:
     from ..certified import Normalisability
@@ -87,7 +88,7 @@ class EnergyConstants:
     @cached_property
     def spectrum(self) -> Spectrum:
         """The lowest eigenvalues (dimensions 1 and 2); raises LvebmError if there are none."""
-        return spectrum(self.energy, 3)
+        return spectrum(self.energy, 2)
 
     @cached_property
     def gap(self) -> Constant:
@@ -114,6 +115,14 @@ class EnergyConstants:
         )
 
     def _computed_gap(self) -> Constant:
+        if self.energy.dim == 2 and plane_threshold(self.energy, 1e4) == 0:
+            return Constant(
+                value=0.0,
+                lower=0.0,
+                upper=0.0,
+                how=How.COMPUTED,
+                source="|grad U|^2/4 - Lap U/2 tends to 0: essential spectrum down to 0",
+            )
         try:
             found = self.spectrum
         except LvebmError as failure:

@@ -60,7 +60,9 @@ def level_interval(potential: Potential, level: float) -> LevelInterval:
         if value >= minimum - 1e-9 * (1.0 + abs(minimum)):
             break
         argmin, minimum = better, value
-    if not np.isfinite(minimum):
+        if abs(argmin) > 0.5 * _REACH:
+            break
+    if not np.isfinite(minimum) or abs(argmin) > 0.5 * _REACH:
         raise ArgumentError("the potential must be bounded below and finite somewhere on the line")
     return LevelInterval(
         lower=lower, upper=upper, minimum=minimum, argmin=argmin, level=level, reached=reached

@@ -69,6 +69,13 @@ class LineElements:
         self._slope_scale = np.sqrt(weights / total) / half[:, None]
         self._boundary_density = np.exp(floor - u[[0, -1], [0, -1]]) / total
 
+    def nodal_density(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(density of pi (E, N + 1), half-widths (E,), nodes (E, N + 1)) panel by panel."""
+        half = np.diff(self.edges) / 2
+        density = (self._slope_scale * half[:, None]) ** 2
+        density = density / (lobatto(self.degree).weights * half[:, None])
+        return density, half, self.points[self.index, 0]
+
     @property
     def box(self) -> tuple[tuple[float, float], ...]:
         """((lower, upper),)."""

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..constant import Constant, How
 from ..errors import LvebmError
+from .half_line_criteria import barthe_roberto
+from .holley_stroock import holley_stroock
+from .perturbation import bounded_perturbation
+from .shear import shear
+from .tails import slower_than_quadratic
 
 if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
@@ -58,11 +63,17 @@ def tensorisation(constants: EnergyConstants) -> Candidate | None:
 _ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
     bakry_emery,
     tensorisation,
+    holley_stroock,
+    barthe_roberto,
+    bounded_perturbation,
+    shear,
 )
 
 
 def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
     """Every candidate that applies: proved ones first, largest first."""
+    if _no_gaussian_moment(constants):
+        return ()
     return tuple(
         sorted(_applicable(constants), key=lambda c: (c.how not in _PROVED, c.how.rank, -c.lower))
     )
@@ -78,8 +89,25 @@ def _applicable(constants: EnergyConstants) -> Iterator[Candidate]:
             yield candidate
 
 
+def _no_gaussian_moment(constants: EnergyConstants) -> bool:
+    energy = constants.energy
+    return energy.dim <= 2 and len(constants.parts) == 1 and slower_than_quadratic(energy)
+
+
 def best_constant(constants: EnergyConstants) -> Constant:
-    """The best proved candidate, else the best computed one, between 0 and the gap."""
+    """The best proved candidate, else the best computed one, between 0 and the gap.
+
+    Zero if U grows slower than quadratically: LSI(rho) implies E exp(c |X|^2) < infinity for
+    c < rho/2 (Herbst), so that exponential and heavier tails have none.
+    """
+    if _no_gaussian_moment(constants):
+        return Constant(
+            value=0.0,
+            lower=0.0,
+            upper=0.0,
+            how=How.COMPUTED,
+            source="U / |x|^2 tends to 0 in a tail: no Gaussian moment (Herbst), no LSI",
+        )
     candidates = constants.candidates
     if not candidates:
         return Constant(

@@ -73,7 +73,7 @@ def low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     try:
         # Rayleigh-Ritz below squares the error of the subspace
         _, vectors = eigsh(
-            operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=80
+            operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=12
         )
     except ArpackNoConvergence as failure:
         raise SolverError("the lowest modes did not separate: the mesh is too coarse") from failure

@@ -73,6 +73,8 @@ class PlaneElements:
         self.log_normaliser = float(np.log(total) - floor)
         self.masses = masses / total
         self._weight = weight / total
+        self._height = np.zeros(len(used))
+        self._height[self.index] = np.minimum(u - floor, level + 10.0)
         local = np.empty((len(used), 2))
         local[self.index, 0], local[self.index, 1] = p, q
         self.points = local @ frame.axes.T
@@ -122,6 +124,11 @@ class PlaneElements:
             np.einsum("qj,eijk->eiqk", d, local) / self._half[1][:, None, None, None],
         )
         return np.concatenate([(root * a).reshape(-1, u.shape[1]) for a in along])
+
+    def mass_above(self, height: float, functions: FloatArray) -> FloatArray:
+        """E_pi phi^2 1{U - min U > height} for nodal functions (n, k); shape (k,)."""
+        weight = self.masses * (self._height > height)
+        return np.asarray(weight @ functions**2)
 
     def evaluate(self, u: FloatArray, x: FloatArray, derivative: int = 0) -> FloatArray:
         """The function with nodal values u (n,) at points x (m, 2); nearest cell's end outside."""

@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 _START = 6
 _ROUNDS = 14
 _LINES = 5
-_PATIENCE = 3  # how far the guard against spurious modes may exceed the budget of cells
+_PATIENCE = 1.5  # how far the guard against spurious modes may exceed the budget of cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def _inspect(
         tail = np.abs(np.einsum("cq,eql->ecl", rule.coefficients[-2:], u)).max(axis=1)
         allowed = recipe.tolerance * np.exp(np.minimum(lowest, recipe.level) / 2)
         too_rough = (live & (spread > recipe.variation)).any(axis=1)
-        not_yet = (live & (tail > allowed * np.maximum(1, spread))).any(axis=1)
+        not_yet = (live & (tail > allowed)).any(axis=1)
         rough[axis][cell[axis][too_rough]] = True
         unresolved[axis][cell[axis][not_yet]] = True
     return active, rough, unresolved

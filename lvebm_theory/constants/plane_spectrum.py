@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, SolverError
 from ..protocols import Energy
+from .line_spectrum import line_spectrum
 from .modes import low_modes
+from .parts import separated_parts
 from .plane_elements import PlaneElements
 from .plane_mesh import PlaneRecipe, plane_mesh
-from .region import LevelBox, PlanePotential, level_box
+from .region import PlanePotential, level_box
 from .spectral import Spectrum
+from .tails import plane_threshold
 
 FloatArray = npt.NDArray[np.float64]
-Look = tuple[PlaneElements, FloatArray, FloatArray]
+
+
+class Look(NamedTuple):
+    """One mesh: its lowest modes and their mass where U - min U exceeds 0.7 level."""
+
+    elements: PlaneElements
+    level: float
+    eigenvalues: FloatArray
+    functions: FloatArray
+    edge: FloatArray
+
 
 _LOOKS = (
-    PlaneRecipe(level=34.0, degree=8, variation=20.0, tolerance=1e-2, cells=800),
-    PlaneRecipe(level=38.0, degree=10, variation=18.0, tolerance=1e-3, cells=800),
-    PlaneRecipe(level=44.0, degree=12, variation=16.0, tolerance=1e-4, cells=700),
+    PlaneRecipe(level=34.0, degree=8, variation=20.0, tolerance=1e-3, cells=1500),
+    PlaneRecipe(level=38.0, degree=10, variation=18.0, tolerance=1e-5, cells=1200),
+    PlaneRecipe(level=44.0, degree=12, variation=12.0, tolerance=1e-7, cells=900),
+    PlaneRecipe(level=50.0, degree=14, variation=10.0, tolerance=1e-8, cells=700),
 )
-_GOAL = 1e-7
+_GOAL = 3e-7
+_SPARE = 4  # modes beyond those asked for, to replace spurious ones
+_SPURIOUS = 0.9  # with this much of their mass at the very edge
+_EXTENDED = 0.05
+_FAR = 1e4  # from where on V is looked at for a limit
 _ROUNDING = 1e-11
 
 
@@ -37,33 +57,118 @@ def potential_on_plane(energy: Energy) -> PlanePotential:
 
 
 def plane_spectrum(energy: Energy, count: int) -> Spectrum:
-    """See ``spectral.spectrum``."""
+    """See ``spectral.spectrum``.
+
+    A sum U_1(x) + U_2(y) takes its eigenvalues lambda_i + mu_j from the two lines; the planar
+    basis then serves expectations, eigenfunctions and flows only.
+
+    Raises
+    ------
+    SolverError
+        If tails are too heavy for a box, or no mesh within the budget separates the modes.
+    """
     potential = potential_on_plane(energy)
-    looks: list[Look] = []
-    for recipe in _LOOKS:
-        box = level_box(potential, recipe.level, rotate=energy.smooth)
-        elements = _elements(potential, box, recipe)
-        if count > len(elements.masses) - 2:
-            raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
-        looks.append((elements, *low_modes(elements, count)))
-        if len(looks) == 1:
-            continue
-        error = np.abs(looks[-1][1] - looks[-2][1])
-        if np.all(error <= _GOAL * looks[-1][1]):
-            break
-    elements, eigenvalues, functions = looks[-1]
+    parts = separated_parts(energy)
+    product = len(parts) == 2
+    bottom, source = np.inf, ""
+    if product:
+        eigenvalues, error, bottom, source = _sums(parts, count)
+    else:
+        bottom = plane_threshold(energy, _FAR)
+        source = "" if np.isinf(bottom) else f"|grad U|^2/4 - Lap U/2 tends to {bottom:.6g}"
+    if bottom == 0:
+        raise SolverError(f"no gap and no basis for {energy.name}: {source}")
+    most = 1 if product else len(_LOOKS) if energy.smooth else 2
+    looks, failure = _looks(potential, energy.smooth, count, most)
+    if not product and len(looks) >= 2:
+        eigenvalues, error = _settled(looks, energy.smooth)
+        error = np.where(eigenvalues < bottom, error, np.maximum(error, eigenvalues - bottom))
+        eigenvalues = np.minimum(eigenvalues, bottom)
+    elif not (product and looks):
+        raise SolverError(f"no spectral basis for {energy.name}: {failure}")
+    elements = looks[-1].elements
     return Spectrum(
         eigenvalues=eigenvalues,
-        error=np.maximum(2 * error, _ROUNDING * eigenvalues),
-        essential_bottom=np.inf,
-        essential_source="",
+        error=error,
+        essential_bottom=bottom,
+        essential_source=source,
         domain=elements.box,
         elements=elements,
-        functions=functions,
+        functions=looks[-1].functions,
         refine=lambda start: elements,
     )
 
 
-def _elements(potential: PlanePotential, box: LevelBox, recipe: PlaneRecipe) -> PlaneElements:
-    mesh = plane_mesh(box.frame.potential(potential), box, recipe)
-    return PlaneElements(potential, mesh, box.frame, recipe.degree, recipe.level)
+def _looks(
+    potential: PlanePotential, smooth: bool, count: int, most: int
+) -> tuple[list[Look], str]:
+    """Converged looks, and the last reason why one was left out."""
+    looks: list[Look] = []
+    failure = ""
+    for recipe in _LOOKS:
+        box = level_box(potential, recipe.level, rotate=smooth)
+        if not box.reached:
+            return looks, "tails too heavy for a box"
+        mesh = plane_mesh(box.frame.potential(potential), box, recipe)
+        if not mesh.guarded:
+            failure = "U varies too much for the mesh"
+            continue
+        elements = PlaneElements(potential, mesh, box.frame, recipe.degree, recipe.level)
+        if count + _SPARE > len(elements.masses) - 2:
+            raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
+        try:
+            values, functions = low_modes(elements, count + _SPARE)
+        except SolverError as error:
+            failure = str(error)
+            continue
+        edge = elements.mass_above(0.7 * recipe.level, functions)
+        kept = np.flatnonzero(edge < _SPURIOUS)
+        kept = (kept if len(kept) >= count else np.arange(count))[:count]
+        looks.append(Look(elements, recipe.level, values[kept], functions[:, kept], edge[kept]))
+        settled = len(looks) > 1 and np.all(
+            np.abs(looks[-1].eigenvalues - looks[-2].eigenvalues) <= _GOAL * looks[-1].eigenvalues
+        )
+        if settled or len(looks) == most:
+            break
+    return looks, failure
+
+
+def _settled(looks: list[Look], smooth: bool) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues and errors from the last looks.
+
+    The error is twice the last difference, more where differences fall slowly. A mode that
+    fills the box up to its edge is no eigenfunction but a sign of essential spectrum (a valley
+    in which U grows linearly with arc length, say); its value falls like E + c / level^2 and is
+    extrapolated, the extrapolated piece being its error.
+    """
+    last, previous = looks[-1], looks[-2]
+    difference = np.abs(last.eigenvalues - previous.eigenvalues)
+    factor = np.full(difference.shape, 2.0 if smooth else 5.0)
+    if len(looks) > 2:
+        before = np.abs(previous.eigenvalues - looks[-3].eigenvalues)
+        ratio = np.clip(difference / np.maximum(before, 1e-300), 0.0, 0.95)
+        factor = np.maximum(factor, 2 / (1 - ratio))
+    error = np.maximum(factor * difference, _ROUNDING * last.eigenvalues)
+    scale = (last.level / previous.level) ** 2
+    limit = (scale * last.eigenvalues - previous.eigenvalues) / (scale - 1)
+    piece = np.abs(last.eigenvalues - limit)
+    extended = (np.minimum(last.edge, previous.edge) > _EXTENDED) & (limit > 0)
+    values = np.where(extended, limit, last.eigenvalues)
+    return values, np.where(extended, np.maximum(error, piece), error)
+
+
+def _sums(parts: list[Energy], count: int) -> tuple[FloatArray, FloatArray, float, str]:
+    """The lowest lambda_i + mu_j with errors and the least essential bottom."""
+    first, second = (line_spectrum(part, count) for part in parts)
+    values = np.concatenate([[0.0], first.eigenvalues])[:, None] + np.concatenate(
+        [[0.0], second.eigenvalues]
+    )
+    errors = np.concatenate([[0.0], first.error])[:, None] + np.concatenate([[0.0], second.error])
+    order = np.argsort(values, axis=None, kind="stable")[1 : count + 1]
+    least = min((first, second), key=lambda s: s.essential_bottom)
+    return (
+        values.ravel()[order],
+        errors.ravel()[order],
+        least.essential_bottom,
+        least.essential_source,
+    )

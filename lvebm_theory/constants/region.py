@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
 
 _WIDEST = 1e7
+_REACH = 1e6  # where minima are looked for
 _SIDE = 1025
 _GRID = 161
 _SAVING = 0.75  # a rotated box must be this much smaller to be worth it
@@ -100,7 +101,7 @@ def _polish(potential: PlanePotential, point: FloatArray) -> tuple[FloatArray, f
 
 def _local_minima(potential: PlanePotential) -> list[tuple[FloatArray, float]]:
     """Polished minima seen from a logarithmic grid, lowest first."""
-    positive = np.logspace(-2, 6, 57)
+    positive = np.logspace(-2, np.log10(_REACH), 57)
     axis = np.concatenate([-positive[::-1], [0.0], positive])
     x, y = np.meshgrid(axis, axis, indexing="ij")
     return _minima_on(potential, x, y, keep=8)
@@ -134,6 +135,8 @@ def _box(
     turned = frame.potential(potential)
     for _ in range(4):
         minimum = minima[0][1]
+        if not np.isfinite(minimum) or np.abs(minima[0][0]).max() > 3 * _REACH:
+            raise ArgumentError("the potential must be bounded below on the plane")
         wells = np.stack([z for z, value in minima if value <= minimum + level])
         lower, upper, reached = _grow(turned, wells, minimum + level)
         if not reached:
@@ -148,8 +151,6 @@ def _box(
         minima = sorted(minima[:1] + inside, key=lambda pair: pair[1])
         if minima[0][1] >= minimum - 1e-6 * (1 + abs(minimum)) and not new_wells:
             break
-    if not np.isfinite(minimum) or minimum < -1e290:
-        raise ArgumentError("the potential must be bounded below on the plane")
     return LevelBox(frame=frame, lower=lower, upper=upper, minimum=minimum, reached=reached)
 
 

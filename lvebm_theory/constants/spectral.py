@@ -9,8 +9,10 @@ matrix is involved, so that a solver compared with it is compared with an indepe
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -165,9 +167,24 @@ def spectrum(energy: Energy, count: int = 6) -> Spectrum:
     ------
     ArgumentError
         In other dimensions, or if U is not finite and bounded below where it is sampled.
+    SolverError
+        In the plane, if tails are too heavy for a box or no affordable mesh resolves U.
     """
     if count < 1:
         raise ArgumentError(f"need count >= 1, got {count}")
+    key = getattr(energy, "key", None)
+    if key is None:
+        return _compute(energy, count)
+    full = (energy.name, key, count)
+    if full not in _MEMORY:
+        _MEMORY[full] = _compute(energy, count)
+        while len(_MEMORY) > _REMEMBERED:
+            _MEMORY.popitem(last=False)
+    _MEMORY.move_to_end(full)
+    return _MEMORY[full]
+
+
+def _compute(energy: Energy, count: int) -> Spectrum:
     if energy.dim == 1:
         from .line_spectrum import line_spectrum
 
@@ -177,3 +194,7 @@ def spectrum(energy: Energy, count: int = 6) -> Spectrum:
 
         return plane_spectrum(energy, count)
     raise ArgumentError(f"a spectral basis exists in dimensions 1 and 2, got {energy.dim}")
+
+
+_MEMORY: OrderedDict[tuple[Any, ...], Spectrum] = OrderedDict()
+_REMEMBERED = 24

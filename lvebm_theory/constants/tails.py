@@ -50,6 +50,60 @@ def essential_threshold(energy: Energy, interval: LevelInterval) -> Threshold:
     return min(ends, key=lambda tail: (tail.bottom, tail.settled))
 
 
+def plane_threshold(energy: Energy, reach: float) -> float:
+    """Bottom of the essential spectrum in the plane if V tends to a limit in all directions.
+
+    Infinity if V grows in some direction or settles in none: a valley whose floor stays low
+    may or may not carry essential spectrum, which values of V on rays cannot tell.
+    """
+    angles = 2 * np.pi * (np.arange(64) + 0.37) / 64
+    rays = np.stack([np.cos(angles), np.sin(angles)])
+    radii = reach * 1.3 ** np.arange(0, 42, 6)
+    points = list(rays[:, :, None] * radii)
+    with np.errstate(all="ignore"):
+        gradient = energy.on_coordinates("gradient", points)
+        v = (gradient**2).sum(axis=0) / 4 - energy.on_coordinates("laplacian", points) / 2
+    if not np.isfinite(v).all():
+        return np.inf
+    size = np.abs(np.diff(v, axis=1))
+    scale = np.abs(v[:, -1]) + np.abs(v[:, 0])
+    # in two dimensions V = c + b/r + ...: the limit is approached at least that fast
+    settling = (size[:, 1:] <= 0.9 * size[:, :-1] + 1e-12 * scale[:, None]).all(axis=1)
+    if not settling.all():
+        return np.inf
+    limit = float(v[:, -1].min())
+    return limit if limit > 1e-3 * float(np.abs(v[:, 0]).max()) else 0.0
+
+
+def curvature_far_out(energy: Energy, lower: float, upper: float) -> float:
+    """The least sampled U'' outside [lower, upper]."""
+    steps = (upper - lower) * np.logspace(-6, 5, 300)
+    x = np.concatenate([lower - steps, [lower, upper], upper + steps])
+    with np.errstate(all="ignore"):
+        curvature = energy.on_coordinates("hessian", [x])[0, 0]
+    finite = curvature[~np.isnan(curvature)]
+    return float(finite.min()) if finite.size else float("nan")
+
+
+def slower_than_quadratic(energy: Energy) -> bool:
+    """Whether U / r^2 tends to zero in a tail, as far as samples over many decades can tell.
+
+    In the plane two neighbouring directions of 64 have to agree.
+    """
+    radii = np.logspace(2, 9, 8)
+    count = 2 if energy.dim == 1 else 64
+    angles = 2 * np.pi * (np.arange(count) + (0.0 if energy.dim == 1 else 0.37)) / count
+    rays = np.stack([np.cos(angles), np.sin(angles)])[: energy.dim]
+    with np.errstate(all="ignore"):
+        u = energy.on_coordinates("potential", list(rays[:, :, None] * radii))
+        ratio = u / radii**2
+        # U ~ r^(2 - e) loses a fixed factor per rung; U ~ r^2 / 2 + r settles
+        shrink = np.log(ratio[:, :-1] / ratio[:, 1:])
+    slow = np.isfinite(shrink).all(axis=1) & (shrink > 1e-3).all(axis=1)
+    slow &= shrink[:, -1] > 0.5 * shrink[:, 0]
+    return bool(slow.any() if energy.dim == 1 else (slow & np.roll(slow, 1)).any())
+
+
 def _one_tail(energy: Energy, centre: float, reach: float) -> Threshold:
     jitter = np.linspace(1.0, 1.25, _SAMPLES)
     x = centre + reach * _LADDER[:, None] * jitter

@@ -1,0 +1,129 @@
+r"""Muckenhoupt's and Barthe-Roberto's criteria on the line, by quadrature.
+
+With the median m, T(x) = pi([x, inf)), G(x) = int_m^x 1/pi (and mirrored to the left):
+
+    Muckenhoupt (1972):      B = sup_{x>m} T G,                    1/(4 B) <= gap <= 2/B,
+    Barthe and Roberto 2003: b = sup_{x>m} T log(1 + 1/(2T)) G,
+                             B = sup_{x>m} T log(1 + e^2/T) G,
+                             max(b-, b+) <= 2/rho <= 4 max(B-, B+),
+
+with B the larger of the two sides; on the left-right symmetric case gap <= 1/B holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial import legendre
+
+from ..constant import How
+from .line_elements import LineElements
+from .lobatto import Lobatto, lobatto
+
+if TYPE_CHECKING:
+    from .energy_constants import EnergyConstants
+    from .log_sobolev import Candidate
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfLineConstants:
+    """Larger of the two sides of each functional.
+
+    ``muckenhoupt`` B, ``lower_functional`` b and ``upper_functional`` B of Barthe-Roberto;
+    ``at_edge`` is True when a supremum sits at the end of the box and may grow beyond it.
+    """
+
+    muckenhoupt: float
+    lower_functional: float
+    upper_functional: float
+    at_edge: bool
+
+
+def half_line_constants(elements: LineElements) -> HalfLineConstants:
+    """The suprema over the nodes of a mesh that resolves pi."""
+    density, width, x = elements.nodal_density()
+    order = lobatto(elements.degree)
+    # integral from the left end of a panel to each node, exact for its polynomial
+    antiderivative = legendre.legvander(order.nodes, elements.degree + 1) @ _integration(order)
+    p_left = (density @ antiderivative.T) * width[:, None]
+    inverse_left = ((1 / density) @ antiderivative.T) * width[:, None]
+    before = np.concatenate([[0.0], np.cumsum(p_left[:, -1])])
+    after = np.concatenate([np.cumsum(p_left[::-1, -1])[::-1], [0.0]])
+    right_of = after[1:, None] + (p_left[:, -1:] - p_left)
+    left_of = before[:-1, None] + p_left
+    centre = int(np.searchsorted(before, before[-1] / 2)) - 1
+    node = int(np.argmin(np.abs(left_of[centre] - right_of[centre])))
+    sides = []
+    mirrored = (inverse_left[:, -1:] - inverse_left)[::-1, ::-1]
+    for places, tail, inverse, flip in (
+        (x, right_of, inverse_left, False),
+        (-x[::-1, ::-1], left_of[::-1, ::-1], mirrored, True),
+    ):
+        start = len(density) - 1 - centre if flip else centre
+        first = elements.degree - node if flip else node
+        sides.append(_suprema(places[start:], tail[start:], inverse[start:], first))
+    return HalfLineConstants(
+        muckenhoupt=max(s[0] for s in sides),
+        lower_functional=max(s[1] for s in sides),
+        upper_functional=max(s[2] for s in sides),
+        at_edge=any(s[3] for s in sides),
+    )
+
+
+def _integration(order: Lobatto) -> FloatArray:
+    """Nodal values to Legendre coefficients of the antiderivative that vanishes at -1."""
+    return np.asarray(legendre.legint(order.coefficients, lbnd=-1, axis=0))
+
+
+def _suprema(
+    x: FloatArray, tail: FloatArray, inverse: FloatArray, first: int
+) -> tuple[float, float, float, bool]:
+    offsets = np.concatenate([[0.0], np.cumsum(inverse[:, -1])])[:-1]
+    growth = (offsets[:, None] + inverse).ravel() - inverse[0, first]
+    t = tail.ravel()
+    # T is short of the mass beyond the box: stop where that could matter
+    keep = (np.arange(len(t)) >= first) & (t > t[t > 0].min() * 1e6)
+    keep[1:] &= np.diff(x.ravel()) > 0  # panels share their ends
+    t, growth = t[keep], growth[keep]
+    functionals = (
+        t * growth,
+        t * np.log1p(1 / (2 * t)) * growth,
+        t * np.log1p(np.e**2 / t) * growth,
+    )
+    edge = any(int(np.argmax(f)) >= len(f) - 3 for f in functionals)
+    places = x.ravel()[keep]
+    first_peak, second_peak, third_peak = (_peak(places, f) for f in functionals)
+    return first_peak, second_peak, third_peak, edge
+
+
+def _peak(x: FloatArray, f: FloatArray) -> float:
+    """Maximum of a smooth function from its nodes: the vertex of a parabola through three."""
+    i = int(np.argmax(f))
+    if not 0 < i < len(f) - 1:
+        return float(f[i])
+    z, values = x[i - 1 : i + 2] - x[i], f[i - 1 : i + 2]
+    curve = np.polyfit(z, values, 2)
+    vertex = curve[2] - curve[1] ** 2 / (4 * curve[0]) if curve[0] < 0 else values[1]
+    return float(max(values[1], vertex))
+
+
+def barthe_roberto(constants: EnergyConstants) -> Candidate | None:
+    """rho >= 1/(2 max(B-, B+)), by quadrature."""
+    from .log_sobolev import Candidate
+
+    if constants.energy.dim != 1 or not isinstance(constants.spectrum.elements, LineElements):
+        return None
+    found = half_line_constants(constants.spectrum.elements)
+    if found.at_edge:
+        return None
+    return Candidate(
+        name="barthe-roberto",
+        lower=(1 - 1e-6) / (2 * found.upper_functional),
+        how=How.COMPUTED,
+        source=f"Barthe-Roberto with B = {found.upper_functional:.6g} by quadrature",
+    )
