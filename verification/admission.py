@@ -19,10 +19,9 @@ from lvebm_theory.protocols import Energy, JointEnergy
 from .claim import BUDGETS
 from .defaults import default_start, default_times
 from .discovery import BUILT_IN, nearest, select
+from .grid_witness import LARGEST_DIMENSION
 from .request import Request, law_to_json, read_energy
 
-# the grid witness covers this many coordinates
-MOST_DIMENSIONS = 3
 # the first look at a potential, before anything is known of its scale
 NEARBY = 1.0
 # mass outside the box on which a potential has to be finite
@@ -140,9 +139,9 @@ def admit_energy(options: Options) -> Admitted:
     whole = whole_energy(subject)
     if unused := sorted(set(parameters) - _used_parameters(whole)):
         raise ArgumentError(f"--param {unused[0]} does not occur in the energy")
-    if whole.dim > MOST_DIMENSIONS:
+    if whole.dim > LARGEST_DIMENSION:
         raise ArgumentError(
-            f"the grid covers at most {MOST_DIMENSIONS} coordinates, this energy has {whole.dim}"
+            f"the grid covers at most {LARGEST_DIMENSION} coordinates, this energy has {whole.dim}"
         )
     _refuse_non_finite(whole, [(-NEARBY, NEARBY)] * whole.dim)
     normalisable = _normalisable(whole, assumed=options.assume_normalisable)

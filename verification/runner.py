@@ -149,6 +149,8 @@ class _Workers:
         from joblib.externals.loky import ProcessPoolExecutor
 
         if self._pool is None:
+            # loky replaces a worker whose memory has grown; that is no news to the user
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             self._pool = ProcessPoolExecutor(
                 max_workers=self._jobs, initializer=_begin_worker, env=ONE_THREAD
             )
@@ -187,6 +189,8 @@ def run_plan(
             todo.append(group.index)
         else:
             listener(Progress(group=group, findings=tuple(found)))
+    # particles take longest, so they begin first; the order changes no result
+    todo.sort(key=lambda index: groups[index].witness not in ("numba", "torch"))
     if plan.request.of_user and folder.read_constants(plan) is None:
         todo.insert(0, CONSTANTS)
     for index in _finished(plan, folder, todo, jobs, listener):

@@ -151,8 +151,7 @@ def _reason_lines(findings: Sequence[Finding]) -> list[RenderableType]:
     lines: list[RenderableType] = []
     by_reason = wording.reasons(findings)
     for reason, rows in list(by_reason.items())[:MOST_REASONS]:
-        claims = ", ".join(dict.fromkeys(row.claim for row in rows))
-        lines.append(Text(f"{claims}: {reason}", COLOURS[rows[0].verdict]))
+        lines.append(Text(f"{reason} ({wording.places(rows)})", COLOURS[rows[0].verdict]))
     if len(by_reason) > MOST_REASONS:
         lines.append(Text(f"and {len(by_reason) - MOST_REASONS} further reasons, in the report"))
     return lines

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lvebm_theory.bibliography import bibliography, cite
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.theorem import Reference
 
+from .decide import Verdict
 from .finding import Finding
 from .summary import WORST_FIRST, ClaimSummary
 
@@ -36,10 +38,14 @@ def comparison(finding: Finding) -> str:
     """``0.01234 ± 1e-05 ≤ 0.015``: what was measured against what was predicted."""
     if finding.measured is None:
         return "—"
-    bound = "∞" if finding.bound is None else number(finding.bound)
     half = width(finding)
+    digits = 4
+    if half and finding.measured:
+        # as many digits as the width lets one see, so that a small contradiction shows
+        digits = min(max(4, math.ceil(math.log10(abs(finding.measured) / half)) + 1), 9)
+    bound = "∞" if finding.bound is None else number(finding.bound, digits)
     spread = "" if not half else f" ± {half:.1e}"
-    return f"{number(finding.measured)}{spread} {SIGNS[finding.relation]} {bound}"
+    return f"{number(finding.measured, digits)}{spread} {SIGNS[finding.relation]} {bound}"
 
 
 def place(finding: Finding) -> str:
@@ -64,13 +70,20 @@ def caught(summary: ClaimSummary) -> str:
 
 
 def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """Findings that ended without HOLDS, by the reason, in order of first appearance."""
+    """Findings that ended without HOLDS, by the reason; the gravest first."""
     by_reason: dict[str, list[Finding]] = {}
-    for finding in findings:
-        reason = finding.provenance.get("reason")
-        if reason is not None and finding.control is None:
-            by_reason.setdefault(f"{finding.verdict.value}: {reason}", []).append(finding)
+    own = [f for f in findings if f.control is None and f.verdict is not Verdict.HOLDS]
+    for finding in sorted(own, key=lambda f: WORST_FIRST.index(f.verdict)):
+        reason = finding.provenance.get("reason") or f"measured {comparison(finding)}"
+        by_reason.setdefault(f"{finding.verdict.value}: {reason}", []).append(finding)
     return by_reason
+
+
+def places(findings: Sequence[Finding], most: int = 1) -> str:
+    """``kl-decay at double-well, t = 0.3, grid, and 3 more``."""
+    shown = "; ".join(f"{f.claim} at {place(f)}" for f in findings[:most])
+    more = len(findings) - most
+    return f"{shown}, and {more} more" if more > 0 else shown
 
 
 def cited(reference: Reference) -> str:

@@ -29,7 +29,10 @@ BAD = {
     "huge power": ((*ASK, "--potential", "x**99999"), "exponent"),
     "missing variable": ((*ASK, "--potential", "x**2 + y**2", "--vars", "x"), "'y'"),
     "idle variable": ((*ASK, "--potential", "x**2", "--vars", "x,y"), "y"),
-    "beyond the grid": ((*ASK, "--potential", "x0**2+x1**2+x2**2+x3**2"), "at most 3"),
+    "beyond the grid": (
+        (*ASK, "--potential", "x0**2+x1**2+x2**2+x3**2"),
+        "coordinates, this energy has 4",
+    ),
     "idle parameter": ((*ASK, "--potential", "x**2", "--param", "a=1"), "a does not occur"),
     "parameter without value": ((*ASK, "--potential", "a*x**2", "--param", "a"), "name=value"),
     "infinite parameter": ((*ASK, "--potential", "a*x**2", "--param", "a=inf"), "finite"),

@@ -99,7 +99,7 @@ def _constants(findings: Sequence[Finding]) -> Html:
 
 def _reasons(summary: ClaimSummary) -> Html:
     items = [
-        tag("li", f"{reason} ({'; '.join(wording.place(row) for row in rows[:4])})")
+        tag("li", f"{reason} ({wording.places(rows, 4)})")
         for reason, rows in wording.reasons(summary.findings).items()
     ]
     return tag("ul", *items) if items else Html()
