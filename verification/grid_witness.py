@@ -16,7 +16,9 @@ from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
+from .claim import Setting
 from .curves import Curve
+from .subjects import energy_of
 
 if TYPE_CHECKING:
     from solvers.densities import DensityPath, DensityState
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 LARGEST_DIMENSION = 2
+SHOWN = 16
 
 _LOST_MASS = 1e-13
 
@@ -52,6 +55,19 @@ def density_path(
             claim, [f"the grid witness needs dimension <= {LARGEST_DIMENSION}, got {energy.dim}"]
         )
     return solve_fokker_planck(energy, start, sorted({0.0, *times}), cells=cells)
+
+
+def with_shown(setting: Setting) -> list[float]:
+    """The setting's times and, between them, enough others for a curve in report and figures.
+
+    Not for a user's energy in the plane, where every further time costs a solve.
+    """
+    times = set(setting.times)
+    energy = energy_of(setting)
+    if times and (energy.dim == 1 or not setting.of_user):
+        last = max(times)
+        times |= {last * k / SHOWN for k in range(1, SHOWN)}
+    return sorted(times)
 
 
 def curve(path: DensityPath, quantity: str) -> Curve:

@@ -48,7 +48,7 @@ FORCED = {
     ),
 }
 CONTROLS = {**VARIANTS, **CONVEX_ONLY, **FORCED}
-NODES = (16, 12)
+NODES = (8, 6)  # Gauss-Legendre points per panel, and fewer for the width
 FLOOR = 1e-6  # of W2^2/2, from the rounding of cell masses
 
 FloatArray = npt.NDArray[np.float64]
@@ -156,7 +156,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     require(statements.theorem, convexity=convexity, smooth=energy.smooth)
     times = sorted({float(case.time or 0.0) for case in asked})
     measure = _closed_form if asked[0].witness == "closed-form" else _on_grid
-    terms = dict(zip(times, measure(setting, times), strict=True))
+    terms = dict(zip(times, measure(setting, times, abs(convexity.lower)), strict=True))
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         time = float(case.time or 0.0)
@@ -196,40 +196,53 @@ def _outcome(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """Nodes and weights on [0, t], the finer rule first; ``fine`` counts its nodes."""
+
+    nodes: FloatArray
+    weights: FloatArray
+    fine: int
+
+    @classmethod
+    def on(cls, time: float, rate: float) -> _Rule:
+        """Panels that halve toward both ends until they resolve e^{-rate r} there."""
+        halvings = max(1, int(np.ceil(np.log2(max(4.0, 4.0 * rate * time)))))
+        left = 0.5 * time * 2.0 ** -np.arange(halvings, -1, -1.0)
+        panels = np.unique(np.concatenate([[0.0], left, time - left, [time]]))
+        nodes, weights = [], []
+        for count in NODES:
+            x, w = np.polynomial.legendre.leggauss(count)
+            half = np.diff(panels) / 2
+            nodes.append(((panels[:-1] + half)[:, None] + half[:, None] * x).ravel())
+            weights.append((half[:, None] * w).ravel())
+        return cls(nodes=np.concatenate(nodes), weights=np.concatenate(weights), fine=nodes[0].size)
+
+
 def _excess(
-    time: float, nodes: FloatArray, values: FloatArray, widths: FloatArray, reference: Measurement
+    time: float, rule: _Rule, values: FloatArray, widths: FloatArray, reference: Measurement
 ) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """k -> int_0^t e^{-k(t-r)} (KL(nu) - KL(mu_r)) dr, and its half-width.
+    """k -> int_0^t e^{-k(t-r)} (KL(nu) - KL(mu_r)) dr, and its half-width."""
+    finer, coarser = slice(0, rule.fine), slice(rule.fine, None)
 
-    ``nodes`` are the Gauss-Legendre points of both orders on [0, t], the finer first.
-    """
-    fine, coarse = NODES
-    rules = [np.polynomial.legendre.leggauss(n)[1] * time / 2 for n in NODES]
+    def kernel(k: float, part: slice) -> FloatArray:
+        return np.asarray(rule.weights[part] * np.exp(-k * (time - rule.nodes[part])))
 
-    def integral(k: float, which: slice, weights: FloatArray) -> float:
-        kernel = weights * np.exp(-k * (time - nodes[which]))
-        return float(kernel @ (reference.value - values[which]))
+    def integral(k: float, part: slice = finer) -> float:
+        return float(kernel(k, part) @ (reference.value - values[part]))
 
     def width(k: float) -> float:
-        kernel = rules[0] * np.exp(-k * (time - nodes[:fine]))
-        in_time = abs(
-            integral(k, slice(0, fine), rules[0])
-            - integral(k, slice(fine, fine + coarse), rules[1])
-        )
-        return float(kernel @ (widths[:fine] + reference.half_width) + in_time)
+        in_time = abs(integral(k) - integral(k, coarser))
+        return float(kernel(k, finer) @ (widths[finer] + reference.half_width) + in_time)
 
-    return (lambda k: integral(k, slice(0, fine), rules[0])), width
+    return integral, width
 
 
-def _nodes(time: float) -> FloatArray:
-    return np.concatenate([(np.polynomial.legendre.leggauss(n)[0] + 1) * time / 2 for n in NODES])
-
-
-def _on_grid(setting: Setting, times: Sequence[float]) -> list[_Terms]:
+def _on_grid(setting: Setting, times: Sequence[float], rate: float) -> list[_Terms]:
     from ...grid_witness import curve, of_levels, on_one_grid, transport_rounding, w2_between
 
-    nodes = {time: _nodes(time) for time in times}
-    everything = sorted({*times, *(float(r) for group in nodes.values() for r in group)})
+    rules = {time: _Rule.on(time, rate) for time in times}
+    everything = sorted({*times, *(float(r) for rule in rules.values() for r in rule.nodes)})
     path, still = on_one_grid(
         energy_of(setting),
         [start_of(setting), setting.options["reference"]],
@@ -249,9 +262,9 @@ def _on_grid(setting: Setting, times: Sequence[float]) -> list[_Terms]:
 
     found = []
     for time in times:
-        places = [entropy.index(float(r)) for r in nodes[time]]
+        places = [entropy.index(float(r)) for r in rules[time].nodes]
         excess, width = _excess(
-            time, nodes[time], entropy.values[places], entropy.numerical[places], reference
+            time, rules[time], entropy.values[places], entropy.numerical[places], reference
         )
         found.append(
             _Terms(w2=w2(time), initial_w2=w2(0.0), weighted_excess=excess, weighted_width=width)
@@ -259,7 +272,7 @@ def _on_grid(setting: Setting, times: Sequence[float]) -> list[_Terms]:
     return found
 
 
-def _closed_form(setting: Setting, times: Sequence[float]) -> list[_Terms]:
+def _closed_form(setting: Setting, times: Sequence[float], rate: float) -> list[_Terms]:
     from lvebm_theory import gaussian
     from lvebm_theory.gaussian import Gaussian
 
@@ -270,13 +283,13 @@ def _closed_form(setting: Setting, times: Sequence[float]) -> list[_Terms]:
     rounding = 1e-12
     found = []
     for time in times:
-        nodes = _nodes(time)
+        rule = _Rule.on(time, rate)
         laws, target = closed_form_witness.laws(
-            energy, start, [0.0, time, *nodes.tolist()], claim=NAME
+            energy, start, [0.0, time, *rule.nodes.tolist()], claim=NAME
         )
         entropy = np.array([gaussian.relative_entropy(law, target) for law in laws[2:]])
         reference = Measurement(value=gaussian.relative_entropy(other, target), numerical=rounding)
-        excess, width = _excess(time, nodes, entropy, np.full_like(entropy, rounding), reference)
+        excess, width = _excess(time, rule, entropy, np.full_like(entropy, rounding), reference)
         first, last = (
             Measurement(value=gaussian.wasserstein(law, other), numerical=rounding)
             for law in laws[:2]

@@ -111,13 +111,13 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     from lvebm_theory.constants import constants_of
 
     from ... import closed_form_witness
-    from ...grid_witness import curve, density_path
+    from ...grid_witness import curve, density_path, with_shown
 
     energy, start = energy_of(setting), start_of(setting)
     witness, run = asked[0].witness, asked[0].run
     log_sobolev = constants_of(energy).log_sobolev
     require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
-    path = density_path(energy, start, setting.times, claim=NAME)
+    path = density_path(energy, start, with_shown(setting), claim=NAME)
     initial = relative_entropy_of_start(energy, start, path.log_normaliser)
     statement = DecayStatement(
         upper=statements.theorem,

@@ -156,14 +156,21 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 
 def _on_grid(setting: Setting) -> tuple[Curve, float, float]:
     """W2 between two copies, or to pi; its value and width at time 0."""
-    from ...grid_witness import curve, density_path, on_one_grid, w2_between_paths
+    from ...grid_witness import (
+        curve,
+        density_path,
+        on_one_grid,
+        w2_between_paths,
+        with_shown,
+    )
 
     energy, start = energy_of(setting), start_of(setting)
     second = setting.options.get("second_start")
     if second is None:
-        found = curve(density_path(energy, start, setting.times, claim=NAME), "W2")
+        found = curve(density_path(energy, start, with_shown(setting), claim=NAME), "W2")
     else:
-        found = w2_between_paths(*on_one_grid(energy, [start, second], setting.times, claim=NAME))
+        paths = on_one_grid(energy, [start, second], with_shown(setting), claim=NAME)
+        found = w2_between_paths(*paths)
     initial = found.at(0.0)
     return found, initial.value, initial.numerical
 

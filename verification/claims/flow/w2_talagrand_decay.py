@@ -79,13 +79,13 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     """W2 to pi along the flow, against the bound from KL at time 0."""
     from lvebm_theory.constants import constants_of
 
-    from ...grid_witness import curve, density_path
+    from ...grid_witness import curve, density_path, with_shown
 
     energy, start = energy_of(setting), start_of(setting)
     witness = asked[0].witness
     log_sobolev = constants_of(energy).log_sobolev
     require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
-    path = density_path(energy, start, setting.times, claim=NAME)
+    path = density_path(energy, start, with_shown(setting), claim=NAME)
     initial = relative_entropy_of_start(energy, start, path.log_normaliser)
     statement = DecayStatement(
         upper=statements.theorem,

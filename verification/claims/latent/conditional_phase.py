@@ -82,13 +82,13 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     """KL along the conditional flow at the datum, with m from the joint energy."""
     from lvebm_theory.constants import constants_of
 
-    from ...grid_witness import curve, density_path
+    from ...grid_witness import curve, density_path, with_shown
 
     conditional, start = energy_of(setting), start_of(setting)
     convexity = constants_of(as_joint(NAME, setting.subject).joint()).convexity
     require(statement.theorem, joint_convexity=convexity)
     witness, run = asked[0].witness, asked[0].run
-    path = density_path(conditional, start, setting.times, claim=NAME)
+    path = density_path(conditional, start, with_shown(setting), claim=NAME)
     measured = curve(path, "KL")
     initial = measured.at(0.0)
 
