@@ -40,7 +40,7 @@ def comparison(finding: Finding) -> str:
         return "—"
     half = width(finding)
     digits = 4
-    if half and finding.measured:
+    if half and finding.measured and finding.verdict is not Verdict.HOLDS:
         # as many digits as the width lets one see, so that a small contradiction shows
         digits = min(max(4, math.ceil(math.log10(abs(finding.measured) / half)) + 1), 9)
     bound = "∞" if finding.bound is None else number(finding.bound, digits)
@@ -52,12 +52,6 @@ def place(finding: Finding) -> str:
     """``double-well, t = 0.3, grid``: where a finding was made."""
     time = "" if finding.time is None else f", t = {finding.time:g}"
     return f"{finding.setting}{time}, {finding.witness}"
-
-
-def counts(summary: ClaimSummary) -> str:
-    """``HOLDS 12, UNDECIDED 1``: verdicts of a claim's own findings, the worst first."""
-    found = summary.counts
-    return ", ".join(f"{v.value} {found[v]}" for v in WORST_FIRST if found[v])
 
 
 def caught(summary: ClaimSummary) -> str:

@@ -10,6 +10,7 @@ import pytest
 from verification.report import Results
 from verification.report.html import Html, table, tag
 from verification.report.mathematics import rendered
+from verification.report.plots import plots_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -88,7 +89,7 @@ def test_the_browser_sees_verdicts_formulas_plots_and_controls(everything, tmp_p
     assert "CONSOLE" not in done.stderr
     dom = done.stdout
     for word in ("HOLDS", "VIOLATED", "UNDECIDED", "NOT_APPLICABLE", "SOLVER_FAILED"):
-        assert f">{word}</span>" in dom
+        assert re.search(rf'class="badge {word}" title="[^"]+">{word} \d+</span>', dom)
     for word in ("caught", "missed"):
         assert f'<span class="badge {word}">{word}</span>' in dom
     assert dom.count("<section") == 7  # the claims, and one section for each of six
@@ -145,6 +146,34 @@ def test_curves_are_read_back_by_setting_and_witness(agreeing):
     assert list(dataset["time"].values) == [0.1, 0.5, 1.0]
     assert results.curves("no-such-claim") == {}
     assert len(results.of_claim("agreeing")) == len(results.findings)
+
+
+def test_plots_keep_quantities_apart_and_witnesses_together(agreeing):
+    grid = Results(agreeing.folder).curves("agreeing")["plain/grid"]
+    moments = grid.assign_attrs(quantity="moment")
+    steep = grid.assign(measured=grid["measured"] ** 9, bound_other=2 * grid["bound_decay"])
+    numbers = grid.drop_vars("measured")
+    drawn = plots_of(
+        "agreeing",
+        {
+            "plain/grid": grid,
+            "plain/numba": grid,
+            "plain/torch": moments,
+            "plain/grid/half-noise": moments,
+            "steep/grid": steep,
+            "empty/grid": numbers,
+        },
+        ["plain", "steep", "empty"],
+    )
+    assert len(drawn) == 3
+    together, apart, logarithmic = drawn
+    assert all(word in together for word in ("grid", "numba", "decay", "KL (nats)"))
+    assert "moment" in apart
+    assert "torch" in apart
+    assert "numba" not in apart
+    assert "10" in logarithmic
+    assert "other" in logarithmic
+    assert all("#000000" not in figure and 'role="img"' in figure for figure in drawn)
 
 
 def test_text_is_escaped():

@@ -14,7 +14,7 @@ from ..decide import Verdict
 from ..discovery import claims
 from ..finding import Finding
 from ..plan import Plan
-from ..summary import ClaimSummary
+from ..summary import WORST_FIRST, ClaimSummary
 from .html import Html, join, table, tag
 from .mathematics import rendered
 
@@ -39,18 +39,28 @@ def anchor(claim: str) -> str:
     return f"claim-{claim}"
 
 
-def badge(verdict: Verdict | None) -> Html:
+def badge(verdict: Verdict) -> Html:
     """The verdict as a word in its colour."""
-    if verdict is None:
-        return tag("span", "controls only", class_="badge none")
     return tag("span", verdict.value, class_=f"badge {verdict.value}", title=verdict.sentence)
+
+
+def badges(summary: ClaimSummary) -> Html:
+    """``HOLDS 12`` and so on: how often each verdict occurs, the gravest first."""
+    found = summary.counts
+    if not found:
+        return tag("span", "controls only", class_="badge none")
+    return join(
+        tag("span", f"{v.value} {found[v]}", class_=f"badge {v.value}", title=v.sentence)
+        for v in WORST_FIRST
+        if found[v]
+    )
 
 
 def claim_section(plan: Plan, summary: ClaimSummary, curves: Mapping[str, xarray.Dataset]) -> Html:
     """The section of one claim."""
     claim = known(plan, summary.claim)
     title = summary.claim if claim is None else f"{summary.claim}: {claim.title}"
-    parts = [tag("h2", title), tag("p", badge(summary.verdict), " ", wording.counts(summary))]
+    parts = [tag("h2", title), tag("p", badges(summary))]
     if claim is not None:
         parts += [_theorem(theorem) for theorem in claim.theorems]
     parts += [_constants(summary.findings), _reasons(summary), _plots(summary, curves)]

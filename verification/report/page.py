@@ -13,7 +13,7 @@ from ..finding import Finding
 from ..plan import Plan
 from ..store import Folder
 from ..summary import Exit, exit_status, summarise
-from .claim_section import anchor, badge, claim_section, known
+from .claim_section import anchor, badges, claim_section, known
 from .html import Html, join, table, tag
 from .results import read_curves
 
@@ -107,8 +107,7 @@ def _summary(summaries: list[Any]) -> Html:
         rows.append(
             [
                 tag("a", summary.claim, href=f"#{anchor(summary.claim)}"),
-                badge(summary.verdict),
-                wording.counts(summary),
+                badges(summary),
                 "—" if telling is None else wording.comparison(telling),
                 "—" if telling is None else wording.number(telling.slack, 3),
                 wording.per_cent(summary.sensitivity),
@@ -118,11 +117,10 @@ def _summary(summaries: list[Any]) -> Html:
     head = (
         "claim",
         "verdict",
-        "findings",
         "measured against predicted",
         "slack",
         "sensitivity",
-        "controls caught",
+        "controls",
     )
     note = tag(
         "p",
@@ -131,7 +129,7 @@ def _summary(summaries: list[Any]) -> Html:
         "false on purpose; it must come out VIOLATED.",
         class_="quiet",
     )
-    return tag("section", tag("h2", "Claims"), table(head, rows, numeric=(4, 5)), note)
+    return tag("section", tag("h2", "Claims"), table(head, rows, numeric=(3, 4)), note)
 
 
 def _references(plan: Plan, names: list[str]) -> Html:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from .html import Html, tag
 
@@ -37,7 +38,7 @@ STYLE: dict[Any, Any] = {
 
 
 def plots_of(claim: str, curves: Mapping[str, xarray.Dataset], chosen: Iterable[str]) -> list[Html]:
-    """One figure per setting, witnesses overlaid.
+    """One figure per setting and quantity, witnesses overlaid.
 
     Parameters
     ----------
@@ -46,14 +47,16 @@ def plots_of(claim: str, curves: Mapping[str, xarray.Dataset], chosen: Iterable[
     """
     drawn: list[Html] = []
     for setting in chosen:
-        own = {}
+        by_quantity: dict[str, dict[str, xarray.Dataset]] = {}
         for name, dataset in curves.items():
             parts = name.split("/")
             if len(parts) == 2 and parts[0] == setting and _drawable(dataset):
-                own[parts[1]] = dataset
-        if own and len(drawn) < MOST_PLOTS:
-            drawn.append(_figure(claim, setting, own))
-    return drawn
+                quantity = str(dataset.attrs.get("quantity", ""))
+                by_quantity.setdefault(quantity, {})[parts[1]] = dataset
+        drawn += [_figure(claim, setting, own) for own in by_quantity.values()]
+        if len(drawn) >= MOST_PLOTS:
+            break
+    return drawn[:MOST_PLOTS]
 
 
 def _drawable(dataset: xarray.Dataset) -> bool:
@@ -62,7 +65,8 @@ def _drawable(dataset: xarray.Dataset) -> bool:
 
 
 def _figure(claim: str, setting: str, witnesses: Mapping[str, xarray.Dataset]) -> Html:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": f"{claim}/{setting}"}):
+    quantity = next(iter(witnesses.values())).attrs.get("quantity", "")
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"{claim}/{setting}/{quantity}"}):
         figure = Figure(figsize=(4.4, 3.0))
         axes = figure.add_axes((0.17, 0.17, 0.79, 0.76))
         heights: list[np.ndarray[Any, Any]] = []
@@ -110,9 +114,11 @@ def _finish_axes(axes: Any, dataset: xarray.Dataset, heights: np.ndarray[Any, An
     if _spread(heights):
         positive = heights[np.isfinite(heights) & (heights > 0)]
         axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(positive.min() / 2, positive.max() * 2)
     if _spread(np.asarray(across.values, dtype=float)):
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(str(across.attrs.get("long_name", measured.dims[0])))
     axes.set_ylabel(_labelled(dataset, measured))
     axes.legend(fontsize=8)
