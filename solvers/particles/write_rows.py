@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .language import Symbol
 from .trace import Trace, ordered
 from .write_lanes import Lines, constant_names, spelled
@@ -22,10 +24,10 @@ class RowWriter:
         """One step; info is added to its per-lane sums."""
         trace = self._trace
         lines, places = self._values([*trace.step.values(), *trace.info.values()])
-        lines.block += self._outputs(trace.step, places, lines.preamble)
-        for k, symbol in enumerate(trace.info.values()):
+        for k, symbol in enumerate(trace.info.values()):  # while the old state still stands
             target = f"info[np.uint64((block * {len(trace.info)} + {k}) * BLOCK + b)]"
             lines.block += ["for b in range(BLOCK):", f"    {target} += {places[id(symbol)]}"]
+        lines.block += self._outputs(trace.step, places, lines.preamble)
         return lines
 
     def init(self) -> Lines:
@@ -47,9 +49,18 @@ class RowWriter:
     def _outputs(
         self, outputs: dict[str, Symbol], places: dict[int, str], preamble: list[str]
     ) -> list[str]:
-        """Compute every new field before the first old one is overwritten."""
+        """Overwrite a field only when no other new field still reads it."""
         lines: list[str] = []
-        for name, symbol in outputs.items():
+        aside = {
+            name: symbol
+            for name, symbol in outputs.items()
+            if any(
+                self._trace.offset[name] in self._rows_read(places[id(other)])
+                for other in outputs.values()
+                if other is not symbol
+            )
+        }
+        for name, symbol in aside.items():
             scratch = f"new_{name}"
             rows = self._trace.dim if symbol.shape == "vector" else 1
             preamble.append(f"{scratch} = np.empty({rows} * BLOCK, dtype=real)")
@@ -57,12 +68,16 @@ class RowWriter:
                 symbol.shape, self._scratch(scratch, symbol.shape), places[id(symbol)]
             )
         for name, symbol in outputs.items():
+            value = self._scratch(f"new_{name}", symbol.shape) if name in aside else None
             lines += self._loop(
-                symbol.shape,
-                self._field(name, symbol.shape),
-                self._scratch(f"new_{name}", symbol.shape),
+                symbol.shape, self._field(name, symbol.shape), value or places[id(symbol)]
             )
         return lines
+
+    @staticmethod
+    def _rows_read(place: str) -> set[int]:
+        """First rows of the fields of the state that an expression reads."""
+        return {int(row) for row in re.findall(r"state\[np\.uint64\(base \+ \(?(\d+) ", place)}
 
     @staticmethod
     def _scratch(name: str, shape: str) -> str:
@@ -151,19 +166,20 @@ class RowWriter:
         point, dim, n = symbol.arguments[0], self._trace.dim, self._parameters
         wanted = asked[id(point)]
         which = "potential_gradient" if len(wanted) == 2 else next(iter(wanted))
-        x = self._new(f"x{k}", "vector", lines.preamble)
+        place = places[id(point)]
+        x = f"s{order.index(point)}"
+        if place != self._scratch(x, "vector"):
+            x = f"x{k}"
+            lines.block += self._loop("vector", self._new(x, "vector", lines.preamble), place)
         u = self._new(f"u{k}", "scalar", lines.preamble)
         g = self._new(f"g{k}", "vector", lines.preamble)
-        lines.block += self._loop("vector", x, places[id(point)])
         if which in self._lifted:
             own = f"parameters[block * {n} * BLOCK : (block + 1) * {n} * BLOCK]"
-            lines.block += [
-                f"{which}_block(x{k}, {own if self._own else 'parameters'}, g{k}, u{k})"
-            ]
+            lines.block += [f"{which}_block({x}, {own if self._own else 'parameters'}, g{k}, u{k})"]
         else:
             lines.preamble.append(f"one = np.empty((3, {max(dim, n)}), dtype=real)")
             lines.block += ["for b in range(BLOCK):", f"    for j in range({dim}):"]
-            lines.block += [f"        one[0, j] = {x}"]
+            lines.block += [f"        one[0, j] = {self._scratch(x, 'vector')}"]
             if self._own:
                 lines.block += [f"    for j in range({n}):"]
                 lines.block += [f"        one[2, j] = parameters[(block * {n} + j) * BLOCK + b]"]

@@ -106,8 +106,9 @@ def test_a_run_is_its_pieces(scheme: Scheme) -> None:
         assert np.array_equal(second.final, whole), cut
 
 
-@pytest.mark.parametrize("dim", [1, 3, 30])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("dim", "dtype"), [(1, "float64"), (1, "float32"), (3, "float64"), (30, "float32")]
+)
 def test_results_do_not_depend_on_threads_or_on_the_other_particles(dim: int, dtype: Any) -> None:
     energy = quadratic(dim=dim, precision=np.eye(dim) + 0.3)
     x = Noise(1).normals(5003, 0, dim)
@@ -141,8 +142,8 @@ def test_every_particle_can_have_its_own_parameters() -> None:
                 assert own[k] == pytest.approx(alone.final[k], abs=1e-14)
 
 
-@pytest.mark.parametrize("dim", [7])
-def test_own_parameters_work_for_energies_with_loops(dim: int) -> None:
+def test_own_parameters_work_for_energies_with_loops() -> None:
+    dim = 7
     rng = np.random.default_rng(0)
     energy = quadratic(dim=dim, precision=2 * np.eye(dim) + 0.1, mean=rng.normal(size=dim))
     own = np.tile(energy.parameter_vector(), (90, 1))
@@ -229,8 +230,11 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda s: s.name)
-@pytest.mark.parametrize("dim", [2, 30])
+@pytest.mark.parametrize(
+    ("mutant", "dim"),
+    [*((m, 2) for m in MUTANTS), (MUTANTS[2], 30)],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_an_altered_step_runs_the_same_on_every_back_end(mutant: Scheme, dim: int) -> None:
     energy = quadratic(dim=dim, precision=np.eye(dim) + 0.1)
     x, options = Noise(1).normals(200, 0, dim), {"step_size": 0.2, "steps": 6, "noise": Noise(9)}
@@ -266,6 +270,29 @@ def test_where_minimum_and_single_coordinates_are_compiled() -> None:
         )
         assert np.allclose(run.final, y, atol=1e-14)
         assert run.info["largest"] == pytest.approx(y.max(axis=1).mean())
+
+
+@pytest.mark.parametrize("dim", [3, 30])
+def test_every_new_field_is_made_of_the_old_ones(dim: int) -> None:
+    """Fields that read each other: in place, the second would see the first one's new value."""
+
+    def init(x: Any, energy: Any) -> Any:
+        return {"x": x, "other": 2.0 * x, "first": x[0]}
+
+    def step(state: Any, energy: Any, h: Any, draw: Any) -> Any:
+        x, other, first = state["x"], state["other"], state["first"]
+        after = {"x": other + first, "other": x - first, "first": x[1] * other[2]}
+        return after, {"seen": x[0] + other[1] + first}
+
+    scheme = dataclasses.replace(ula, name="exchange", step=step, init=init)
+    x = 0.5 * Noise(1).normals(200, 0, dim)
+    options: dict[str, Any] = {"step_size": 0.1, "steps": 4, "noise": Noise(1)}
+    runs = [
+        simulate(quadratic(dim=dim), scheme, x, backend=b, device=d, **options) for b, d in BACKENDS
+    ]
+    for run in runs[1:]:
+        assert np.allclose(run.final, runs[0].final, rtol=1e-13)
+        assert run.info["seen"] == pytest.approx(runs[0].info["seen"])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from solvers.noise import Noise
 from solvers.particles import Histogram, Moments, Snapshots, TestFunctions, mala, ula, watch
 from solvers.particles.language import cos, exp, maximum
 from solvers.particles.record_kernel import neumaier
+from solvers.particles.recorders import Sums, finish
 
 torch = pytest.importorskip("torch")
 BACKENDS = [("numba", "cpu"), ("numpy", "cpu"), ("torch", "cpu")]
@@ -201,6 +202,14 @@ def test_compensated_sums_keep_what_plain_sums_lose() -> None:
     exact = np.array([math.fsum(column) for column in terms.T])
     assert np.allclose(neumaier(terms), exact, rtol=1e-9, atol=0)
     assert not np.allclose(terms.sum(axis=0), exact, rtol=1e-9, atol=0)
+
+
+def test_running_sums_keep_what_plain_sums_lose() -> None:
+    sums = Sums(Moments(every=1, over_time=True), dim=1, count=10)
+    for value in (1.0, 1e17, 1.0, -1e17):
+        sums.add(np.full((1, 2, 2), value))
+    record = finish(sums, np.arange(4.0), np.array([10]))
+    assert record.mean[0, 0] == 2.0 / (10 * 4)
 
 
 def test_long_averages_lose_no_digits() -> None:
