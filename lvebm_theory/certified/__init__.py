@@ -18,12 +18,14 @@ _WHERE = {
     "hessian_bounds": "hessian",
     "dissipativity": "dissipative",
     "certified_gap_1d": "gap",
+    "certified_expectation": "integral",
     "certified_integral": "integral",
 }
 
 __all__ = [
     "Normalisability",
     "Tail",
+    "certified_expectation",
     "certified_gap_1d",
     "certified_integral",
     "certify_normalisable",

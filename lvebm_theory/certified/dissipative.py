@@ -94,15 +94,16 @@ def _sampled(part: Potential, product: Any) -> tuple[Any, Any]:
         angles = np.linspace(0, 2 * np.pi, 180, endpoint=False)
         points = [np.outer(radii, f(angles)).ravel() for f in (np.cos, np.sin)]
     values = np.array(part.on_floats(product)(points)[0], dtype=float)
-    squares = sum(x**2 for x in points)
+    squares = np.sum([x**2 for x in points], axis=0)
     keep = ~np.isnan(values)
     return squares[keep], values[keep]
 
 
 def _candidates(samples: list[tuple[Any, Any]], dim: int) -> list[float]:
     """Rates to try, the best first."""
-    limit = min(float(np.min(g[q > 1e10] / q[q > 1e10])) for q, g in samples)
-    if not limit > 1e-6:
+    limit = min(_least_ratio(q, g, 1e10, math.inf) for q, g in samples)
+    middle = min(_least_ratio(q, g, 1e5, 1e7) for q, g in samples)
+    if not limit > max(0.0, 0.05 * middle):
         raise AssumptionError(
             "dissipativity",
             ["<grad U(x), x>/|x|^2 does not stay positive at infinity, as far as samples tell"],
@@ -114,7 +115,8 @@ def _candidates(samples: list[tuple[Any, Any]], dim: int) -> list[float]:
             offset = sum(max(0.0, float(np.nanmax(a * q - g))) for q, g in samples)
         return (offset + dim) / a
 
-    grid = np.linspace(math.log(1e-5), math.log(min(limit, 1e5)), 160)
+    top = math.log(min(limit, 1e5))
+    grid = np.linspace(top - 16.0, top, 240)
     values = [moment_bound(t) for t in grid]
     i = int(np.argmin(values))
     low, high = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
@@ -125,6 +127,11 @@ def _candidates(samples: list[tuple[Any, Any]], dim: int) -> list[float]:
         # the bound is best at the limit itself, which is then likely a round number
         rounded = [float(f"{limit:.6g}"), float(f"{0.97 * limit:.4g}")]
     return [*rounded, *(float(f"{t * best:.4g}") for t in (0.9, 0.6, 0.3, 0.1, 0.02))]
+
+
+def _least_ratio(q: Any, g: Any, low: float, high: float) -> float:
+    inside = (q > low) & (q < high)
+    return float(np.min(g[inside] / q[inside]))
 
 
 def _of_quadratic(potential: Potential) -> tuple[Constant, float]:

@@ -54,6 +54,8 @@ SOURCE = (
 STRETCHES = (1.0, 1.25, 1.6, 2.0, 3.0, 4.5, 7.0)
 
 
+#: the box itself is enlarged by these factors, in turn, where the two bounds do not close
+BOX_STRETCHES = (1.0, 2.0, 4.0)
 #: W beyond the ends is asked to exceed the estimated gap by these factors, in turn
 MARGINS = (1.02, 1.0005, 1 - 1e-5)
 
@@ -92,11 +94,29 @@ def certified_gap_1d(energy: Energy | Potential, relative_width: float = 1e-6) -
     try:
         with series_context(2 * ORDER, BITS):
             try:
-                return _enclosed(potential, box[0], relative_width)
+                return _on_growing_boxes(potential, box[0], relative_width)
             except _Unproved as discrete:
                 return _essential(potential, box[0], relative_width, str(discrete))
     except (DomainError, _Unproved) as error:
         raise AssumptionError("certified gap", [str(error)]) from error
+
+
+def _on_growing_boxes(potential: Potential, box: tuple[float, float], width: float) -> Constant:
+    """Close to an essential spectrum the eigenfunction reaches far: move the ends out."""
+    for stretch in BOX_STRETCHES:
+        low, high = (stretch * end for end in _centred(box))
+        middle = (box[0] + box[1]) / 2
+        try:
+            return _enclosed(potential, (middle + low, middle + high), width)
+        except _Unproved:
+            if stretch == BOX_STRETCHES[-1]:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _centred(box: tuple[float, float]) -> tuple[float, float]:
+    half = (box[1] - box[0]) / 2
+    return -half, half
 
 
 def _enclosed(potential: Potential, box: tuple[float, float], width: float) -> Constant:
@@ -189,8 +209,8 @@ def _tails_below(
                 break
         else:
             raise _Unproved(
-                "neither U'' nor U''/2 + U'^2/4 + 1/(4 x^2) could be proved to stay above the gap for "
-                f"x towards {'+' if sign > 0 else '-'}infinity"
+                "neither U'' nor U''/2 + U'^2/4 + 1/(4 x^2) could be proved to stay above the gap "
+                f"for x towards {'+' if sign > 0 else '-'}infinity"
             )
     return (values[0], values[1]), (ends[0], ends[1])
 
@@ -271,8 +291,9 @@ def _linear_end(
         last = meeting + (end - meeting) * shrink
         for halvings in range(2, 12):
             place = last - (last - meeting) * 0.5**halvings
-            low, high = sorted((place, last))
-            reach = high - low
+            reach = abs(last - place)
+            slip = 1e-12 * reach  # R = place + sign reach differs from ``last`` by rounding
+            low, high = min(place, last) - slip, max(place, last) + slip
             steep = outward - (curvature - exact_number(rate)) * exact_number(reach)
             if at_least_between(potential, outward, 0.0, low, high) and at_least_between(
                 potential, steep, 0.0, low, high
@@ -296,9 +317,9 @@ def _finite_volume_estimate(
     values, vectors = eigh_tridiagonal(
         diagonal / h**2, -np.ones(cells - 1) / h**2, select="i", select_range=(1, 1)
     )
-    weight = np.exp(-(u - u.min()) / 2)
-    phi = vectors[:, 0] / np.maximum(weight, 1e-300)
-    strength = np.diff(phi) ** 2 * np.exp(-(u[1:] + u[:-1]) / 2 + u.min())
-    strength[weight[1:] < 1e-10] = 0.0
+    # phi' exp(-U/2) between neighbours, phi = v exp(U/2), without forming phi
+    v = vectors[:, 0]
+    strength = (v[1:] * np.exp(half / 2) - v[:-1] * np.exp(-half / 2)) ** 2
+    strength[np.maximum(u[1:], u[:-1]) > u.min() + 46] = 0.0  # there v is rounding noise
     i = int(np.argmax(strength))
     return float(values[0]), float(edges[i + 1])

@@ -21,6 +21,8 @@ from .interval import INFINITY, NOTHING, ONE, UNDEFINED, UNIT, WHOLE, ZERO, Inte
 from .scale import LOGARITHM, Scale, of_power, plain
 
 MOST_TERMS = 10
+#: relative width of a coefficient up to which powers are expanded around it
+EXPANDED = 0.02
 CONSTANT = Scale()
 LOG = Scale(log_power=plain(Fraction(1)))
 
@@ -292,8 +294,8 @@ def power_law(f: Growth, q: Fraction) -> Growth:
 
     (m (c + e))^q = m^q (c^q + q c^(q-1) e + q (q-1)/2 x^(q-2) e^2),   x between c and c + e.
 
-    The expansion keeps what a later subtraction cancels. It is used where c + e stays on one side
-    of zero; else, and for a single term, m^q C^q with C enclosing c + e.
+    The expansion keeps what a later subtraction cancels. It is used where c is nearly a number and
+    c + e stays on one side of zero; else, and for a single term, m^q C^q with C around c + e.
     """
     lead = f.leading()
     if lead is None:
@@ -305,6 +307,8 @@ def power_law(f: Growth, q: Fraction) -> Growth:
         return whole
     c = own[0]
     between = c.hull(total)
+    if (c.high - c.low) > EXPANDED * abs(c).high:
+        return whole  # on a wide box of directions there is no cancellation to save
     if not (between.low > 0 or between.high < 0) or (q.denominator != 1 and c.low <= 0):
         return whole
     rest = Growth([(d, n.over(m)) for d, n in f.terms if n is not m], f.radius)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from flint import arb
 from ..constant import Constant, How
 from ..errors import AssumptionError
 from ..protocols import Energy
-from .infimum import Bracket, Field
+from .infimum import Bracket, Field, tidied
 from .normalisable import positive_definite
 from .subject import Potential, exact_number, potential_of, precisely
 from .transform import separated
@@ -114,15 +115,25 @@ def _whole_space(potential: Potential, sign: int) -> Bracket:
     opposite = Field(potential.symbols, [-sign * e for e in entries])
     if opposite.grows_without_bound():
         return Bracket(-math.inf, -math.inf)
-    bracket = field.infimum(TOLERANCE)
-    if math.isfinite(bracket.lower) and bracket.upper - bracket.lower <= TOLERANCE * (
-        1 + abs(bracket.upper)
-    ):
-        return bracket
-    if math.isinf(bracket.lower) and bracket.upper < -1e4:
-        return bracket
-    simpler = [sympy.simplify(e) if e.count_ops() < 150 else e for e in entries]
-    if simpler == entries:
-        return bracket
-    other = Field(potential.symbols, [sign * e for e in simpler]).infimum(TOLERANCE)
-    return Bracket(max(bracket.lower, other.lower), min(bracket.upper, other.upper))
+    best = field.infimum(TOLERANCE)
+    for other in _presentations(potential.symbols, entries):
+        tight = best.upper - best.lower <= 10 * TOLERANCE * (1 + abs(best.upper))
+        if tight and not (len(entries) == 1 and best.lower < 0 <= best.upper):
+            break  # on the line the sign of a vanishing infimum is worth another look
+        if math.isinf(best.lower) and (best.upper < -1e4 or other == entries):
+            break  # falls without bound, as far as samples tell; or nothing new to try
+        found = Field(potential.symbols, [sign * e for e in other]).infimum(TOLERANCE)
+        best = Bracket(max(best.lower, found.lower), min(best.upper, found.upper))
+    return best
+
+
+def _presentations(symbols: tuple[Any, ...], entries: list[Any]) -> Iterator[list[Any]]:
+    """The same matrix written otherwise: over a common denominator, and in axes turned by pi/4.
+
+    Enclosures depend on how a formula is written; the second suits functions of x + y and x - y.
+    """
+    yield [tidied(e) for e in entries]
+    if len(entries) == 3:
+        a, b, c = entries
+        half = (a + c) / 2
+        yield [sympy.expand(half + b), sympy.expand((c - a) / 2), sympy.expand(half - b)]

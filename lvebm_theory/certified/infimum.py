@@ -35,6 +35,8 @@ from .subject import Potential
 RADII = (4, 16, 64, 1024, 2**16)
 MOST_BOXES = {1: 8_000, 2: 4_000}
 MOST_DIRECTIONS = 80
+#: expressions with more operations are not rewritten
+MOST_OPERATIONS = 300
 #: directions this narrow without any bound: more bisection is not tried
 NARROW = 0.02
 
@@ -69,7 +71,7 @@ class Field:
     def _determinant(self) -> Any:
         a, b, c = self.entries
         determinant = a * c - b * b
-        return sympy.simplify(determinant) if determinant.count_ops() < 120 else determinant
+        return tidied(determinant)
 
     def samples(self, points: Sequence[Any]) -> Any:
         """Float values of the (smaller eigenvalue of the) field at arrays of coordinates."""
@@ -210,8 +212,6 @@ class Field:
             guess = 0.0
         if self.domain.compact:
             return self.inside(0.0, tolerance * scale / 4, upper)
-        steps = (0.0, tolerance / 8, tolerance, 1e-3, 0.1, 1.0, 10.0)
-        thresholds = [guess - step * scale for step in steps]
         target = 0.0 if 0 < guess <= tolerance * typical else guess
         beyond, radius = self._beyond(target, tolerance * scale)
         if radius is None:
@@ -265,6 +265,14 @@ class Field:
                 best, where = float(values[i]), [float(g[i]) for g in grid]
             width /= 8
         return best, where
+
+
+def tidied(expression: Any) -> Any:
+    """The expression over a common denominator, numerator expanded; large ones as they are."""
+    if expression.count_ops() > MOST_OPERATIONS:
+        return expression
+    numerator, denominator = sympy.fraction(sympy.together(expression))
+    return sympy.expand(numerator) / denominator
 
 
 def _range_bound(values: Sequence[Growth]) -> float:
