@@ -67,10 +67,20 @@ class EnergyConstants:
     energy : Energy
     certify : bool
     relative_width : float
+    proofs_only : bool
+        Leave out log-Sobolev bounds that are computed but not proved.
     """
 
-    def __init__(self, energy: Energy, certify: bool, relative_width: float) -> None:
+    def __init__(
+        self,
+        energy: Energy,
+        certify: bool,
+        relative_width: float,
+        *,
+        proofs_only: bool = False,
+    ) -> None:
         self.energy, self.certify, self.relative_width = energy, certify, relative_width
+        self.proofs_only = proofs_only
 
     @cached_property
     def facts(self) -> KnownFacts:

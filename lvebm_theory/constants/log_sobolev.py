@@ -11,6 +11,8 @@ from ..errors import LvebmError
 from .half_line_criteria import barthe_roberto
 from .holley_stroock import holley_stroock
 from .perturbation import bounded_perturbation
+from .plane_envelope import plane_envelope
+from .sampled import seems_convex
 from .shear import shear
 from .tails import slower_than_quadratic
 
@@ -35,6 +37,8 @@ class Candidate:
 
 def bakry_emery(constants: EnergyConstants) -> Candidate | None:
     """rho >= m if Hess U >= m > 0 (Bakry and Emery 1985)."""
+    if not seems_convex(constants.energy):  # spares a proof that must fail
+        return None
     convexity = constants.convexity
     if not convexity.lower > 0:
         return None
@@ -67,7 +71,9 @@ _ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
     barthe_roberto,
     bounded_perturbation,
     shear,
+    plane_envelope,
 )
+_UNPROVED = (barthe_roberto, plane_envelope)
 
 
 def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
@@ -81,6 +87,8 @@ def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
 
 def _applicable(constants: EnergyConstants) -> Iterator[Candidate]:
     for argument in _ARGUMENTS:
+        if constants.proofs_only and argument in _UNPROVED:
+            continue
         try:
             candidate = argument(constants)
         except LvebmError:
@@ -109,18 +117,25 @@ def best_constant(constants: EnergyConstants) -> Constant:
             source="U / |x|^2 tends to 0 in a tail: no Gaussian moment (Herbst), no LSI",
         )
     candidates = constants.candidates
+    # in dimensions without a spectral basis the gap is itself taken from the log-Sobolev bound
+    spectral = constants.energy.dim <= 2 or len(constants.parts) > 1
+    spectral = spectral and not constants.proofs_only
+    gap = constants.gap if spectral else None
+    upper = float("inf") if gap is None else gap.upper
+    note = "" if gap is None else f"; upper: the gap ({gap.how.value})"
     if not candidates:
         return Constant(
             value=0.0,
             lower=0.0,
-            upper=float("inf"),
+            upper=upper,
             how=How.ESTIMATED,
-            source="no argument for a log-Sobolev inequality applies",
+            source=f"no argument for a log-Sobolev inequality applies{note}",
         )
     best = candidates[0]
-    # in dimensions without a spectral basis the gap is itself taken from the log-Sobolev bound
-    spectral = constants.energy.dim <= 2 or len(constants.parts) > 1
-    gap = constants.gap if spectral else None
-    upper = float("inf") if gap is None else max(gap.upper, best.lower)
-    source = best.source if gap is None else f"{best.source}; upper: the gap ({gap.how.value})"
-    return Constant(value=best.lower, lower=best.lower, upper=upper, how=best.how, source=source)
+    return Constant(
+        value=best.lower,
+        lower=best.lower,
+        upper=max(upper, best.lower),
+        how=best.how,
+        source=best.source + note,
+    )

@@ -32,6 +32,13 @@ def sample_points(energy: Energy) -> FloatArray:
     return np.asarray(rng.standard_normal((9000, energy.dim)) * scales[:, None])
 
 
+def seems_convex(energy: Energy) -> bool:
+    """Whether no sample of the Hessian has a negative eigenvalue."""
+    points = sample_points(energy)[::7]
+    with np.errstate(all="ignore"):
+        return bool(np.linalg.eigvalsh(_finite(energy.hessian(points))).min() >= -1e-9)
+
+
 def sampled_hessian_bounds(energy: Energy) -> tuple[Constant, Constant]:
     """(convexity, smoothness) as extreme eigenvalues over samples, ESTIMATED.
 
