@@ -13,7 +13,7 @@ from lvebm_theory.protocols import Energy
 from lvebm_theory.theorem import Relation, Theorem
 
 from ...claim import Case, NotApplicable, Outcome, Setting, Witness
-from ...confront import confront
+from ...confront import confront, smaller
 from ...controls.variants import FalseVariant
 from ...measurement import Measurement
 
@@ -104,6 +104,6 @@ def bound_outcomes(
             q,
             resolution=min(abs(true - other) for other in wrong) / 3.0,
             variants=variants,
-            perturbed=lambda p, q=q: theorem.forced_bound(**q) / (1.0 + p),
+            perturbed=smaller(theorem, q),
         )
     return found

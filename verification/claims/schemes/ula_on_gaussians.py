@@ -6,6 +6,7 @@ against the closed form, and a solver with wrong noise or drift is refuted by it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -34,12 +35,10 @@ def _unbiased(theorem: Any, q: Mapping[str, Any]) -> float:
 
 
 def _continuous(theorem: Any, q: Mapping[str, Any]) -> float:
-    import math
-
     kept = math.exp(-q["precision"] * q["step_size"] * q["steps"])
     if theorem is statements.mean:
         return kept * float(q["initial_mean"])
-    limit = 1.0 / q["precision"]
+    limit = 1.0 / float(q["precision"])
     return limit + kept**2 * (float(q["initial_variance"]) - limit)
 
 
