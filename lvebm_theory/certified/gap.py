@@ -1,8 +1,9 @@
 """The spectral gap in one dimension between two proved numbers.
 
 Setting: L f = f'' - U' f', pi proportional to exp(-U), lam the largest number with
-Var_pi f <= E f'^2 / lam. By (L f)' = -A f' with A v = -v'' + U' v' + U'' v, lam is the bottom of
-the spectrum of A in L^2(exp(-U)).
+Var_pi f <= E f'^2 / lam. With D f = f' one has -L = D* D, and D D* = A, A v = -v'' + U' v' + U'' v;
+the two share their spectrum off 0, and A has no kernel, so lam is the bottom of the spectrum of A
+in L^2(exp(-U)).
 
 Below (Chen-Wang 1997, here with kinks). Let g > 0 be piecewise C^2 with s = (log g)' that may only
 jump downwards, and W = U'' - (g'' - U' g')/g = U'' - s' - s^2 + U' s >= c between the kinks. For
@@ -17,8 +18,8 @@ Above. Let g >= 0 have compact support, s may only jump upwards, W <= c where g 
 
 Both g come from the Riccati equation s' = U'' - c + U' s - s^2 (``riccati``), integrated inward
 from both ends, the stable direction, to a meeting point where the one allowed jump sits. Beyond
-the ends: below, s = 0 or s = U'/2 + 1/(2 (x - m)), for which W = U'' or
-W = U''/2 + U'^2/4 + 1/(4 (x - m)^2) with m the meeting point, proved >= c on the whole half-line
+the ends: below, s = 0, s = U'/2 or s = U'/2 + 1/(2 (x - m)), m the meeting point, for which
+W = U'', W = U''/2 + U'^2/4 or 1/(4 (x - m)^2) more, proved >= c on the whole half-line
 (``half_line``); above, g = |R - x| falls to zero, W = U'' - |U'|/|R - x|.
 """
 
@@ -186,9 +187,11 @@ def _tails_below(
     """(s at the left and right end), (ends): a supersolution beyond each end is proved."""
     (slope,), ((curvature,),) = potential.gradient, potential.hessian
     distance = potential.symbols[0] - exact_number(meeting)
+    half = curvature / 2 + slope**2 / 4
     candidates = [
         (curvature, sympy.S.Zero),
-        (curvature / 2 + slope**2 / 4 + 1 / (4 * distance**2), slope / 2 + 1 / (2 * distance)),
+        (half, slope / 2),
+        (half + 1 / (4 * distance**2), slope / 2 + 1 / (2 * distance)),
     ]
     values, ends = [], []
     for sign, end in zip((-1, 1), box, strict=True):

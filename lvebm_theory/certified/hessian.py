@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy
 from flint import arb
+from sympy.simplify.fu import TR8
 
 from ..constant import Constant, How
 from ..errors import AssumptionError
@@ -136,4 +137,5 @@ def _presentations(symbols: tuple[Any, ...], entries: list[Any]) -> Iterator[lis
     if len(entries) == 3:
         a, b, c = entries
         half = (a + c) / 2
-        yield [sympy.expand(half + b), sympy.expand((c - a) / 2), sympy.expand(half - b)]
+        # products of sines and cosines become sums, in which each argument occurs once
+        yield [TR8(sympy.expand(e)) for e in (half + b, (c - a) / 2, half - b)]
