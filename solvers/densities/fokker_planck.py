@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory import functionals
-from lvebm_theory.errors import ArgumentError, AssumptionError
+from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from .box import bulk, find_box
+from .box import find_box
 from .generator import build_generator
 from .grid import Grid
-from .kinks import axis_kinks
-from .mapping import AxisMap, start_features, tail_features
 from .path import DensityPath, Level
+from .resolution import axis_maps, base_maps, first_count, resolutions, resolves_start
 from .semigroup import evolve
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,10 +27,9 @@ _FIRST = {1: 256, 2: 64, 3: 32}
 _FINEST = {1: 16384, 2: 1024, 3: 96}
 _FINEST_FIRST = {1: 16384, 2: 512, 3: 96}
 _LEVELS = 4
-_LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _MOST_CELLS = 2**24
-_LONGEST_TAIL = 1e3  # box over bulk, above one dimension
 _MOST_WORK = 1.5e9  # cell updates of the finest grid; eight times as many for the next
+_LARGEST_LOSS = 1e-3  # of the start outside a box
 _SMALLEST_ENTROPY = 1e-12  # relative accuracy is not pursued below this relative entropy
 
 
@@ -70,8 +68,8 @@ def solve_fokker_planck(
     """Densities of the Langevin diffusion dX = -grad U dt + sqrt(2) dW at chosen times.
 
     Finite volumes with the Gibbs state exactly stationary, exact in time to about 1e-10; solved
-    on nested grids of n, n/2, n/4, ... cells per axis, from which every functional gets its value
-    and its numerical half-width.
+    on 3/8, 1/2, 3/4 and all of the cells per axis, from which every functional gets its value and
+    its numerical half-width.
 
     Parameters
     ----------
@@ -114,20 +112,21 @@ def solve_on_grids(
     grids: Sequence[Grid],
 ) -> DensityPath:
     """The same on a given sequence of nested grids, coarsest first."""
-    return DensityPath(
-        energy=energy,
-        times=times,
-        levels=tuple(_solve_level(energy, start, times, grid) for grid in grids),
+    levels = [_solve_level(energy, start, times, grid) for grid in grids]
+    return _path(energy, start, times, levels)
+
+
+def _path(
+    energy: Energy,
+    start: InitialLaw | GridDensity,
+    times: FloatArray,
+    levels: Sequence[Level],
+) -> DensityPath:
+    finest = levels[-1]
+    resolved = isinstance(start, GridDensity) or resolves_start(
+        finest.generators[0], initial_masses(start, finest.grid)
     )
-
-
-def resolutions(maps: Sequence[AxisMap], counts: Sequence[int]) -> list[Grid]:
-    """Grids with 3/8, 1/2, 3/4 and all of the cells: close to each other, so that all are fine
-    where the finest is."""
-    return [
-        Grid(nodes=tuple(m.nodes(n * k // 8) for m, n in zip(maps, counts, strict=True)))
-        for k in (3, 4, 6, 8)
-    ]
+    return DensityPath(energy=energy, times=times, levels=tuple(levels), resolved=resolved)
 
 
 def nested(grid: Grid) -> list[Grid]:
@@ -146,7 +145,12 @@ def initial_masses(start: InitialLaw | GridDensity, grid: Grid) -> FloatArray:
     """Normalised cell masses of a start on a grid (or on a coarsening of its own grid)."""
     if isinstance(start, InitialLaw):
         masses = start.cell_masses(grid.edges)
-        return np.asarray(masses / masses.sum())
+        inside = float(masses.sum())
+        if inside < 1 - _LARGEST_LOSS:
+            raise ArgumentError(
+                f"the box {grid.box} holds only {inside:.6g} of the start {start}: widen it"
+            )
+        return np.asarray(masses / inside)
     own, masses = start.grid, start.masses
     while own.shape[0] > grid.shape[0]:
         masses = own.coarsen_masses(masses)
@@ -173,7 +177,7 @@ def _refine(
     dim = energy.dim
     base = base_maps(energy, box)
     counts = [
-        _first_count(energy, start, k, base[k], _FIRST[dim], _FINEST_FIRST[dim]) for k in range(dim)
+        first_count(energy, start, k, base[k], _FIRST[dim], _FINEST_FIRST[dim]) for k in range(dim)
     ]
     maps = axis_maps(energy, start, base, counts)
     known: dict[tuple[int, ...], Level] = {}
@@ -183,7 +187,7 @@ def _refine(
             if grid.shape not in known:
                 known[grid.shape] = _solve_level(energy, start, times, grid)
             levels.append(known[grid.shape])
-        path = DensityPath(energy=energy, times=times, levels=tuple(levels))
+        path = _path(energy, start, times, levels)
         _, width = path.relative_entropy()
         size = np.array(
             [
@@ -197,62 +201,6 @@ def _refine(
         too_much = math.prod(counts) > _FINEST[dim] ** dim or levels[-1].work > _MOST_WORK
         if fine_enough or too_much:
             return path
-
-
-def _first_count(
-    energy: Energy, start: InitialLaw, axis: int, base: AxisMap, first: int, finest: int
-) -> int:
-    """Cells along one axis that resolve the start and the slope of U where it stands."""
-    count = first
-    steepness = _steepest_at_start(energy, start, axis, base)
-    while 2 * count <= finest and (
-        steepness > _LARGEST_RISE * count or start_features(base, _laws(start, axis), count) is None
-    ):
-        count *= 2
-    return count
-
-
-def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int, base: AxisMap) -> float:
-    """Largest change of U per unit of the map's coordinate, through the bulk of the start."""
-    steps = np.linspace(-2.0, 2.0, 9)
-    steepest = 0.0
-    for mean, sd in zip(start.means, start.sds, strict=True):
-        line = [np.full(steps.size, m) for m in mean]
-        line[axis] = mean[axis] + steps * sd[axis]
-        values = np.broadcast_to(energy.on_coordinates("potential", line), steps.shape)
-        quotients = np.abs(np.diff(values)) / np.diff(base.share(line[axis]))
-        steepest = max(steepest, float(quotients[np.isfinite(quotients)].max(initial=0.0)))
-    return steepest
-
-
-def base_maps(energy: Energy, box: Sequence[tuple[float, float]]) -> list[AxisMap]:
-    """One map per axis: uniform, or geometric along tails much longer than the bulk."""
-    maps = []
-    for (low, high), (left, right) in zip(box, bulk(energy, list(box)), strict=True):
-        if energy.dim > 1 and high - low > _LONGEST_TAIL * (right - left):
-            raise AssumptionError(
-                "the grid witness",
-                [f"the tails of {energy.name} reach over {_LONGEST_TAIL:g} times its bulk"],
-            )
-        maps.append(AxisMap(low=low, high=high, features=tail_features((low, high), (left, right))))
-    return maps
-
-
-def axis_maps(
-    energy: Energy, start: InitialLaw, base: Sequence[AxisMap], counts: Sequence[int]
-) -> list[AxisMap]:
-    """The base maps with small cells at narrow starts and kinks of the potential on edges."""
-    box = [(m.low, m.high) for m in base]
-    maps = []
-    for k, n in enumerate(counts):
-        features = base[k].features + (start_features(base[k], _laws(start, k), n) or ())
-        maps.append(AxisMap.through(box[k], features, axis_kinks(energy, box, k), n // 8))
-    return maps
-
-
-def _laws(start: InitialLaw, axis: int) -> list[tuple[float, float]]:
-    """Means and standard deviations of the components along an axis."""
-    return list(zip(start.means[:, axis].tolist(), start.sds[:, axis].tolist(), strict=True))
 
 
 def check_times(times: Sequence[float] | FloatArray) -> FloatArray:

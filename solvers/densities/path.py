@@ -21,6 +21,8 @@ from .semigroup import Snapshot
 FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 
+_MASS_ROUNDING = 1e-13
+
 
 @dataclass(frozen=True, kw_only=True)
 class DensityState:
@@ -87,11 +89,14 @@ class DensityPath:
     energy : Energy (the last one where the potential moves)
     times : array (T,)
     levels : resolutions, coarsest first
+    resolved : False where the finest grid is still too coarse for the start; half-widths then
+        include the whole effect of the extrapolation
     """
 
     energy: Energy
     times: FloatArray
     levels: tuple[Level, ...]
+    resolved: bool = True
 
     @property
     def grid(self) -> Grid:
@@ -140,6 +145,7 @@ class DensityPath:
                 for level in self.levels
             ]
         )
+        kept = kept if self.resolved else 1.0
         value, width = extrapolate(values, self._cells, kept=kept)
         return value, width + self._clean_up(values)
 
@@ -174,13 +180,18 @@ class DensityPath:
     def expectation(self, f: Callable[..., npt.ArrayLike]) -> Curve:
         """E_{p_t} f for f(x_1, ..., x_d) on broadcastable coordinate arrays."""
 
-        def mean(state: DensityState) -> float:
-            values = np.broadcast_to(
-                np.asarray(f(*state.grid.coordinates()), dtype=float), state.grid.shape
-            )
-            return functionals.expectation(state.masses, values)
+        def values(state: DensityState) -> FloatArray:
+            raw = np.asarray(f(*state.grid.coordinates()), dtype=float)
+            return np.broadcast_to(raw, state.grid.shape)
 
-        return self.functional(mean)
+        value, width = self.functional(
+            lambda state: functionals.expectation(state.masses, values(state))
+        )
+        sizes = [
+            functionals.expectation(state.masses, np.abs(values(state)))
+            for state in map(self.levels[-1].state, range(len(self.times)))
+        ]
+        return value, width + _MASS_ROUNDING * np.array(sizes)
 
     def energy_mean(self) -> Curve:
         """E_{p_t} U."""

@@ -22,17 +22,15 @@ from lvebm_theory.protocols import Energy
 from .box import find_box
 from .fokker_planck import (
     GridDensity,
-    axis_maps,
-    base_maps,
     check_box,
     check_cells,
     check_times,
     initial_masses,
-    resolutions,
 )
 from .generator import build_generator
 from .grid import Grid
 from .path import DensityPath, Level
+from .resolution import axis_maps, base_maps, resolutions, resolves_start
 from .semigroup import Snapshot, evolve
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,7 +81,14 @@ def solve_time_dependent(
         _solve_level(energy_at, start, moments, grid, longest, share)
         for grid, share in zip(grids, _SHARES, strict=True)
     )
-    return DensityPath(energy=energy_at(float(moments[-1])), times=moments, levels=levels)
+    return DensityPath(
+        energy=energy_at(float(moments[-1])),
+        times=moments,
+        levels=levels,
+        resolved=resolves_start(
+            build_generator(first, grids[-1]), initial_masses(start, grids[-1])
+        ),
+    )
 
 
 def advance_masses(energy: Energy, density: GridDensity, time: float) -> GridDensity:

@@ -1,0 +1,110 @@
+"""How fine a grid must be for an energy and a start, and the grids of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import AssumptionError
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.protocols import Energy
+
+from .box import bulk
+from .generator import Generator
+from .grid import Grid
+from .kinks import axis_kinks
+from .mapping import AxisMap, start_features, tail_features
+
+FloatArray = npt.NDArray[np.float64]
+
+_LARGEST_RISE = 8.0  # of U across one cell where the start stands
+_LARGEST_JUMP = 6.0  # of log densities between neighbouring cells where mass starts
+_OCCUPIED = 0.2
+_LONGEST_TAIL = 1e3  # box over bulk, above one dimension
+
+
+def resolutions(maps: Sequence[AxisMap], counts: Sequence[int]) -> list[Grid]:
+    """Grids with 3/8, 1/2, 3/4 and all of the cells: close to each other, so that all are fine
+    where the finest is."""
+    return [
+        Grid(nodes=tuple(m.nodes(n * k // 8) for m, n in zip(maps, counts, strict=True)))
+        for k in (3, 4, 6, 8)
+    ]
+
+
+def first_count(
+    energy: Energy, start: InitialLaw, axis: int, base: AxisMap, first: int, finest: int
+) -> int:
+    """Cells along one axis that resolve the start and the slope of U where it stands."""
+    count = first
+    steepness = _steepest_at_start(energy, start, axis, base)
+    while 2 * count <= finest and (
+        steepness > _LARGEST_RISE * count or start_features(base, _laws(start, axis), count) is None
+    ):
+        count *= 2
+    return count
+
+
+def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int, base: AxisMap) -> float:
+    """Largest change of U per unit of the map's coordinate, through the bulk of the start."""
+    steps = np.linspace(-2.0, 2.0, 9)
+    steepest = 0.0
+    for mean, sd in zip(start.means, start.sds, strict=True):
+        line = [np.full(steps.size, m) for m in mean]
+        line[axis] = mean[axis] + steps * sd[axis]
+        values = np.broadcast_to(energy.on_coordinates("potential", line), steps.shape)
+        quotients = np.abs(np.diff(values)) / np.diff(base.share(line[axis]))
+        steepest = max(steepest, float(quotients[np.isfinite(quotients)].max(initial=0.0)))
+    return steepest
+
+
+def base_maps(energy: Energy, box: Sequence[tuple[float, float]]) -> list[AxisMap]:
+    """One map per axis: uniform, or geometric along tails much longer than the bulk."""
+    maps = []
+    for (low, high), (left, right) in zip(box, bulk(energy, list(box)), strict=True):
+        if energy.dim > 1 and high - low > _LONGEST_TAIL * (right - left):
+            raise AssumptionError(
+                "the grid witness",
+                [f"the tails of {energy.name} reach over {_LONGEST_TAIL:g} times its bulk"],
+            )
+        maps.append(AxisMap(low=low, high=high, features=tail_features((low, high), (left, right))))
+    return maps
+
+
+def axis_maps(
+    energy: Energy, start: InitialLaw, base: Sequence[AxisMap], counts: Sequence[int]
+) -> list[AxisMap]:
+    """The base maps with small cells at narrow starts and kinks of the potential on edges."""
+    box = [(m.low, m.high) for m in base]
+    maps = []
+    for k, n in enumerate(counts):
+        features = base[k].features + (start_features(base[k], _laws(start, k), n) or ())
+        maps.append(AxisMap.through(box[k], features, axis_kinks(energy, box, k), n // 8))
+    return maps
+
+
+def _laws(start: InitialLaw, axis: int) -> list[tuple[float, float]]:
+    """Means and standard deviations of the components along an axis."""
+    return list(zip(start.means[:, axis].tolist(), start.sds[:, axis].tolist(), strict=True))
+
+
+def resolves_start(generator: Generator, masses: FloatArray) -> bool:
+    """Whether neither the start nor the Gibbs state jumps between neighbours where mass starts.
+
+    Below that resolution errors are not yet a power of the spacing, and a half-width must not
+    rely on it.
+    """
+    log_volumes = np.log(generator.grid.volumes)
+    with np.errstate(divide="ignore"):
+        densities = (np.log(masses) - log_volumes, generator.log_gibbs - log_volumes)
+    occupied = masses > _OCCUPIED * masses.max()
+    for axis in range(masses.ndim):
+        both = np.moveaxis(occupied, axis, 0)
+        both = both[1:] & both[:-1]
+        for density in densities:
+            moved = np.moveaxis(density, axis, 0)
+            if not both.any() or (np.abs(moved[1:][both] - moved[:-1][both]) > _LARGEST_JUMP).any():
+                return False
+    return True
