@@ -31,7 +31,9 @@ Array = npt.NDArray[Any]
 Engine = Any
 Progress = Callable[[int, int], None]
 
-_CHECK_EVERY = 1000  # steps between checks for divergence; the exact step is found by replay
+# checks for divergence: soon, since a start too far out explodes at once, then every so many
+# steps; the exact step is found by replay
+_FIRST_CHECKS, _CHECK_EVERY = (16, 128), 1000
 _KEEP_EVERY = 100  # steps, at least, between the copies from which a replay starts
 
 
@@ -140,6 +142,10 @@ def simulate(
         engine.close()
 
 
+def _checks(total: int) -> list[int]:
+    return [s for s in (*_FIRST_CHECKS, *range(0, total, _CHECK_EVERY)) if s < total]
+
+
 def _run(
     engine: Engine,
     x: Array,
@@ -159,7 +165,7 @@ def _run(
     snapshots: list[Array] = []
     infos: dict[str, float] = {}
     before, kept = ensemble, 0
-    events = sorted({0, total, *saves, *watch.stops, *range(0, total, _CHECK_EVERY)})
+    events = sorted({0, total, *saves, *watch.stops, *_checks(total)})
     for k, step in enumerate(events):
         watch.look(ensemble, step)
         if step in saves:

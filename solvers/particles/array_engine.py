@@ -218,11 +218,16 @@ class ArrayEngine:
                 for step in range(first, last):
                     state, info = self._scheme.step(state, energy, self._h, tape.draw(step, last))
                     for name, value in info.items():
-                        total = value.sum() if hasattr(value, "sum") else value * (s.stop - s.start)
-                        sums[name] = sums.get(name, 0.0) + float(total)
+                        sums[name] = sums.get(name, 0.0) + self._total(value, s.stop - s.start)
                 ensemble.pieces[k] = state
                 bad += not bool(self._space.isfinite(state["x"]).all())
         return {**sums, "not finite": float(bad)}
+
+    def _total(self, value: Any, count: int) -> float:
+        """Sum over particles, in double precision; a number counts for every particle."""
+        if not hasattr(value, "sum"):
+            return float(value) * count
+        return float(value.sum(dtype=self._space.float64))
 
     def positions(self, ensemble: ArrayEnsemble) -> Array:
         """The particles, shape (n, d)."""
