@@ -225,13 +225,11 @@ class EnergyConstants:
             return _with_offset(known, offset), offset
         subject = provable(self.energy)
         if self.certify and subject is not None:
-            try:
-                from ..certified import dissipativity
+            from ..certified import dissipativity
 
+            with suppress(LvebmError):
                 rate, c = dissipativity(subject)
                 return _with_offset(rate, c), c
-            except (LvebmError, ImportError):
-                pass
         return sampled_dissipativity(self.energy)
 
     @property

@@ -1,4 +1,4 @@
-r"""The Fokker-Planck flow in the spectral basis: e^{-t L} of an initial law, at any times.
+r"""The Fokker-Planck flow in a planar spectral basis: e^{-t L} of an initial law, at any times.
 
 With y = sqrt(pi) (p_t / pi) the flow is y' = -S y. A shift-inverted Lanczos basis started at
 y_0 reduces S to a small symmetric matrix whose exponential gives every time at once; it is a
@@ -20,12 +20,13 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class ReducedFlow:
-    """y_t = basis exp(-t diag(rates)) amplitudes, in scaled variables."""
+    """y_t = basis exp(-t diag(rates)) amplitudes, in scaled variables; ``norm`` is |y_0|."""
 
     basis: FloatArray
     rates: FloatArray
     amplitudes: FloatArray
     ground: FloatArray
+    norm: float
 
     def ratio(self, time: float) -> FloatArray:
         """p_t / pi at the nodes, shape (n,); its pi-mean is one."""
@@ -78,4 +79,5 @@ def reduced_flow(elements: Elements, start: InitialLaw, shift: float, size: int)
         rates=np.maximum(1 / inverse_rates - shift, 0.0),
         amplitudes=norm * vectors[0],
         ground=ground,
+        norm=norm,
     )

@@ -41,6 +41,10 @@ class LineElements:
     points : array (n, 1)
     masses : array (n,)
         pi at the nodes as quadrature weights; sums to one.
+    log_masses : array (n,)
+        Their logarithms, finite where the masses underflow.
+    node_weights, height : arrays (n,)
+        Quadrature weights of the nodes, and U - min U there.
     log_normaliser : float
         log int exp(-U) over the mesh.
     """
@@ -62,6 +66,11 @@ class LineElements:
         masses = np.zeros(size)
         np.add.at(masses, self.index, weights)
         total = masses.sum()
+        self.node_weights = np.zeros(size)
+        np.add.at(self.node_weights, self.index, rule.weights * half[:, None])
+        self.height = np.empty(size)
+        self.height[self.index] = u - floor
+        self.log_masses = np.log(self.node_weights) - self.height - np.log(total)
         self.log_normaliser = float(np.log(total) - floor)
         self.masses = masses / total
         self.points = np.empty((size, 1))

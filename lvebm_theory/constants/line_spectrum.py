@@ -26,6 +26,8 @@ Look = tuple[LineElements, FloatArray, FloatArray]
 _COARSE = (80.0, 16, 6.0, 1e-10)
 _FINE = (110.0, 20, 4.0, 1e-11)
 _FINER = (160.0, 24, 3.0, 1e-12)
+_FLOW_LEVEL, _FLOW_DEGREE, _FLOW_VARIATION = 45.0, 12, 6.0
+_REACH = 7.0  # standard deviations of a start: 3e-12 of its mass is moved to the ends
 _GOAL = 1e-9
 # rounding in singular values of a few thousand weighted slopes
 _ROUNDING = 1e-12
@@ -99,7 +101,7 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
         domain=elements.box,
         elements=elements,
         functions=functions,
-        refine=_refiner(potential, elements),
+        refine=_refiner(potential),
     )
 
 
@@ -145,7 +147,7 @@ def _no_gap(elements: LineElements, potential: Potential, count: int, source: st
         domain=elements.box,
         elements=elements,
         functions=np.zeros((len(elements.masses), 0)),
-        refine=_refiner(potential, elements),
+        refine=_refiner(potential),
     )
 
 
@@ -173,30 +175,31 @@ def _describe(threshold: Threshold, interval: LevelInterval) -> str:
     return text if interval.reached else text + "; tails too heavy for a box"
 
 
-def _refiner(potential: Potential, elements: LineElements) -> Callable[[InitialLaw], LineElements]:
+def _refiner(potential: Potential) -> Callable[[InitialLaw], LineElements]:
     """Meshes that also resolve a start: its far cells inside, its narrow parts in fine panels."""
 
     @lru_cache(maxsize=4)
     def build(key: tuple[tuple[float, float], ...]) -> LineElements:
-        ((lower, upper),) = elements.box
+        # beyond U - min U = 45 pi has no mass that matters at any time
+        found = level_interval(potential, _FLOW_LEVEL)
+        lower, upper = found.lower, found.upper
         means, sds = np.array([k[0] for k in key]), np.array([k[1] for k in key])
 
         def widest(x: FloatArray) -> FloatArray:
             distance = np.abs(x[:, None] - means) / sds
             return np.asarray(np.where(distance < 12, 2 * sds, np.inf).min(axis=1))
 
-        _, degree, variation, tolerance = _FINE
-        low, high = (means - 9 * sds).min(), (means + 9 * sds).max()
+        low, high = (means - _REACH * sds).min(), (means + _REACH * sds).max()
         edges = adaptive_panels(
             potential,
             min(lower, float(low)),
             max(upper, float(high)),
-            degree=degree,
-            variation=variation,
-            tolerance=tolerance,
+            degree=_FLOW_DEGREE,
+            variation=_FLOW_VARIATION,
+            tolerance=_COARSE[3],
             widest=widest,
         )
-        return LineElements(potential, edges, degree)
+        return LineElements(potential, edges, _FLOW_DEGREE)
 
     def refine(start: InitialLaw) -> LineElements:
         return build(tuple(zip(start.means[:, 0].tolist(), start.sds[:, 0].tolist(), strict=True)))

@@ -20,12 +20,15 @@ import numpy.typing as npt
 from ..errors import ArgumentError
 from ..initial import InitialLaw
 from ..protocols import Energy
-from .evolution import ReducedFlow, reduced_flow
+from .evolution import reduced_flow
+from .line_elements import LineElements
+from .line_flow import flow_masses
 from .modes import Elements
 
 FloatArray = npt.NDArray[np.float64]
 
 _KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
+_LARGEST_NORM = 1e8  # times machine precision, the error of p_t / pi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,43 +124,79 @@ class Spectrum:
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralFlow:
-    """The flow from one start at fixed times; results have one entry per time."""
+    """The flow from one start at fixed times; results have one entry per time.
+
+    Parameters
+    ----------
+    elements : Elements
+    times : array (T,)
+    masses : array (T, n)
+        p_t at the nodes of ``elements`` as quadrature weights.
+    log_reference : array (n,)
+        Logarithms of the masses of pi.
+    """
 
     elements: Elements
     times: FloatArray
-    flow: ReducedFlow
+    masses: FloatArray
+    log_reference: FloatArray
 
     @classmethod
     def of(cls, elements: Elements, start: InitialLaw, times: Sequence[float]) -> SpectralFlow:
-        """Builds the reduced flow for these times (all >= 0)."""
+        """Solves for these times (all >= 0).
+
+        Raises
+        ------
+        ArgumentError
+            For bad times, and in the plane for starts with tails so much heavier than those of pi
+            that p_0 / pi is beyond the reach of an expansion in L^2(pi).
+        """
         when = np.atleast_1d(np.asarray(times, dtype=float))
         if when.size == 0 or np.any(when < 0) or not np.all(np.isfinite(when)):
             raise ArgumentError(f"times must be finite and >= 0, got {when.tolist()}")
-        first = float(when[when > 0].min()) if np.any(when > 0) else 1.0
-        return cls(
-            elements=elements, times=when, flow=reduced_flow(elements, start, 10 / first, _KRYLOV)
-        )
+        if isinstance(elements, LineElements):
+            masses = flow_masses(elements, elements.load(start), when)
+            log_reference = elements.log_masses
+        else:
+            first = float(when[when > 0].min()) if np.any(when > 0) else 1.0
+            flow = reduced_flow(elements, start, 10 / first, _KRYLOV)
+            if flow.norm > _LARGEST_NORM:
+                raise ArgumentError(
+                    f"the start {start} has chi-square {flow.norm**2:.3g} against pi: its tails are "
+                    "too heavy for an expansion in L^2(pi)"
+                )
+            masses = np.stack([flow.ratio(t) for t in when]) * elements.masses
+            log_reference = np.log(elements.masses)
+        return cls(elements=elements, times=when, masses=masses, log_reference=log_reference)
 
     def ratio(self) -> FloatArray:
-        """p_t / pi at the points of ``elements``, shape (T, n)."""
-        return np.stack([self.flow.ratio(t) for t in self.times])
+        """p_t / pi at the points of ``elements``, shape (T, n); may overflow far out."""
+        with np.errstate(over="ignore"):
+            return np.asarray(self.masses * np.exp(-self.log_reference))
 
     def expectation(self, f: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """E f(X_t)."""
-        return np.asarray(self.ratio() @ (self.elements.masses * f(self.elements.points)))
+        return np.asarray(self.masses @ np.asarray(f(self.elements.points)))
 
     def chi_square(self) -> FloatArray:
         """int (p_t / pi - 1)^2 d pi."""
-        return np.asarray((self.ratio() - 1) ** 2 @ self.elements.masses)
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = (self.ratio() - 1) ** 2 * self.elements.masses
+        return np.asarray(np.where(self.elements.masses > 0, terms, 0.0).sum(axis=1))
 
     def relative_entropy(self) -> FloatArray:
         """KL(p_t | pi) as int (h log h - h + 1) d pi, h = p_t / pi: no cancellation near pi."""
-        excess = np.maximum(self.ratio() - 1, -1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(excess > -1, (1 + excess) * np.log1p(excess) - excess, 1.0)
-        small = np.abs(excess) < 1e-4
-        terms = np.where(small, excess**2 / 2 - excess**3 / 6 + excess**4 / 12, terms)
-        return np.asarray(terms @ self.elements.masses)
+        reference = self.elements.masses
+        mass = np.maximum(self.masses, 0.0)  # rounding may leave a mass of -1e-20
+        with np.errstate(all="ignore"):
+            terms = mass * (np.log(mass) - self.log_reference) - mass + reference
+            excess = mass / reference - 1
+            series = reference * excess**2 * (0.5 - excess / 6 + excess**2 / 12 - excess**3 / 20)
+            near = reference * ((1 + excess) * np.log1p(excess) - excess)
+        terms = np.where(mass > 0, terms, reference)
+        terms = np.where(np.abs(excess) < 0.5, near, terms)
+        terms = np.where(np.abs(excess) < 1e-3, series, terms)
+        return np.asarray(terms.sum(axis=1))
 
 
 def spectrum(energy: Energy, count: int = 6) -> Spectrum:
