@@ -111,7 +111,7 @@ def _cut(enough: Sequence[FloatArray], box: Box, widths: Sequence[float]) -> tup
             continue
         middle = (high - low) / 2 - 1
         at = low + 1 + int(allowed[np.argmin(np.abs(allowed - middle))])
-        first, second = (box[:axis] + (side,) + box[axis + 1 :] for side in ((low, at), (at, high)))
+        first, second = ((*box[:axis], side, *box[axis + 1 :]) for side in ((low, at), (at, high)))
         return first, second
     return None
 

@@ -63,29 +63,29 @@ class QuadraticForm:
         second += 4 * self.noncentral * self.noncentral_weight / far**3
         return float(zeroth + self.noncentral * s / far), float(first), float(second)
 
-    def _slope(self, s: float) -> float:
-        """K'(s)."""
-        central = self.multiplicities @ (self.weights / (1 - 2 * self.weights * s))
-        far = 1 - 2 * self.noncentral_weight * s
-        return float(central + self.shift + self.noncentral / far**2)
-
     def _saddle(self, t: float) -> float:
-        """The s with K'(s) = t."""
+        """The s with K'(s) = t, by Newton's method.
+
+        K' increases and is convex, so from any point right of the root Newton comes down to it
+        monotonically; the tangent at 0 gives such a point, unless it lies beyond the pole.
+        """
         highest = float(self.weights.max(initial=0.0))
         if self.noncentral > 0:
             highest = max(highest, self.noncentral_weight)
         end = 0.5 / highest
-        if t >= self.mean:
-            low, high, gap = 0.0, end / 2, end / 2
-            while self._slope(high) < t:
-                low, gap = high, gap / 4
-                high = end - gap
-        else:
-            high, low = 0.0, -1 / np.sqrt(self.variance)
-            while self._slope(low) > t:
-                high, low = low, 4 * low
-        root = brentq(lambda s: self._slope(s) - t, low, high, xtol=1e-300, rtol=1e-12)
-        return float(root)
+        s, gap = (t - self.mean) / self.variance, end / 2
+        if s > end - gap:
+            s = end - gap
+            while self._cumulants(s)[1] < t:
+                gap /= 4
+                s = end - gap
+        for _ in range(200):
+            _, first, second = self._cumulants(s)
+            step = (first - t) / second
+            s -= step
+            if abs(step) <= 1e-9 * abs(s):
+                break
+        return float(s)
 
     def tails(self, t: float) -> tuple[float, float]:
         """P(T <= t) and P(T >= t) by the saddlepoint formula of Lugannani and Rice (1980).
@@ -109,7 +109,7 @@ class QuadraticForm:
         correction = np.exp(-0.5 * w**2) / np.sqrt(2 * np.pi) * (1 / w - 1 / u)
         lower = np.exp(log_ndtr(w)) + correction
         upper = np.exp(log_ndtr(-w)) - correction
-        return float(np.clip(lower, 0, 1)), float(np.clip(upper, 0, 1))
+        return min(max(float(lower), 0.0), 1.0), min(max(float(upper), 0.0), 1.0)
 
     def upper_quantile(self, alpha: float) -> float:
         """The t with P(T >= t) = alpha, for alpha below one half."""
@@ -152,15 +152,17 @@ def invert(
     def too_small(theta: float) -> float:
         return law(theta).tails(observed)[0] - lower_share(theta)
 
-    guess = max(estimate, scale)
     lower = 0.0
     if too_large(0.0) < 0:
-        start = guess
-        while too_large(start) <= 0:
-            start *= 2
-        lower = float(brentq(too_large, 0.0, start, xtol=1e-6 * scale, rtol=1e-9))
-    high = 2 * guess
-    while too_small(high) >= 0:
-        high *= 2
-    upper = float(brentq(too_small, lower, high, xtol=1e-6 * scale, rtol=1e-9))
-    return lower, upper
+        lower = _root(too_large, max(estimate, 0.0), scale)
+    return lower, _root(lambda theta: -too_small(theta), max(estimate, lower), scale)
+
+
+def _root(increasing: Callable[[float], float], start: float, step: float) -> float:
+    """The zero of an increasing function that is negative at 0, looked for around ``start``."""
+    low = high = start
+    while increasing(low) > 0:
+        low, high, step = max(low - step, 0.0), low, 2 * step
+    while high == low or increasing(high) < 0:
+        low, high, step = high, high + step, 2 * step
+    return float(brentq(increasing, low, high, xtol=1e-5 * step, rtol=1e-7))

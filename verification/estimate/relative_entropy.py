@@ -148,8 +148,10 @@ def relative_entropy(
         )
         number = int(labels.max()) + 1
         reference = np.bincount(labels.ravel(), weights=mass.ravel(), minlength=number)
-        counts = np.bincount(labels.ravel(), weights=histogram.ravel(), minlength=number)
-        results.append((labels, counts, reference / reference.sum()))
+        counts: FloatArray = np.bincount(
+            labels.ravel(), weights=histogram.ravel(), minlength=number
+        ).astype(np.float64)
+        results.append((labels, counts, np.asarray(reference / reference.sum())))
     # a third of alpha pays for the loss, the rest for the binned value
     binned = relative_entropy_of_cells(results[0][1], results[0][2], alpha * 2 / 3)
     loss = _binning_loss(results, histogram, alpha / 3)

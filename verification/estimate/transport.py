@@ -17,7 +17,7 @@ slowly, as for Gaussian and exponential tails. Heavier tails do not fit: there e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,9 @@ class ReferenceOnLine:
     linear : bool
         False where the quantile function bends within two standard deviations of an order
         statistic: modes so separated that the mass of one is known worse than what lies between.
+    inflation : float
+        What the quadratic form's 95 and 99 % quantiles must be multiplied by to reach those of the
+        drawn distances, where not linear; 1 otherwise.
     numerical : float
         How far the piecewise constant law may be from the smooth one, in W2.
     """
@@ -59,7 +62,17 @@ class ReferenceOnLine:
     eigenvalues: FloatArray
     offset: float
     linear: bool
+    inflation: float
     numerical: float
+
+    @property
+    def form(self) -> QuadraticForm:
+        """The law of n W2^2(pi_n, pi)."""
+        return QuadraticForm(
+            weights=self.eigenvalues,
+            multiplicities=np.ones(self.eigenvalues.size),
+            shift=self.offset,
+        )
 
     @classmethod
     def of(
@@ -80,15 +93,24 @@ class ReferenceOnLine:
         # second moments about the truth, not covariances: the bias of the extremes belongs to |E|^2
         values = np.linalg.eigvalsh(scaled.T @ scaled / draws)[::-1]
         quantised = w2_samples_grid(quantile.averages(count), mass, at)
-        return cls(
+        reference = cls(
             masses=mass,
             edges=at,
             count=count,
             eigenvalues=values[values > 1e-6 * values[0]],
             offset=count * quantised**2,
             linear=_is_linear(quantile, mass, count),
+            inflation=1.0,
             numerical=_grid_error(mass, at),
         )
+        if reference.linear:
+            return reference
+        drawn = (scaled**2).sum(1) + reference.offset
+        ratios = [
+            float(np.quantile(drawn, 1 - a)) / reference.form.upper_quantile(a)
+            for a in (0.05, 0.01)
+        ]
+        return replace(reference, inflation=max(1.0, *ratios))
 
 
 class QuantileFunction:
@@ -96,8 +118,11 @@ class QuantileFunction:
 
     def __init__(self, mass: FloatArray, edges: FloatArray) -> None:
         levels = np.concatenate([[0.0], np.cumsum(mass)])
-        self.levels, keep = np.unique(levels / levels[-1], return_index=True)
-        self.places = edges[keep]
+        levels /= levels[-1]
+        # of a run of equal levels the ends are kept: the quantile jumps from one to the other
+        same = np.concatenate([[False], levels[1:] == levels[:-1], [False]])
+        keep = ~(same[:-1] & same[1:])
+        self.levels, self.places = levels[keep], edges[keep]
         pieces = np.diff(self.levels) * (self.places[1:] + self.places[:-1]) / 2
         self.integrals = np.concatenate([[0.0], np.cumsum(pieces)])
 
@@ -215,13 +240,9 @@ def wasserstein(x: npt.ArrayLike, reference: ReferenceOnLine, alpha: float) -> M
         scale = 2 * np.sqrt(bias / n)
         lower, upper = invert(n * plug_in**2, law, np.sqrt(excess), scale, alpha)
     else:
-        own = QuadraticForm(
-            weights=values * max(1.0, _spread(points, points) / usual),
-            multiplicities=np.ones(values.size),
-            shift=reference.offset,
-        )
-        radius = np.sqrt(own.upper_quantile(alpha) / n)
-        lower, upper = max(plug_in - radius, 0.0), plug_in + radius
+        wider = max(1.0, _spread(points, points) / usual) * reference.inflation
+        radius = np.sqrt(wider * reference.form.upper_quantile(alpha) / n)
+        lower, upper = max(plug_in - float(radius), 0.0), plug_in + float(radius)
     return Measurement(
         value=(lower + upper) / 2,
         statistical=(upper - lower) / 2,
