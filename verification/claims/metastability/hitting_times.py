@@ -141,7 +141,7 @@ def _alive_time(energy: Energy, exact: float, step: float, context: Context) -> 
         InitialLaw.normal(FROM, 1e-9),
         step_size=step,
         steps=steps,
-        particles=context.particles // 4,
+        particles=context.particles // 2,
         noise=Noise(context.seed, f"{NAME}/{step}/{context.look}"),
         recorders=[
             TestFunctions(
@@ -214,7 +214,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             measured,
             theorem,
             quantities,
-            resolution=min(abs(true - w) for w in wrong) / 3.0,
+            resolution=min(*(abs(true - w) / 3.0 for w in wrong), 0.09 * true),
             variants=VARIANTS,
             perturbed=larger(theorem, quantities),
         )

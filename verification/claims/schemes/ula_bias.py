@@ -8,6 +8,7 @@ theory storey's spectral basis; no witness shares it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -48,7 +49,11 @@ OBSERVABLES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 }
 
 
-PARTICLE_STEP = 0.02
+# of the predicted slope: the resolution of particles and of quadrature
+SHARE = (0.09, 0.01)
+PARTICLE_STEP = 0.01
+# times, a relaxation time apart, over which each particle is averaged
+REPEATS = 8
 
 
 def settings() -> list[Setting]:
@@ -180,7 +185,7 @@ def _by_particles(
     setting: Setting,
     energy: Energy,
     exact: Mapping[str, float],
-    relaxation: float,
+    relaxation_time: float,
     asked: Sequence[Case],
     context: Context,
 ) -> tuple[dict[str, Measurement], list[Bias]]:
@@ -194,11 +199,11 @@ def _by_particles(
     slopes: dict[str, list[Measurement]] = {part: [] for part in OBSERVABLES}
     seen: list[Bias] = []
     for h in (PARTICLE_STEP, 2 * PARTICLE_STEP):
-        time = 2 * h * float(np.ceil(relaxation / (2 * h)))
+        times = [2 * h * round((8.0 + k) * relaxation_time / (2 * h)) for k in range(REPEATS)]
         ensemble = snapshots(
             energy,
             InitialLaw.normal(0.0, 1.0),
-            [time],
+            times,
             context,
             stream=f"{NAME}/{setting.name}/{run}/{h}/{context.look}",
             step_size=h,
@@ -206,9 +211,12 @@ def _by_particles(
             particles=2 * context.particles,
         )
         for part, f in OBSERVABLES.items():
-            level = mean(f(ensemble.coarse[0]), context.alpha)
+            # averages over time stay with their particle: particles are what is independent
+            coarse = np.mean([f(x) for x in ensemble.coarse], axis=0)
+            fine = np.mean([f(x) for x in ensemble.fine], axis=0)
+            level = mean(coarse, context.alpha)
             seen.append(Bias(2 * h, level.value - exact[part], level.statistical))
-            gap = paired_difference(f(ensemble.coarse[0]), f(ensemble.fine[0]), context.alpha / 2)
+            gap = paired_difference(coarse, fine, context.alpha / 2)
             slopes[part].append(
                 Measurement(
                     value=gap.value / h,
@@ -220,7 +228,8 @@ def _by_particles(
         part: Measurement(
             value=2 * here.value - twice.value,
             statistical=2 * here.statistical + twice.statistical,
-            numerical=abs(here.value - twice.value),
+            # what is left of the start after eight relaxation times, and the next order in h
+            numerical=abs(here.value - twice.value) + math.exp(-8.0) * abs(here.value),
             confidence=context.confidence,
         )
         for part, (here, twice) in slopes.items()
@@ -254,8 +263,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         h = min(float(setting.options["step_size"]), limit)
         measured, seen = _by_kernel(energy, (low - margin, high + margin), h, exact)
     else:
-        relaxation = 12.0 / constants.gap.lower
-        measured, seen = _by_particles(setting, energy, exact, relaxation, asked, context)
+        slowest = 1.0 / constants.gap.lower
+        measured, seen = _by_particles(setting, energy, exact, slowest, asked, context)
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         covariance, of_gradient = _covariances(modes, energy, OBSERVABLES[case.part])
@@ -270,7 +279,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             measured[case.part],
             statement.theorem,
             full,
-            resolution=distance / (50.0 if case.witness == "quadrature" else 3.0),
+            resolution=min(distance / 3.0, abs(covariance) * SHARE[case.witness == "quadrature"]),
             variants=VARIANTS,
             perturbed=larger(statement.theorem, full),
         )

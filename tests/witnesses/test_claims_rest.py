@@ -1,0 +1,30 @@
+"""Every claim beside the flow of one energy: holds, discriminates, and misses no control."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import verification.claims
+from tests.witnesses.confrontation import check, confront
+from verification.claim import Claim
+
+SUBJECTS = ("dimension", "latent", "metastability", "schemes")
+
+
+def _claims():
+    for subject in SUBJECTS:
+        package = importlib.import_module(f"verification.claims.{subject}")
+        for found in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{found.name}")
+            claim = getattr(module, "claim", None)
+            if isinstance(claim, Claim):
+                yield claim
+
+
+CLAIMS = {claim.name: claim for claim in _claims()}
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
+def test_a_claim_holds_and_its_controls_are_caught(claim):
+    check(claim, confront(claim))
