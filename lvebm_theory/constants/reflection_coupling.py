@@ -109,22 +109,24 @@ def reflection_coupling(
     source : str
         Where it comes from.
     largest_radius : float
-        The profile is looked at up to here, and must not decrease over the outer half: that it
-        stays positive beyond is then taken from there.
+        The profile is looked at up to here. Its least value over the outer half must not be below
+        that over the quarter before: that it stays so beyond is then taken from there.
 
     Raises
     ------
     AssumptionError
-        When kappa is not finite, or not positive and non-decreasing at the largest distances.
+        When kappa is not finite, or not positive, or still sinking at the largest distances.
     """
     scan = np.geomspace(1e-3, largest_radius, _NODES)
     kappa = profile(scan)
-    outside = kappa[scan >= largest_radius / 2]
-    tail = outside[-1] > 0 and outside[-1] >= outside[0] * (1 - 1e-9)
+    outer_half = scan >= largest_radius / 2
+    quarter = (scan >= largest_radius / 4) & ~outer_half
+    least = float(kappa[outer_half].min())
+    tail = least > 0 and least >= kappa[quarter].min() * (1 - 1e-9)
     if not (np.all(np.isfinite(kappa)) and tail):
         raise AssumptionError(
             "convergence-without-lsi",
-            ["kappa is finite, and at large distances positive and non-decreasing"],
+            ["kappa is finite, and at large distances positive and not sinking"],
         )
     inner = _holds_from(scan, kappa >= 0)
     least_beyond = np.minimum.accumulate(kappa[::-1])[::-1]

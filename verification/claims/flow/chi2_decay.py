@@ -217,6 +217,7 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, find_box(energy, start, 1e-14), setting.times[0]),
         mutate=(lambda scheme: with_drift_scaled(scheme, 2.0)) if run else None,
+        companion=not run,
     )
     measured = particles.mean(modes.eigenfunction(1), "moment")
     known = Constant(

@@ -62,6 +62,7 @@ def settings() -> list[Setting]:
             options={
                 "second_start": InitialLaw.normal(-1.0, 0.5),
                 "profile": np.ones_like,
+                "particles": False,
             },
         ),
         Setting(
@@ -295,22 +296,21 @@ def _by_particles(
             mutate=mutate,
             particles=number,
             memory=True,
+            companion=not run,
         )
         for position, mutate in (
             (x, plain),
-            (x - shift, lambda scheme: reflected(plain(scheme), shift)),
+            (x - shift, lambda scheme: reflected(plain(scheme), shift, 0.5 if run else 1.0)),
         )
     )
     apart = replace(first, fine=first.fine - second.fine, coarse=first.coarse - second.coarse)
     curve = apart.mean(lambda r: coupling.cost(np.abs(r[:, 0])), "W_f")
     begun = float(coupling.cost(shift))
-    # a discrete pair misses some meetings: a bias of order sqrt(h), of which the two step sizes
-    # show the part sqrt(2) - 1; the curve's own width took it for order h
     return Curve(
         quantity="W_f",
         times=np.concatenate([[0.0], curve.times]),
         values=np.concatenate([[begun], curve.values]),
-        numerical=np.concatenate([[0.0], curve.numerical * np.sqrt(2.0) / (np.sqrt(2.0) - 1)]),
+        numerical=np.concatenate([[0.0], curve.numerical]),
         statistical=np.concatenate([[0.0], curve.statistical]),
         confidence=curve.confidence,
     )

@@ -88,7 +88,7 @@ def settings() -> list[Setting]:
             subject=nonlinear_decoder(curvature=1.0, noise=0.5),
             start=InitialLaw.normal(0.5, 0.5),
             times=(0.2, 1.0, 3.0),
-            options={"datum": (1.0,)},
+            options={"datum": (1.0,), "witnesses": ("grid",)},
         ),
     ]
 
@@ -154,6 +154,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             stream=f"{NAME}/{setting.name}/{run}",
             step_size=step_for(energy, path.grid.box, setting.times[0]),
             mutate=mutate,
+            companion=not run,
         ).relative_entropy(path.gibbs, path.grid.edges)
     return Evidence(
         outcomes=statement.outcomes(asked, measured),

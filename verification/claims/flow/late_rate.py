@@ -244,6 +244,7 @@ def _by_particles(
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, find_box(energy, start, 1e-14), times[0]),
         mutate=mutate,
+        companion=not run,
     )
     sign = math.copysign(1.0, overlap)
     mode = modes.eigenfunction(k + 1)

@@ -77,6 +77,7 @@ def settings() -> list[Setting]:
             subject=double_well(b=1.0),
             start=InitialLaw.normal(1.5, 0.5),
             times=(0.2, 1.0, 5.0),
+            options={"excursions": True},
         ),
         Setting(
             name="bottleneck-joint",
@@ -102,7 +103,7 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
         for time in setting.times
     ]
     late = setting.times[-1]
-    if energy_of(setting).dim == 1 and backend in witnesses:
+    if setting.options.get("excursions", False) and backend in witnesses:
         planned.append(
             Case(
                 quantity="probability",
@@ -240,6 +241,7 @@ def _by_particles(
         mutate=mutate[run],
         particles=max(context.particles // energy.dim, 1000),
         memory=run == EXCURSION,
+        companion=run != DOUBLE_NOISE,
     )
     if run != EXCURSION:
         return particles.mean(lambda x: np.einsum("nd,nd->n", x, x), "moment")
@@ -302,8 +304,9 @@ def farthest(scheme: Scheme) -> Scheme:
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy in one or two dimensions."""
-    return adapted(NAME, subject, start, times)
+    """Any smooth energy in one or two dimensions; excursions on the line."""
+    setting = adapted(NAME, subject, start, times)
+    return replace(setting, options={"excursions": energy_of(setting).dim == 1})
 
 
 claim = Claim(

@@ -207,6 +207,7 @@ def _coupled(
             step_size=step,
             mutate=mutate,
             particles=number,
+            companion=run != "half-drift",
         )
         for position, name in (
             (x, stream),
