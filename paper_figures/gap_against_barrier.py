@@ -18,7 +18,7 @@ CLAIMS = ("eyring-kramers",)
 def draw(results: Results) -> Figure:
     """Gap above, its ratio to Eyring-Kramers with the certified band below."""
     figure, axes = canvas(rows=2, height=3.9)
-    data = stored(results, "eyring-kramers", "barriers-4-to-9/quadrature")
+    data = stored(results, "eyring-kramers", "barriers/quadrature")
     barrier, formula = data["barrier"].values, data["bound_eyring_kramers"].values
     colour = WITNESS["quadrature"]["color"]
     axes[0].plot(barrier, data["measured"], "o-", color=colour, label="gap")

@@ -50,7 +50,7 @@ OBSERVABLES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 
 
 # of the predicted slope: the resolution of particles and of quadrature
-SHARE = (0.09, 0.01)
+SHARE = (0.12, 0.01)
 PARTICLE_STEP = 0.01
 # times, a relaxation time apart, over which each particle is averaged
 REPEATS = 8

@@ -17,7 +17,7 @@ from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.schemes import ula_transience as statement
 
 from ...claim import Case, Claim, Context, Evidence, Setting, Witness
-from ...confront import confront
+from ...confront import confront, larger
 from ...measurement import Measurement
 from ...subjects import energy_of, start_of
 
@@ -95,6 +95,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
                 statement.theorem,
                 quantities,
                 resolution=0.3,
+                perturbed=larger(statement.theorem, quantities),
             )
             for case in asked
         }
