@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ USAGE_ERROR: type[typer.BadParameter] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 app = typer.Typer(
     cls=OpenGroup,
@@ -247,6 +249,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except USAGE_ERROR as error:
         say(f"error: {error.format_message()}")
         return int(Exit.BAD_INPUT)
+    except BrokenPipeError:  # the reader of our output, head(1) say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return INTERRUPTED

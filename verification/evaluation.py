@@ -45,6 +45,7 @@ class CaseRecord:
     verdict: Verdict = Verdict.UNDECIDED
     outcome: Outcome | None = None
     sensitivity: float | None = None
+    settled: bool = False
     looks: int = 0
     alpha: float = 0.0
     seconds: float = 0.0
@@ -57,9 +58,13 @@ class CaseRecord:
 
     @property
     def open(self) -> bool:
-        """True while a further look may decide the case; an ESTIMATED constant never improves."""
+        """True while a further look may decide the case.
+
+        None can where the bound rests on an ESTIMATED constant, or where the last look measured
+        exactly what the one before did (a witness that is not random and refines no further).
+        """
         estimated = self.outcome is not None and self.outcome.grade is How.ESTIMATED
-        return self.verdict is Verdict.UNDECIDED and not estimated
+        return self.verdict is Verdict.UNDECIDED and not (estimated or self.settled)
 
 
 def evaluate_cases(
@@ -112,8 +117,9 @@ def evaluate_cases(
             for case in asked:
                 records[case].fail(Verdict.NOT_APPLICABLE, "; ".join(error.broken))
         except SolverError as error:
+            step = None if error.step is None else int(error.step)
             for case in asked:
-                records[case].fail(Verdict.SOLVER_FAILED, str(error), step=error.step)
+                records[case].fail(Verdict.SOLVER_FAILED, str(error), step=step)
         except Exception as error:  # a fault in one claim must not cost the findings of others
             text = traceback.format_exc()
             for case in asked:
@@ -149,6 +155,8 @@ def _judge(record: CaseRecord, case: Case, outcome: Outcome) -> None:
     )
     if outcome.perturbed is not None:
         record.sensitivity = sensitivity(measured, case.relation, outcome.perturbed)
+    before = record.outcome
+    record.settled = before is not None and before.measurement == measured
     record.outcome, record.extra = outcome, {}
 
 
@@ -209,7 +217,7 @@ def finding_of(planned: PlannedCase, record: CaseRecord, provenance: Mapping[str
         numerical=_number(measured.numerical),
         confidence=measured.confidence,
         bound=_number(outcome.bound),
-        resolution=outcome.resolution,
+        resolution=_number(outcome.resolution),
         slack=_number(slack),
         sensitivity=record.sensitivity,
         provenance={**provenance, **own},

@@ -43,7 +43,7 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def lvebm(*arguments, cwd=None, timeout=120):
+def lvebm(*arguments, cwd=None, timeout=300):
     """Runs ``lvebm`` in a process of its own."""
     done = subprocess.run(
         command(*arguments),
