@@ -102,14 +102,15 @@ def _suprema(
 
 
 def _peak(x: FloatArray, f: FloatArray) -> float:
-    """Maximum of a smooth function from its nodes: the vertex of a parabola through three."""
+    """Maximum of a smooth function from its nodes: of the quartic through five of them."""
     i = int(np.argmax(f))
-    if not 0 < i < len(f) - 1:
+    if not 2 <= i < len(f) - 2:
         return float(f[i])
-    z, values = x[i - 1 : i + 2] - x[i], f[i - 1 : i + 2]
-    curve = np.polyfit(z, values, 2)
-    vertex = curve[2] - curve[1] ** 2 / (4 * curve[0]) if curve[0] < 0 else values[1]
-    return float(max(values[1], vertex))
+    near = slice(i - 2, i + 3)
+    scale = x[i + 2] - x[i - 2]
+    quartic = np.polyfit((x[near] - x[i]) / scale, f[near] / f[i], 4)
+    between = np.linspace((x[i - 1] - x[i]) / scale, (x[i + 1] - x[i]) / scale, 2001)
+    return float(f[i] * max(1.0, np.polyval(quartic, between).max()))
 
 
 def barthe_roberto(constants: EnergyConstants) -> Candidate | None:

@@ -25,6 +25,9 @@ from .lobatto import lobatto
 
 FloatArray = npt.NDArray[np.float64]
 
+# entries of a scaled eigenvector below this fraction of its largest are recomputed
+_SURE = 1e-8
+
 
 class LineElements:
     """One mesh, one potential.
@@ -98,6 +101,16 @@ class LineElements:
         ``boundary`` holds outward slopes k: S then has the form int u'^2 d pi - sum k pi u^2 at
         the two ends. Raises numpy.linalg.LinAlgError if S + shift is not positive definite.
         """
+        band = self._band(shift, boundary)
+        factor = cholesky_banded(band, lower=True, overwrite_ab=True, check_finite=False)
+
+        def solve(y: FloatArray) -> FloatArray:
+            return np.asarray(cho_solve_banded((factor, True), y, check_finite=False))
+
+        return solve
+
+    def _band(self, shift: float, boundary: tuple[float, float] = (0.0, 0.0)) -> FloatArray:
+        """S + shift in the lower band storage of LAPACK."""
         root = 1 / np.sqrt(self.masses)
         b = self._slope_scale[:, :, None] * lobatto(self.degree).derivative
         b = b * root[self.index][:, None, :]
@@ -110,12 +123,42 @@ class LineElements:
         band[0] += shift
         ends = np.asarray(boundary) * self._boundary_density / self.masses[[0, -1]]
         band[0, [0, -1]] -= ends
-        factor = cholesky_banded(band, lower=True, overwrite_ab=True, check_finite=False)
+        return band
 
-        def solve(y: FloatArray) -> FloatArray:
-            return np.asarray(cho_solve_banded((factor, True), y, check_finite=False))
+    def with_tails(self, eigenvalue: float, u: FloatArray) -> FloatArray:
+        """An eigenfunction (n,) whose far tails solve their own boundary value problem.
 
-        return solve
+        An iterative eigensolver knows y = sqrt(masses) u to rounding of its largest entry, which
+        leaves nothing of u where pi is e^-80. There (S - lambda) y = 0 is solved outward from
+        the last panel edge at which y is still accurate; in scaled variables every step of that
+        elimination works on entries of one size.
+        """
+        y = np.sqrt(self.masses) * u
+        sure = np.flatnonzero(np.abs(y[:: self.degree]) > _SURE * np.abs(y).max()) * self.degree
+        band = self._band(-eigenvalue)
+        out = u.copy()
+        first, last = int(sure[0]), int(sure[-1])
+        reach = np.arange(1, self.degree + 1)
+        for inner, tail in ((last, slice(last + 1, len(y))), (first, slice(0, first))):
+            size = tail.stop - tail.start
+            if size < self.degree:
+                continue
+            right = np.zeros(size)
+            if tail.start:
+                right[: self.degree] = -band[reach, inner] * y[inner]
+                part = band[:, tail].copy()
+            else:
+                right[size - reach] = -band[reach, inner - reach] * y[inner]
+                part = band[:, tail].copy()
+                for r in reach:  # entries that reach beyond the slice
+                    part[r, size - r :] = 0.0
+            try:
+                factor = cholesky_banded(part, lower=True, check_finite=False)
+            except np.linalg.LinAlgError:  # no decay: the mode fills the box
+                continue
+            solved = cho_solve_banded((factor, True), right, check_finite=False)
+            out[tail] = solved / np.sqrt(self.masses[tail])
+        return out
 
     def robin_eigenvalues(self, boundary: tuple[float, float], count: int) -> FloatArray:
         """Lowest eigenvalues (ground state included) of the form with outward slopes k."""

@@ -114,4 +114,6 @@ def _partial_fractions() -> tuple[tuple[complex, complex], ...]:
             once = abs(pole.imag) < 1e-9
             residue = complex(numerator(pole) / slope(pole)) * (1 if once else 2)
             found.append((complex(pole.real) if once else pole, residue))
-    return tuple(found)
+    # R(0) = 1 to the last bit, so that no step loses mass
+    at_zero = -sum((residue / pole).real for pole, residue in found)
+    return tuple((pole, residue / at_zero) for pole, residue in found)

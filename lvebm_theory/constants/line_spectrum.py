@@ -84,6 +84,9 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
         if np.all(error <= _GOAL * looks[-1][1]) or not np.isinf(threshold.bottom):
             break
     elements, eigenvalues, functions = looks[-1]
+    functions = np.stack(
+        [elements.with_tails(v, f) for v, f in zip(eigenvalues, functions.T, strict=True)], axis=1
+    )
     error = np.maximum(2 * error, _ROUNDING * eigenvalues)
     if np.isfinite(threshold.bottom):
         if threshold.settled:
@@ -187,7 +190,8 @@ def _refiner(potential: Potential) -> Callable[[InitialLaw], LineElements]:
 
         def widest(x: FloatArray) -> FloatArray:
             distance = np.abs(x[:, None] - means) / sds
-            return np.asarray(np.where(distance < 12, 2 * sds, np.inf).min(axis=1))
+            # the peak spreads while it relaxes: panels grow with the distance from it
+            return np.asarray((sds * (1.25 + 0.5 * np.maximum(distance - 12, 0))).min(axis=1))
 
         low, high = (means - _REACH * sds).min(), (means + _REACH * sds).max()
         edges = adaptive_panels(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
 
 _PROVED = (How.EXACT, How.CERTIFIED)
+_NOTE = "; upper: the gap ("
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def tensorisation(constants: EnergyConstants) -> Candidate | None:
         name="tensorisation",
         lower=least.lower,
         how=How.weakest(*(p.log_sobolev.how for p in parts)),
-        source=f"product of independent coordinates: {least.source}",
+        source=f"product of independent coordinates: {argument_of(least)}",
     )
 
 
@@ -74,6 +75,11 @@ _ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
     plane_envelope,
 )
 _UNPROVED = (barthe_roberto, plane_envelope)
+
+
+def argument_of(constant: Constant) -> str:
+    """The source of a log-Sobolev constant without the remark on its upper bound."""
+    return constant.source.split(_NOTE)[0]
 
 
 def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
@@ -122,7 +128,7 @@ def best_constant(constants: EnergyConstants) -> Constant:
     spectral = spectral and not constants.proofs_only
     gap = constants.gap if spectral else None
     upper = float("inf") if gap is None else gap.upper
-    note = "" if gap is None else f"; upper: the gap ({gap.how.value})"
+    note = "" if gap is None or gap.how in _PROVED else f"{_NOTE}{gap.how.value})"
     if not candidates:
         return Constant(
             value=0.0,

@@ -26,7 +26,7 @@ def bounded_perturbation(constants: EnergyConstants) -> Candidate | None:
     arithmetic; rho(e^{-U_0}) comes from the other arguments (Holley and Stroock 1987).
     """
     from .energy_constants import EnergyConstants
-    from .log_sobolev import Candidate
+    from .log_sobolev import Candidate, argument_of
 
     potential = exact_potential(constants.energy) if constants.certify else None
     if potential is None:
@@ -50,7 +50,7 @@ def bounded_perturbation(constants: EnergyConstants) -> Candidate | None:
         how=How.weakest(base.how, How.CERTIFIED),
         source=(
             f"Holley-Stroock: bounded terms of oscillation {oscillation:.6g} over rho_0 = "
-            f"{base.lower:.6g} ({base.source})"
+            f"{base.lower:.6g} ({argument_of(base)})"
         ),
     )
 

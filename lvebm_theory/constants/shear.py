@@ -64,7 +64,7 @@ def _bound(
     symbol: Any,
     shift: Any,
 ) -> Candidate | None:
-    from .log_sobolev import Candidate
+    from .log_sobolev import Candidate, argument_of
 
     steepest = steepest_slope(shift, tuple(s for s in potential.symbols if s != symbol))
     if steepest is None:
@@ -80,7 +80,7 @@ def _bound(
         how=How.weakest(How.CERTIFIED, y.how, *(c.how for c in xs)),
         source=(
             f"image of a product under a shear of slope <= {steepest:.6g} with rho_X = "
-            f"{x.lower:.6g} ({x.source}) and rho_Y = {y.lower:.6g} ({y.source})"
+            f"{x.lower:.6g} ({argument_of(x)}) and rho_Y = {y.lower:.6g} ({argument_of(y)})"
         ),
     )
 

@@ -27,7 +27,6 @@ from .modes import Elements
 
 FloatArray = npt.NDArray[np.float64]
 
-_NEGLIGIBLE = 1e-22
 _KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
 _LARGEST_NORM = 1e8  # times machine precision, the error of p_t / pi
 
@@ -75,7 +74,7 @@ class Spectrum:
         return float(self.elements.masses @ np.asarray(f(self.elements.points)))
 
     def eigenfunction(self, k: int) -> Callable[..., FloatArray]:
-        """phi_k with E_pi phi_k^2 = 1, constant where pi is negligible; k = 0 is the constant one.
+        """phi_k with E_pi phi_k^2 = 1, constant outside the domain; k = 0 is the constant one.
 
         The result takes points (n, d), in one dimension also (n,), and, in one dimension, an
         order ``derivative`` (default 0); it returns (n,).
@@ -86,23 +85,14 @@ class Spectrum:
             raise ArgumentError(f"no eigenfunction {k}: {self.essential_source}")
         size = len(self.elements.masses)
         nodal = np.ones(size) if k == 0 else self.functions[:, k - 1]
-        trusted = self._trusted()
 
         def phi(x: npt.ArrayLike, derivative: int = 0) -> FloatArray:
             points = np.asarray(x, dtype=float)
             if self.elements.dim == 1:
-                points = np.clip(points.reshape(-1), *trusted)
+                points = points.reshape(-1)
             return self.elements.evaluate(nodal, points, derivative)
 
         return phi
-
-    def _trusted(self) -> tuple[float, float]:
-        """Where eigenfunctions on a line are known: rounding grows like pi^{-1/2} in the tails."""
-        if self.elements.dim != 1:
-            return -np.inf, np.inf
-        nodes = np.asarray(self.elements.points).reshape(-1)
-        kept = nodes[np.asarray(self.elements.masses) > _NEGLIGIBLE * self.elements.masses.max()]
-        return float(kept.min()), float(kept.max())
 
     def overlaps(self, start: InitialLaw) -> FloatArray:
         """E_start phi_k for k = 1..count: the amplitudes of the modes in p_0 / pi."""
