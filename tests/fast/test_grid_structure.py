@@ -112,6 +112,21 @@ def test_clean_up_keeps_mass_and_enters_the_width():
     assert replace(path, levels=tuple(levels)).relative_entropy()[1][0] > clean[0] + 1e-3
 
 
+def test_negative_masses_are_cleaned_at_constant_mass():
+    from solvers.densities.semigroup import _Stepper
+
+    generator = generator_of("x**2/2", [(-8.0, 8.0)])
+    stepper = _Stepper(generator, InitialLaw.normal(0.3, 0.5).cell_masses(generator.grid.edges))
+    excess = np.zeros(200)
+    excess[90:94] = (-3e-2, 1e-2, 3e-2, -1e-2)
+    stepper._excess = excess / generator.root_gibbs
+    snapshot = stepper.snapshot()
+    assert snapshot.negative > 1e-3
+    assert snapshot.masses.min() == 0
+    assert abs(snapshot.masses.sum() - 1) < 1e-14
+    assert np.abs(snapshot.masses - generator.gibbs - snapshot.excess).max() < 1e-15
+
+
 def test_starting_from_masses_continues_the_flow():
     energy = parse_potential("(x**2-1)**2 + 0.3*x")
     grid = Grid.uniform([(-3.2, 3.2)], 256)
