@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -148,6 +149,8 @@ def _asks_something(ctx: typer.Context) -> bool:
 
 
 def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
+    # a polite kill is an interrupt: workers end with us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = screens.screen(stderr=as_json)
     table = screens.LiveTable(session.plan)
     say(f"{session.plan.measured} findings planned; results go to {session.folder.path}")

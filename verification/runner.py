@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
+import threading
+import time
 import traceback
 import warnings
 from collections import deque
@@ -47,6 +50,8 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 CONSTANTS = -1
+# seconds between a worker's looks at whether its parent is alive
+PARENT_CHECK = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +81,14 @@ def silent(_: Progress) -> None:
 def _begin_worker() -> None:
     # an interrupt is for the parent, which then ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent, killed perhaps, is gone."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK)
+    os._exit(1)
 
 
 @cache

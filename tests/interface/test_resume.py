@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -194,22 +195,50 @@ def test_a_process_that_dies_costs_only_its_own_group(tmp_path):
     assert "process died" in by_witness["grid"].provenance["reason"]
 
 
-def test_an_interrupt_keeps_what_is_finished(tmp_path):
+def processes_naming(folder):
+    """Ids of processes whose command line or environment names a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in text and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_end_from_outside_keeps_what_is_finished_and_takes_the_workers(tmp_path, how):
     folder = tmp_path / "results"
     running = subprocess.Popen(
-        command(*SLOW, "--jobs", 1, "--out", folder),
-        env=environment(),
+        command(*SLOW, "--jobs", 2, "--out", folder),
+        # workers inherit the environment, by which they are found again
+        env={**environment(), "MARKED_BY_TEST": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     while not list(folder.glob("pieces/*.json")):
-        time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGINT)
+        time.sleep(0.02)
+    assert len(processes_naming(folder)) >= 3
+    if how == signal.SIGINT:
+        os.killpg(running.pid, how)  # as a terminal does
+    else:
+        running.send_signal(how)
+    for _ in range(200):
+        if not processes_naming(folder):
+            break
+        time.sleep(0.1)
+    assert not processes_naming(folder)
     _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "--resume" in err
-    assert "Traceback" not in err
+    if how == signal.SIGKILL:
+        assert running.returncode == -signal.SIGKILL
+    else:
+        assert running.returncode == 130
+        assert "--resume" in err
+        assert "Traceback" not in err
     assert list(folder.glob("pieces/*.json"))
     assert not (folder / "findings.json").exists()
