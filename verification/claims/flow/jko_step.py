@@ -132,7 +132,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     stretch = 2.0 if asked[0].run == HALF_COST else 1.0
     acceleration, speed = acceleration_and_speed(energy, start)
     largest = speed / acceleration  # the time scale on which the expansion in tau lives
-    steps = largest * 0.5 ** np.arange(STEPS)
+    steps = np.asarray(largest * 0.5 ** np.arange(STEPS), dtype=float)
     cells = CELLS * 2**context.look
     errors = _errors(energy, start, steps, stretch, cells)
     common: dict[str, Any] = {
