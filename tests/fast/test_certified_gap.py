@@ -2,12 +2,21 @@
 
 import math
 
+import numpy as np
 import pytest
-from flint import arb
+from flint import arb, arb_poly
 
 from lvebm_theory.certified import certified_gap_1d
 from lvebm_theory.certified.algebras import DomainError
-from lvebm_theory.certified.riccati import BITS, ORDER, Derivatives, Side, series_context
+from lvebm_theory.certified.riccati import (
+    BITS,
+    ORDER,
+    Derivatives,
+    Side,
+    residual_bound,
+    series_context,
+    solution,
+)
 from lvebm_theory.certified.subject import potential_of
 from lvebm_theory.constant import How
 from lvebm_theory.errors import AssumptionError
@@ -91,7 +100,7 @@ def test_what_cannot_be_enclosed_says_why(text, reason):
 
 
 def test_a_residual_is_not_believed_but_proved():
-    # the panels of a coarse pilot leave a large residual; the proof must measure it, then split them
+    # a coarse pilot leaves a large residual; the proof must measure it, then split the panels
     potential = potential_of(parse_potential("x**2/2+3*exp(-(5*x)**2)"))
     with series_context(2 * ORDER, BITS):
         side = Side(Derivatives(potential), -8.0, 0.0)
@@ -101,6 +110,26 @@ def test_a_residual_is_not_believed_but_proved():
         _, fine = side.proof(start, arb(0.3), 1e-6, lambda ball: ball.lower())
         assert coarse > 1e-4
         assert fine < 1e-6
+
+
+@pytest.mark.parametrize("ansatz", [0, 1])
+def test_the_residual_bound_covers_the_residual(ansatz):
+    # over this panel U hides a bump that its Taylor polynomial at the start does not see
+    energy = parse_potential("x**2/2+3*exp(-(5*x)**2)")
+    start, end, rate = -3.0, -0.1, 0.3
+    with series_context(2 * ORDER, BITS):
+        derivatives = Derivatives(potential_of(energy))
+        u = derivatives.at(arb(start))
+        s = [ansatz * c for c in solution(u, arb(-1), arb(rate), ORDER)]
+        panel = derivatives.at(arb(start).union(arb(end)))
+        bound = residual_bound(u, panel, s, arb(rate), arb(end) - arb(start))
+        p = arb_poly(s)
+        for x in np.linspace(start, end, 50):
+            value, slope = p(arb(x) - start), p.derivative()(arb(x) - start)
+            first = energy.gradient(np.array([[x]]))[0, 0]
+            second = energy.hessian(np.array([[x]]))[0, 0, 0]
+            residual = second - slope - value**2 + first * value - rate
+            assert abs(float(residual)) <= float(bound) * (1 + 1e-9) + 1e-9
 
 
 def test_no_supersolution_above_the_gap_and_no_subsolution_below():
