@@ -187,6 +187,7 @@ def increasing(
         return at_minus_infinity if x == -INFINITY else function(x)
 
     def interval(u: Interval) -> Interval:
+        """The function at both endpoints, rounded outwards."""
         if not u.defined:
             return UNDEFINED
         return Interval(endpoint(u.low).lower(), endpoint(u.high).upper())
@@ -223,6 +224,7 @@ def log(u: Interval) -> Interval:
 
 def _trigonometric(function: Callable[[Any], Any]) -> Callable[[Interval], Interval]:
     def interval(u: Interval) -> Interval:
+        """The function over the ball of u, within [-1, 1]."""
         if not u.defined:
             return UNDEFINED
         if not u.finite:

@@ -222,6 +222,7 @@ def _check_dimension(energy: Energy, start: InitialLaw | GridDensity) -> None:
 
 
 def check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
+    """Refuse a box that is not one finite interval per coordinate."""
     if len(box) != dim or not all(
         np.isfinite(low) and np.isfinite(high) and low < high for low, high in box
     ):
@@ -229,6 +230,7 @@ def check_box(box: Sequence[tuple[float, float]], dim: int) -> None:
 
 
 def check_cells(counts: Sequence[int], dim: int) -> None:
+    """Refuse counts that do not allow four nested resolutions on every axis."""
     if len(counts) != dim or any(n < 32 or n % 8 for n in counts):
         raise ArgumentError(
             f"cells must be {dim} multiples of 8, at least 32 each, got {list(counts)}"
