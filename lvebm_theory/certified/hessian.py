@@ -51,20 +51,22 @@ def hessian_bounds(energy: Energy | Potential) -> tuple[Constant, Constant]:
     if not (energy.smooth or potential.smooth):
         raise AssumptionError("Hessian bounds", ["U is not known to be smooth"])
     least, most = _extremes(potential)
-    exact = potential.dim == 1 and potential.quadratic_form is not None
-    convexity = _constant(least.lower, least.upper, exact)
+    quadratic = potential.quadratic_form is not None
+    exact = potential.dim == 1 and quadratic
+    source = "exact elimination on the constant Hessian" if quadratic else SOURCE
+    convexity = _constant(least.lower, least.upper, exact, source)
     lower = max(-most.upper, -least.upper, 0.0)
     upper = max(-most.lower, -least.lower, 0.0)
-    return convexity, _constant(lower, upper, exact)
+    return convexity, _constant(lower, upper, exact, source)
 
 
-def _constant(lower: float, upper: float, exact: bool) -> Constant:
+def _constant(lower: float, upper: float, exact: bool, source: str) -> Constant:
     value = (lower + upper) / 2 if math.isfinite(lower) and math.isfinite(upper) else None
     if value is None:
         value = upper if math.isfinite(lower) else lower
     if exact and lower == upper:
         return Constant.exact(value, "constant second derivative")
-    return Constant(value=value, lower=lower, upper=upper, how=How.CERTIFIED, source=SOURCE)
+    return Constant(value=value, lower=lower, upper=upper, how=How.CERTIFIED, source=source)
 
 
 @functools.lru_cache(maxsize=256)
