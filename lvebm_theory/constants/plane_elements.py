@@ -12,9 +12,9 @@ from scipy.sparse.linalg import splu
 
 from ..errors import ArgumentError
 from ..initial import InitialLaw
+from .frame import Frame, PlanePotential
 from .lobatto import lobatto
 from .plane_mesh import PlaneMesh
-from .region import Frame, PlanePotential
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -77,7 +77,8 @@ class PlaneElements:
         self._height[self.index] = np.minimum(u - floor, level + 10.0)
         local = np.empty((len(used), 2))
         local[self.index, 0], local[self.index, 1] = p, q
-        self.points = local @ frame.axes.T
+        self.points = np.stack(frame.outward(local[:, 0], local[:, 1]), axis=1)
+        self._slope = None if frame.slope is None else frame.slope(p[:, :, 0])
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:
@@ -95,6 +96,8 @@ class PlaneElements:
         for axis, half in enumerate(self._half):
             # lines of nodes along the axis come last: (cell, line, node)
             weight = self._weight / half[:, None, None] ** 2
+            if axis == 1 and self._slope is not None:
+                weight = weight * (1 + self._slope[:, :, None] ** 2)
             index = self.index
             if axis == 0:
                 weight, index = weight.transpose(0, 2, 1), index.transpose(0, 2, 1)
@@ -103,6 +106,18 @@ class PlaneElements:
             blocks.append(block.ravel())
             rows.append(np.broadcast_to(index[..., :, None], block.shape).ravel())
             columns.append(np.broadcast_to(index[..., None, :], block.shape).ravel())
+        if self._slope is not None:
+            # -g' f_p f_q: node (k, j) meets (i, l) through the quadrature point (i, j)
+            cross = -self._weight * self._slope[:, :, None]
+            cross = cross / (self._half[0] * self._half[1])[:, None, None]
+            scaled = root[self.index]
+            block = np.einsum("eij,ik,jl->ekjil", cross, d, d, optimize=True)
+            block = block * scaled[:, :, :, None, None] * scaled[:, None, None, :, :]
+            one = np.broadcast_to(self.index[:, :, :, None, None], block.shape).ravel()
+            other = np.broadcast_to(self.index[:, None, None, :, :], block.shape).ravel()
+            blocks += [block.ravel(), block.ravel()]
+            rows += [one, other]
+            columns += [other, one]
         size = len(root)
         where = (np.concatenate(rows), np.concatenate(columns))
         stiffness = sparse.csc_matrix((np.concatenate(blocks), where), shape=(size, size))
@@ -123,6 +138,8 @@ class PlaneElements:
             np.einsum("qi,eijk->eqjk", d, local) / self._half[0][:, None, None, None],
             np.einsum("qj,eijk->eiqk", d, local) / self._half[1][:, None, None, None],
         )
+        if self._slope is not None:
+            along = (along[0] - self._slope[:, :, None, None] * along[1], along[1])
         return np.concatenate([(root * a).reshape(-1, u.shape[1]) for a in along])
 
     def mass_above(self, height: float, functions: FloatArray) -> FloatArray:
@@ -158,7 +175,7 @@ class PlaneElements:
         self, x: FloatArray
     ) -> tuple[npt.NDArray[np.intp], tuple[FloatArray, FloatArray]]:
         """Cell of each point and its nodal basis per axis; inactive points go to a near cell."""
-        local = x @ self.frame.axes
+        local = self.frame.inward(x)
         where, reference = [], []
         for axis in (0, 1):
             e = self.mesh.edges[axis]

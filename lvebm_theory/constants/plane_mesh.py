@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, label
 
+from .frame import PlanePotential
 from .lobatto import lobatto
-from .region import LevelBox, PlanePotential
+from .region import LevelBox
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

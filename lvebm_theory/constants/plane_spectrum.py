@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError, SolverError
 from ..protocols import Energy
+from .frame import Frame, PlanePotential, shear_frames
 from .line_spectrum import line_spectrum
 from .modes import low_modes
 from .parts import separated_parts
 from .plane_elements import PlaneElements
 from .plane_mesh import PlaneRecipe, plane_mesh
-from .region import PlanePotential, level_box
+from .region import level_box
 from .spectral import Spectrum
 from .tails import plane_threshold
 
@@ -78,8 +79,9 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         source = "" if np.isinf(bottom) else f"|grad U|^2/4 - Lap U/2 tends to {bottom:.6g}"
     if bottom == 0:
         raise SolverError(f"no gap and no basis for {energy.name}: {source}")
-    most = 1 if product else len(_LOOKS) if energy.smooth else 2
-    looks, failure = _looks(potential, energy.smooth, count, most)
+    most = 1 if product else len(_LOOKS) if energy.smooth else 3
+    frames = [] if product else shear_frames(energy)
+    looks, failure = _looks(potential, energy.smooth, frames, count, most)
     if not product and len(looks) >= 2:
         eigenvalues, error = _settled(looks, energy.smooth)
         error = np.where(eigenvalues < bottom, error, np.maximum(error, eigenvalues - bottom))
@@ -100,13 +102,13 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
 
 
 def _looks(
-    potential: PlanePotential, smooth: bool, count: int, most: int
+    potential: PlanePotential, smooth: bool, frames: list[Frame], count: int, most: int
 ) -> tuple[list[Look], str]:
     """Converged looks, and the last reason why one was left out."""
     looks: list[Look] = []
     failure = ""
     for recipe in _LOOKS:
-        box = level_box(potential, recipe.level, rotate=smooth)
+        box = level_box(potential, recipe.level, rotate=smooth, frames=frames)
         if not box.reached:
             return looks, "tails too heavy for a box"
         mesh = plane_mesh(box.frame.potential(potential), box, recipe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,29 +10,16 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from ..errors import ArgumentError
+from .frame import Frame, PlanePotential
 
 FloatArray = npt.NDArray[np.float64]
-PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
 
 _WIDEST = 1e7
 _REACH = 1e6  # where minima are looked for
 _SIDE = 1025
 _GRID = 161
 _SAVING = 0.75  # a rotated box must be this much smaller to be worth it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """Orthonormal coordinates q with x = axes @ q; ``axes`` is (2, 2), columns the directions."""
-
-    axes: FloatArray
-
-    def potential(self, potential: PlanePotential) -> PlanePotential:
-        """U in the coordinates of the frame."""
-        a = self.axes
-        if np.array_equal(a, np.eye(2)):
-            return potential
-        return lambda p, q: potential(a[0, 0] * p + a[0, 1] * q, a[1, 0] * p + a[1, 1] * q)
+_SHEAR_SAVING = 0.4  # cross derivatives make sheared elements dearer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +38,10 @@ class LevelBox:
         return float(np.prod(self.upper - self.lower))
 
 
-def level_box(potential: PlanePotential, level: float, *, rotate: bool) -> LevelBox:
-    """The best of the upright box and one along the principal axes of pi.
+def level_box(
+    potential: PlanePotential, level: float, *, rotate: bool, frames: Sequence[Frame] = ()
+) -> LevelBox:
+    """The best of the upright box, one along the principal axes of pi, and those of ``frames``.
 
     Parameters
     ----------
@@ -61,6 +50,8 @@ def level_box(potential: PlanePotential, level: float, *, rotate: bool) -> Level
     level : float
     rotate : bool
         False keeps the axes (kinks along them stay on element edges).
+    frames : sequence of Frame, optional
+        Further coordinates to try.
 
     Raises
     ------
@@ -68,13 +59,17 @@ def level_box(potential: PlanePotential, level: float, *, rotate: bool) -> Level
         If U is finite nowhere on the search grid, or unbounded below on it.
     """
     upright = _box(potential, level, Frame(axes=np.eye(2)), _local_minima(potential))
-    if not rotate or not upright.reached:
-        return upright
-    axes = _principal_axes(potential, upright)
-    frame = Frame(axes=axes)
-    turned = frame.potential(potential)
-    tilted = _box(potential, level, frame, _local_minima(turned))
-    return tilted if tilted.reached and tilted.area < _SAVING * upright.area else upright
+    best = upright
+    if rotate and upright.reached:
+        frame = Frame(axes=_principal_axes(potential, upright))
+        tilted = _box(potential, level, frame, _local_minima(frame.potential(potential)))
+        if tilted.reached and tilted.area < _SAVING * upright.area:
+            best = tilted
+    for frame in frames:
+        sheared = _box(potential, level, frame, _local_minima(frame.potential(potential)))
+        if sheared.reached and (not best.reached or sheared.area < _SHEAR_SAVING * best.area):
+            best = sheared
+    return best
 
 
 def _finite(potential: PlanePotential, x: FloatArray, y: FloatArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """Lower bounds of the log-Sobolev constant: tables, equality cases, and never above the truth."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from lvebm_theory import How, parse_potential
 from lvebm_theory.constants import constants_of, spectrum
 from lvebm_theory.constants.half_line_criteria import half_line_constants
+from lvebm_theory.constants.holley_stroock import best_split, certified_oscillation
+from lvebm_theory.constants.parts import exact_potential
 from lvebm_theory.constants.shear import sheared_bound
 
 
@@ -34,6 +37,26 @@ def test_holley_stroock_table(b):
     # the envelope contains the glued parabola, and for this family it is the best there is
     assert found.how is How.CERTIFIED
     assert glued * (1 - 2e-5) <= found.lower <= glued * (1 + 1e-6)
+
+
+def test_a_split_that_is_not_one_is_refused():
+    well = parse_potential("(x**2-1)**2")
+    potential = exact_potential(well)
+    good = best_split(constants_of(well))
+    proved = certified_oscillation(potential, good)
+    assert good.oscillation - 1e-4 <= proved <= good.oscillation + 1e-4
+    for intervals in (
+        (),  # U is not convex
+        ((-1.0, 1.0),),  # the slope of U - m x^2/2 at 1 is negative: W would be concave there
+        ((-1.4, 0.9),),
+        ((-0.5, 0.5),),  # U'' < m at 0.55
+    ):
+        assert certified_oscillation(potential, replace(good, intervals=intervals)) is None
+    # a longer secant is a legitimate split, only a worse one
+    wide = certified_oscillation(potential, replace(good, intervals=((-2.5, 2.5),)))
+    assert wide > proved + 0.1
+    # more curvature than U has outside
+    assert certified_oscillation(potential, replace(good, curvature=20.0)) is None
 
 
 @pytest.mark.parametrize("b", WELLS)

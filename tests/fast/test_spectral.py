@@ -6,6 +6,7 @@ import pytest
 from lvebm_theory import ArgumentError, InitialLaw, SolverError, parse_potential
 from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.constants import spectrum
+from lvebm_theory.constants.tails import schroedinger_potential
 
 
 def gap(text):
@@ -46,6 +47,17 @@ def test_exponential_tails_are_reported():
     # one bound state under the threshold, created by a barrier
     barrier = spectrum(parse_potential("abs(abs(x)-2)"), 2)
     assert barrier.eigenvalues[0] < 0.1 < barrier.eigenvalues[1] == barrier.essential_bottom
+
+
+def test_threshold_from_below_is_not_called_exact():
+    # V = U'^2/4 - U''/2 = 1/4 - 1/(4 (1 + x^2)) - ...: box and tail bracket the threshold
+    found = spectrum(parse_potential("sqrt(1+x**2)"), 1)
+    ((_, upper),) = found.domain
+    assert found.eigenvalues[0] == pytest.approx(0.25, rel=1e-9)
+    assert found.error[0] >= 1 / (4 * (1 + 4 * upper**2))
+    x = np.array([0.5, 1.0])
+    v = schroedinger_potential(parse_potential("x**4"), x)
+    np.testing.assert_allclose(v, (4 * x**3) ** 2 / 4 - 12 * x**2 / 2)
 
 
 def test_barrier_between_exponential_tails():
@@ -137,6 +149,12 @@ def test_eigenfunctions_keep_their_digits_in_the_tails():
     for k, polynomial in ((1, lambda z: z), (3, lambda z: (z**3 - 3 * z) / 6**0.5)):
         z = np.array([-12.0, -9.0, 9.0, 12.0])
         np.testing.assert_allclose(found.eigenfunction(k)(z), polynomial(z), rtol=1e-6)
+    # in one dimension the first eigenfunction is monotone, out to U = 110
+    quartic = spectrum(parse_potential("x**4/4"), 2)
+    ((lower, upper),) = quartic.domain
+    phi = quartic.eigenfunction(1)(np.linspace(lower, upper, 2001))
+    assert np.all(np.diff(phi) > 0)
+    assert np.abs(phi).max() < 3
 
 
 def test_overlaps_with_a_start():
@@ -167,6 +185,20 @@ def test_planar_gaussian_and_products():
     well = gap("(x**2-1)**2")
     np.testing.assert_allclose(product.eigenvalues, [well, 2.0, 2.0 + well], rtol=1e-9)
     assert product.expectation(lambda p: p[:, 1] ** 2) == pytest.approx(0.5, rel=1e-8)
+
+
+@pytest.mark.slow
+def test_planar_error_covers_what_kinks_cost():
+    # in u = (x-y)/sqrt 2 and v = (x+y)/sqrt 2: sqrt 2 |u| + u^2 + v^2, gap 2 from v
+    found = spectrum(parse_potential("abs(x-y) + x**2 + y**2"), 1)
+    assert 1e-9 < abs(found.eigenvalues[0] - 2.0) <= found.error[0] <= 1e-3
+
+
+def test_modes_of_the_box_are_left_out():
+    # three wells: the third mode is inside one of them, not in a corner of the mesh
+    text = "-log(exp(-(x-2)**2/2-y**2/2) + exp(-(x+2)**2/2-y**2/2) + exp(-x**2/2-(y-3)**2/2))"
+    found = spectrum(parse_potential(text), 3)
+    np.testing.assert_allclose(found.eigenvalues, [0.17087826, 0.22044691, 1.07309346], rtol=1e-6)
 
 
 def test_planar_flow_against_the_ornstein_uhlenbeck_process():

@@ -1,12 +1,35 @@
 """The spectral basis against other spectral methods that share no code with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from line_reference import LineReference, start_fits
 from numpy.polynomial import hermite_e
+from scipy.integrate import quad
+from scipy.linalg import eigh
 
 from lvebm_theory import InitialLaw, parse_potential
 from lvebm_theory.constants import spectrum
+from lvebm_theory.constants.frame import Frame, shear_frames
+from lvebm_theory.constants.modes import low_modes
+from lvebm_theory.constants.plane_elements import PlaneElements
+from lvebm_theory.constants.plane_mesh import PlaneRecipe, plane_mesh
+from lvebm_theory.constants.plane_spectrum import potential_on_plane
+from lvebm_theory.constants.region import level_box
+
+
+# E y under exp(-((x^2-1)^2 + 2 (y-x^2)^2 + x y / 2)), by adaptive quadrature of the x-marginal:
+# y | x ~ N(x^2 - x/8, 1/4)
+def _mean_y():
+    def weight(x):
+        return np.exp(-((x**2 - 1) ** 2) - x**3 / 2 + x**2 / 32)
+
+    total = quad(weight, -5, 5, epsabs=0, epsrel=1e-12)[0]
+    return quad(lambda x: (x**2 - x / 8) * weight(x), -5, 5, epsabs=0, epsrel=1e-12)[0] / total
+
+
+MEAN_Y = _mean_y()
 
 
 def hermite_functions(size, scale, order):
@@ -75,8 +98,6 @@ def test_planar_energies(text):
     identity = np.eye(size)
     full += np.kron(kinetic(size, scales[0]), identity)
     full += np.kron(identity, kinetic(size, scales[1]))
-    from scipy.linalg import eigh
-
     values = eigh(full, eigvals_only=True, subset_by_index=(0, 1), driver="evr")
     found = spectrum(energy, 1)
     assert abs(values[0]) < 2e-5
@@ -89,6 +110,26 @@ def test_bottleneck_from_theory():
     # .0994393 at (b, a) = (4, 1), independently by finite differences when theory was written
     found = spectrum(parse_potential("4*(x**2-1)**2 + (y-x)**2/2"), 1)
     assert found.eigenvalues[0] == pytest.approx(0.0994393, abs=6e-8)
+
+
+def test_a_valley_straightened_by_a_shear():
+    """The same modes on upright elements and on elements that follow the valley."""
+    energy = parse_potential("(x**2-1)**2 + 2*(y-x**2)**2 + x*y/2")
+    potential = potential_on_plane(energy)
+    (frame,) = shear_frames(energy)
+    recipe = PlaneRecipe(level=38.0, degree=10, variation=16.0, tolerance=1e-5, cells=1200)
+    gaps = []
+    for chosen in (Frame(axes=np.eye(2)), frame):
+        turned = chosen.potential(potential)
+        box = replace(level_box(turned, recipe.level, rotate=False), frame=chosen)
+        mesh = plane_mesh(turned, box, recipe)
+        elements = PlaneElements(potential, mesh, chosen, recipe.degree, recipe.level)
+        gaps.append(low_modes(elements, 2)[0])
+        # expectations and interpolation speak in the original coordinates
+        assert elements.masses @ elements.points[:, 1] == pytest.approx(MEAN_Y, abs=1e-6)
+        values = elements.evaluate(elements.points[:, 1], np.array([[0.3, 0.2], [-1.0, 0.7]]))
+        np.testing.assert_allclose(values, [0.2, 0.7], atol=1e-8)
+    np.testing.assert_allclose(gaps[0], gaps[1], rtol=1e-6)
 
 
 def test_rotation_does_not_change_the_spectrum():

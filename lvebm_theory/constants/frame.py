@@ -1,0 +1,82 @@
+r"""Coordinates of the plane in which a law is compact: rotations and shears, of unit Jacobian.
+
+    x = Q (p, q + g(p)),   Q orthonormal,   |grad f|^2 = (f_p - g'(p) f_q)^2 + f_q^2.
+
+A shear straightens a curved valley such as 100 (y - x^2)^2 + (1 - x)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import LvebmError
+from ..protocols import Energy
+from .parts import exact_potential
+
+FloatArray = npt.NDArray[np.float64]
+PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """See the module; ``shift`` and ``slope`` are g and g', None without a shear."""
+
+    axes: FloatArray
+    shift: Callable[[FloatArray], FloatArray] | None = None
+    slope: Callable[[FloatArray], FloatArray] | None = None
+
+    def outward(self, p: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Original coordinates of points of the frame."""
+        if self.shift is not None:
+            q = q + self.shift(p)
+        a = self.axes
+        return a[0, 0] * p + a[0, 1] * q, a[1, 0] * p + a[1, 1] * q
+
+    def inward(self, x: FloatArray) -> FloatArray:
+        """Coordinates (n, 2) in the frame of original points (n, 2)."""
+        local = x @ self.axes
+        if self.shift is not None:
+            local[:, 1] -= self.shift(local[:, 0])
+        return np.asarray(local)
+
+    def potential(self, potential: PlanePotential) -> PlanePotential:
+        """U in the coordinates of the frame."""
+        if self.shift is None and np.array_equal(self.axes, np.eye(2)):
+            return potential
+        return lambda p, q: potential(*self.outward(p, q))
+
+
+def shear_frames(energy: Energy) -> list[Frame]:
+    """Frames that remove the next-to-leading power of a coordinate in which U is polynomial."""
+    try:
+        potential = exact_potential(energy)
+    except LvebmError:
+        return []
+    if potential is None:
+        return []
+    import sympy
+
+    from ..certified.transform import sheared
+
+    frames = []
+    for _, symbol, shift in sheared(potential):
+        which = potential.symbols.index(symbol)
+        other = potential.symbols[1 - which]
+        axes = np.eye(2) if which == 1 else np.eye(2)[::-1].copy()
+        g, slope = (potential.on_floats(e) for e in (shift, sympy.diff(shift, other)))
+        frames.append(
+            Frame(axes=axes, shift=partial(_along, g, which), slope=partial(_along, slope, which))
+        )
+    return frames
+
+
+def _along(function: Callable[[list[FloatArray]], list[Any]], which: int, p: FloatArray) -> Any:
+    """A function of the coordinate that is not number ``which``."""
+    zero = np.zeros_like(p)
+    return np.asarray(function([p, zero] if which == 1 else [zero, p])[0])
