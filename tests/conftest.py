@@ -1,4 +1,4 @@
-"""Generated modules of the tests go to a cache of their own, shared by the workers of one run."""
+"""What all tests share: a cache of their own, and property tests that neither race nor roll dice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# generated modules stay out of the user's cache
 os.environ.setdefault(
     "LVEBM_CACHE", str(Path(tempfile.gettempdir()) / f"lvebm-tests-{os.getuid()}")
 )
+
+# nothing is timed in a test, and the same commit draws the same examples
+settings.register_profile(
+    "repository", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repository")
