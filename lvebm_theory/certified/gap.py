@@ -51,6 +51,8 @@ SOURCE = (
 )
 
 
+#: floating-point estimates of smaller gaps are noise
+LEAST_GAP = 1e-10
 #: how far beyond the truncation box the ends may be moved, in its own lengths
 STRETCHES = (1.0, 1.25, 1.6, 2.0, 3.0, 4.5, 7.0)
 
@@ -122,6 +124,8 @@ def _centred(box: tuple[float, float]) -> tuple[float, float]:
 
 def _enclosed(potential: Potential, box: tuple[float, float], width: float) -> Constant:
     estimate, meeting = _finite_volume_estimate(potential, box)
+    if not estimate > LEAST_GAP:
+        raise _Unproved(f"the gap seems to be below {LEAST_GAP:g}, out of reach of the estimate")
     derivatives = Derivatives(potential)
     for margin in MARGINS:
         covered = estimate * margin

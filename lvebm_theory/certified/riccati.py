@@ -27,6 +27,8 @@ from .subject import Potential
 
 ORDER = 24
 BITS = 128
+#: panels per side at which the attempt is given up
+MOST_PANELS = 10_000
 #: a solution this large has met a zero of g
 BLOW_UP = 1e7
 
@@ -155,6 +157,8 @@ class Side:
                 if not length > 1e-9 * (1 + abs(x)):
                     raise DomainError(f"the residual could not be bounded near {x:.6g}")
             self.nodes.append(Node(x, following, u))
+            if len(self.nodes) > MOST_PANELS:
+                raise DomainError(f"more than {MOST_PANELS} panels would be needed")
             s0 = _at_end(s, x, following).mid()
             if not abs(s0) < BLOW_UP:
                 return None
@@ -192,8 +196,12 @@ class Side:
         worst = arb(0)
         pending = [(node.start, node.end) for node in reversed(self.nodes)]
         known = {node.start: node.coefficients for node in self.nodes}
+        panels = 0
         while pending:
             x, end = pending.pop()
+            panels += 1
+            if panels > 4 * MOST_PANELS:
+                raise DomainError("too many panels would be needed for a proof")
             u = known.get(x) or self.derivatives.at(arb(x))
             s = solution(u, s0, rate, order)
             delta = self._residual(x, end, u, s, rate)
