@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import OrderedDict
 from contextlib import suppress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..certified import Normalisability
     from .log_sobolev import Candidate
 
+_LOGGER = logging.getLogger(__name__)
 _NAMES = ("gap", "log_sobolev", "smoothness", "convexity", "dissipativity")
 _MEMORY: OrderedDict[tuple[Any, ...], EnergyConstants] = OrderedDict()
 _REMEMBERED = 256
@@ -115,6 +117,14 @@ class EnergyConstants:
         certified = self._certified_gap() if self.energy.dim == 1 and self.certify else None
         if certified is None:
             return computed
+        if computed.lower > certified.upper or computed.upper < certified.lower:
+            _LOGGER.warning(
+                "%s: computed gap %s lies outside the proved [%s, %s]",
+                self.energy.name,
+                computed.value,
+                certified.lower,
+                certified.upper,
+            )
         value = min(max(computed.value, certified.lower), certified.upper)
         return Constant(
             value=value,

@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.linalg import eigh
 
 from lvebm_theory import InitialLaw, parse_potential
+from lvebm_theory.certified import certified_gap_1d
 from lvebm_theory.constants import spectrum
 from lvebm_theory.constants.frame import Frame, shear_frames
 from lvebm_theory.constants.modes import low_modes
@@ -71,6 +72,25 @@ def test_random_quartic_wells(seed):
     found = spectrum(energy, 1)
     reference = schroedinger_gap(energy, scale=0.32 / a**0.25)
     assert abs(found.eigenvalues[0] - reference) <= found.error[0] + 1e-8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x**4/4-x**2+0.3*x",
+        "x**2/2+0.3*cos(3*x)",
+        "6*(x**2-1)**2",
+        "cosh(2*x)-x",
+        "-log(0.3*exp(-(x-4)**2)+0.7*exp(-(x+1)**2/4))",
+    ],
+)
+def test_gap_lies_between_proved_bounds(text):
+    """Chen-Wang and a subsolution in ball arithmetic, from a Riccati equation."""
+    energy = parse_potential(text)
+    proved = certified_gap_1d(energy, 1e-6)
+    found = spectrum(energy, 1)
+    assert proved.upper - proved.lower <= 1e-6 * proved.value
+    assert proved.lower <= found.eigenvalues[0] <= proved.upper
 
 
 PLANAR = {
