@@ -198,14 +198,14 @@ def edge_share(path: DensityPath) -> float:
 
 
 def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
-    from lvebm_theory.constants.spectral import spectrum
+    from lvebm_theory.constants import constants_of
     from solvers.densities.box import find_box
 
     from ...controls.schemes import with_drift_scaled
     from ...particle_witness import snapshots, step_for
 
     energy, start = energy_of(setting), start_of(setting)
-    modes = spectrum(energy, 2)
+    modes = constants_of(energy).spectrum
     eigenvalue = float(modes.eigenvalues[0])
     overlap = float(modes.overlaps(start)[0])
     run = asked[0].run
