@@ -161,7 +161,7 @@ def snapshots(
     mutate : callable or None
         Wraps the scheme, for negative controls.
     particles : int or None
-        Instead of what the budget allows at this look.
+        Instead of what the budget allows at this look; given positions bring their own number.
     memory : bool
         True for a scheme whose state is more than the position: then every time is reached in a
         run of its own from the start, because only positions are handed on.
@@ -174,6 +174,8 @@ def snapshots(
 
     scheme = mutate(ula) if mutate else ula
     noise = Noise(context.seed, stream)
+    if not isinstance(start, InitialLaw):
+        particles = len(start)
     number = particles or context.particles
     schemes = [scheme, every_second_step(scheme)] if companion else [scheme]
     runs = [
