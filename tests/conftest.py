@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, and property tests that neither race nor roll dice."""
+"""What all tests share: a cache of their own, and property tests without deadlines or dice."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ import pkgutil
 
 import pytest
 
-import verification.claims
 from tests.witnesses.confrontation import check, confront
 from verification.claim import Claim
 

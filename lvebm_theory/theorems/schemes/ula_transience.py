@@ -3,10 +3,11 @@ r"""ULA has no stationary law where the gradient grows faster than linearly.
     |grad U(x)| / |x| -> infinity  =>  for every h > 0 the chain is transient, and an ensemble of
     particles leaves every bounded set in finite time with positive probability per particle.
 
-Derivation. Outside |x| > r_h, where h |grad U(x)| >= 3|x|, the drift overshoots: |x - h grad U(x)| >= 2|x|,
-and the noise cannot bring a doubling sequence back except with summable probability. The noise
-reaches that region from anywhere with positive probability, so some particle of a large ensemble
-diverges. A solver must notice, stop, and hand back its last finite state.
+Derivation. Outside |x| > r_h, where h |grad U(x)| >= 3|x|, the drift overshoots:
+|x - h grad U(x)| >= 2|x|, and the noise cannot bring a doubling sequence back except with summable
+probability. The noise reaches that region from anywhere with positive probability, so some
+particle of a large ensemble diverges. A solver must notice, stop, and hand back its last finite
+state.
 """
 
 from ...theorem import Assumption, Reference, Relation, Theorem
