@@ -224,6 +224,7 @@ def test_the_reflection_cost_solves_its_differential_inequality():
     inside = (np.abs(r - coupling.outer_radius) > 0.02)[5:-5]
     left = (4 * bent - r * b * (r**2 - 4.0) * slope + coupling.rate.lower * f)[5:-5]
     assert left[inside].max() < 5e-3
+    assert np.diff(f, 2).max() < 1e-3 * step**2, "f is concave, at R_1 too"
     assert np.all(f <= r * (1 + 1e-9))
     assert np.all(f >= r / coupling.prefactor * (1 - 1e-9))
 
