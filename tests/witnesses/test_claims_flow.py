@@ -21,6 +21,7 @@ CLAIMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
 def test_a_claim_holds_and_its_controls_are_caught(claim):
     check(claim, confront(claim))
