@@ -6,8 +6,9 @@ import pkgutil
 import pytest
 
 import verification.claims.flow
-from tests.witnesses.confrontation import check, confront
 from verification.claim import Claim
+
+from .confrontation import check, confront
 
 CLAIMS = {
     claim.name: claim

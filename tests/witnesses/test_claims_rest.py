@@ -5,8 +5,9 @@ import pkgutil
 
 import pytest
 
-from tests.witnesses.confrontation import check, confront
 from verification.claim import Claim
+
+from .confrontation import check, confront
 
 SUBJECTS = ("dimension", "latent", "metastability", "schemes")
 

@@ -9,7 +9,8 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
 from solvers.densities import Grid, solve_fokker_planck, solve_time_dependent
 from solvers.densities.fokker_planck import solve_on_grids
-from tests.witnesses.line_reference import LineReference
+
+from .line_reference import LineReference
 
 TIMES = np.array([0.05, 0.2, 1.0, 3.0])
 

@@ -12,7 +12,8 @@ import pytest
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
 from solvers.densities import solve_fokker_planck
-from tests.witnesses.line_reference import KinkReference, LineReference, start_fits
+
+from .line_reference import KinkReference, LineReference, start_fits
 
 FORMULAS = (
     "a*x**2/2",

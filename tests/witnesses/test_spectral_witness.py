@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from line_reference import LineReference, start_fits
 from numpy.polynomial import hermite_e
 from scipy.integrate import quad
 from scipy.linalg import eigh
@@ -18,6 +17,8 @@ from lvebm_theory.constants.plane_elements import PlaneElements
 from lvebm_theory.constants.plane_mesh import PlaneRecipe, plane_mesh
 from lvebm_theory.constants.plane_spectrum import potential_on_plane
 from lvebm_theory.constants.region import level_box
+
+from .line_reference import LineReference, start_fits
 
 
 # E y under exp(-((x^2-1)^2 + 2 (y-x^2)^2 + x y / 2)), by adaptive quadrature of the x-marginal:

@@ -1,0 +1,1 @@
+"""Solvers against independent references and whole claims against their theorems."""
