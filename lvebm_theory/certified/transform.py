@@ -4,6 +4,8 @@ Shear: (x, y) -> (x, y + g(x)) has unit Jacobian, so int exp(-U(x, y + g(x))) = 
 With U a polynomial in y of degree n and leading coefficient A_n, g = -A_(n-1)/(n A_n) removes the
 term y^(n-1): the valley 100 (y - x^2)^2 + (1 - x)^2 becomes 100 y^2 + (1 - x)^2.
 
+Kinks: where U holds |k(x, y)| with k = a y + h(x), the shear y = q - h(x)/a puts it on q = 0.
+
 Marginal: U = A(x) y^2 + B(x) y + C(x) with A > 0 has
 int exp(-U) dy = sqrt(pi) exp(-(C - B^2/(4A) + log(A)/2)).
 """
@@ -11,6 +13,7 @@ int exp(-U) dy = sqrt(pi) exp(-(C - B^2/(4A) + log(A)/2)).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import sympy
@@ -50,6 +53,30 @@ def sheared(potential: Potential) -> Iterator[tuple[Potential, Any, Any]]:
             symbol,
             shift,
         )
+
+
+def straightening(potential: Potential) -> Iterator[tuple[Any, Any]]:
+    """Shears of the plane that put a kink off the axes on a coordinate line.
+
+    Yields
+    ------
+    (the coordinate y, the shift -h(x)/a) of each |a y + h(x)|; max and min count by differences
+    """
+    node_arguments = [n.args[0] for n in potential.expression.atoms(sympy.Abs)]
+    for node in potential.expression.atoms(sympy.Max, sympy.Min):
+        node_arguments.extend(a - b for a, b in combinations(node.args, 2))
+    seen = set()
+    for kink in sorted(node_arguments, key=sympy.default_sort_key):
+        if not kink.free_symbols.issuperset(potential.symbols):
+            continue
+        for symbol in reversed(potential.symbols):
+            slope = sympy.diff(kink, symbol)
+            if slope.free_symbols or slope == 0:
+                continue
+            shift = sympy.expand(symbol - kink / slope)
+            if (symbol, shift) not in seen:
+                seen.add((symbol, shift))
+                yield symbol, shift
 
 
 def marginals(potential: Potential) -> Iterator[tuple[Any, Potential, str]]:

@@ -7,10 +7,10 @@ A shear straightens a curved valley such as 100 (y - x^2)^2 + (1 - x)^2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from ..errors import LvebmError
 from ..protocols import Energy
 from .parts import exact_potential
+
+if TYPE_CHECKING:
+    from ..certified.subject import Potential
 
 FloatArray = npt.NDArray[np.float64]
 PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
@@ -54,6 +57,21 @@ class Frame:
 
 def shear_frames(energy: Energy) -> list[Frame]:
     """Frames that remove the next-to-leading power of a coordinate in which U is polynomial."""
+    from ..certified.transform import sheared
+
+    return _frames(energy, lambda potential: ((s, shift) for _, s, shift in sheared(potential)))
+
+
+def kink_frames(energy: Energy) -> list[Frame]:
+    """Frames in which a kink off the axes, |a y + h(x)|, lies on a coordinate line."""
+    from ..certified.transform import straightening
+
+    return _frames(energy, straightening)
+
+
+def _frames(
+    energy: Energy, shears: Callable[[Potential], Iterable[tuple[Any, Any]]]
+) -> list[Frame]:
     try:
         potential = exact_potential(energy)
     except LvebmError:
@@ -62,10 +80,8 @@ def shear_frames(energy: Energy) -> list[Frame]:
         return []
     import sympy
 
-    from ..certified.transform import sheared
-
     frames = []
-    for _, symbol, shift in sheared(potential):
+    for symbol, shift in shears(potential):
         which = potential.symbols.index(symbol)
         other = potential.symbols[1 - which]
         axes = np.eye(2) if which == 1 else np.eye(2)[::-1].copy()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError, SolverError
 from ..protocols import Energy
-from .frame import Frame, PlanePotential, shear_frames
+from .frame import Frame, PlanePotential, kink_frames, shear_frames
 from .line_spectrum import line_spectrum
 from .modes import low_modes
 from .parts import separated_parts
@@ -80,7 +80,9 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
     if bottom == 0:
         raise SolverError(f"no gap and no basis for {energy.name}: {source}")
     most = 1 if product else len(_LOOKS) if energy.smooth else 3
-    frames = [] if product else shear_frames(energy)
+    frames: list[Frame] = []
+    if not product:
+        frames = shear_frames(energy) if energy.smooth else kink_frames(energy)
     looks, failure = _looks(potential, energy.smooth, frames, count, most)
     if not product and len(looks) >= 2:
         eigenvalues, error = _settled(looks, energy.smooth)
@@ -156,7 +158,9 @@ def _settled(looks: list[Look], smooth: bool) -> tuple[FloatArray, FloatArray]:
     piece = np.abs(last.eigenvalues - limit)
     extended = (np.minimum(last.edge, previous.edge) > _EXTENDED) & (limit > 0)
     values = np.where(extended, limit, last.eigenvalues)
-    return values, np.where(extended, np.maximum(error, piece), error)
+    error = np.where(extended, np.maximum(error, piece), error)
+    order = np.argsort(values, kind="stable")  # extrapolation may swap neighbours
+    return values[order], error[order]
 
 
 def _sums(parts: list[Energy], count: int) -> tuple[FloatArray, FloatArray, float, str]:

@@ -43,13 +43,15 @@ def level_box(
 ) -> LevelBox:
     """The best of the upright box, one along the principal axes of pi, and those of ``frames``.
 
+    Without ``rotate`` the frames are there to straighten kinks, whatever their area.
+
     Parameters
     ----------
     potential : callable
         Two arrays of one shape to an array of that shape.
     level : float
     rotate : bool
-        False keeps the axes (kinks along them stay on element edges).
+        False keeps kinks along the axes on element edges.
     frames : sequence of Frame, optional
         Further coordinates to try.
 
@@ -67,7 +69,9 @@ def level_box(
             best = tilted
     for frame in frames:
         sheared = _box(potential, level, frame, _local_minima(frame.potential(potential)))
-        if sheared.reached and (not best.reached or sheared.area < _SHEAR_SAVING * best.area):
+        worth = not rotate and best is upright
+        worth = worth or not best.reached or sheared.area < _SHEAR_SAVING * best.area
+        if sheared.reached and worth:
             best = sheared
     return best
 
