@@ -220,6 +220,8 @@ def test_an_end_from_outside_keeps_what_is_finished_and_takes_the_workers(tmp_pa
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a background job of a shell is born deaf to the terminal's signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not list(folder.glob("pieces/*.json")):
         time.sleep(0.02)
