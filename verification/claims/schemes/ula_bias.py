@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import AssumptionError
+from lvebm_theory.errors import ArgumentError, AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation
@@ -54,6 +54,8 @@ SHARE = (0.12, 0.01)
 PARTICLE_STEP = 0.01
 # times, a relaxation time apart, over which each particle is averaged
 REPEATS = 8
+# of the step size, until the next order in h is small
+_HALVINGS = 6
 
 
 def settings() -> list[Setting]:
@@ -138,20 +140,37 @@ def _covariances(
 
 
 def _by_kernel(
-    energy: Energy, box: tuple[float, float], h: float, exact: Mapping[str, float]
+    energy: Energy,
+    box: tuple[float, float],
+    h: float,
+    exact: Mapping[str, float],
+    needed: float,
 ) -> tuple[dict[str, Measurement], list[Bias]]:
     from solvers.densities.transition_kernel import ula_kernel
 
-    steps = (h, h / 2, h / 4)
-    laws = [ula_kernel(energy, step, box).stationary() for step in steps]
-    found, seen = {}, []
-    for part, f in OBSERVABLES.items():
-        biases = [law.expectation(f(law.nodes[:, None])) - exact[part] for law in laws]
-        seen = [Bias(step, bias, 1e-11) for step, bias in zip(steps, biases, strict=True)]
-        slopes = [bias / step for bias, step in zip(biases, steps, strict=True)]
-        linear = 2 * slopes[2] - slopes[1]
-        value = (8 * slopes[2] - 6 * slopes[1] + slopes[0]) / 3
-        found[part] = Measurement(value=value, numerical=abs(value - linear) + 1e-9)
+    laws = {step: ula_kernel(energy, step, box).stationary() for step in (h, h / 2, h / 4)}
+    found: dict[str, Measurement] = {}
+    for _ in range(_HALVINGS):
+        steps = sorted(laws)[:3]
+        for part, f in OBSERVABLES.items():
+            slopes = [
+                (laws[s].expectation(f(laws[s].nodes[:, None])) - exact[part]) / s for s in steps
+            ]
+            linear = 2 * slopes[0] - slopes[1]
+            value = (8 * slopes[0] - 6 * slopes[1] + slopes[2]) / 3
+            rounding = 1e-11 / steps[0]
+            found[part] = Measurement(value=value, numerical=abs(value - linear) + rounding)
+        if all(m.numerical <= needed for m in found.values()):
+            break
+        try:
+            laws[steps[0] / 2] = ula_kernel(energy, steps[0] / 2, box).stationary()
+        except ArgumentError:
+            break
+    seen = [
+        Bias(step, law.expectation(f(law.nodes[:, None])) - exact[part], 1e-11)
+        for step, law in laws.items()
+        for part, f in OBSERVABLES.items()
+    ]
     return found, seen
 
 
@@ -253,6 +272,12 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         raise AssumptionError(statement.theorem.name, broken)
     modes = spectrum(energy, 2)
     exact = {part: modes.expectation(f) for part, f in OBSERVABLES.items()}
+    resolutions: dict[str, float] = {}
+    covariances = {part: _covariances(modes, energy, f) for part, f in OBSERVABLES.items()}
+    for part, (covariance, of_gradient) in covariances.items():
+        distance = min(abs(covariance), abs(covariance - of_gradient))
+        share = abs(covariance) * SHARE[asked[0].witness == "quadrature"]
+        resolutions[part] = min(distance / 3.0, share)
     if asked[0].witness == "quadrature":
         box = truncation_box(energy)
         if box is None:
@@ -261,29 +286,29 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         margin = 0.15 * (high - low)
         limit = 0.5 / max(constants.smoothness.upper, 1e-12)
         h = min(float(setting.options["step_size"]), limit)
-        measured, seen = _by_kernel(energy, (low - margin, high + margin), h, exact)
+        needed = 0.3 * min(resolutions.values())
+        measured, seen = _by_kernel(energy, (low - margin, high + margin), h, exact, needed)
     else:
         slowest = 1.0 / constants.gap.lower
         measured, seen = _by_particles(setting, energy, exact, slowest, asked, context)
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
-        covariance, of_gradient = _covariances(modes, energy, OBSERVABLES[case.part])
+        covariance, of_gradient = covariances[case.part]
         full = {
             **quantities,
             "covariance": covariance,
             "covariance_of_gradient": of_gradient,
         }
-        distance = min(abs(covariance), abs(covariance - of_gradient))
         outcomes[case] = confront(
             case,
             measured[case.part],
             statement.theorem,
             full,
-            resolution=min(distance / 3.0, abs(covariance) * SHARE[case.witness == "quadrature"]),
+            resolution=resolutions[case.part],
             variants=VARIANTS,
             perturbed=larger(statement.theorem, full),
         )
-    slope, _ = _covariances(modes, energy, OBSERVABLES["second moment"])
+    slope, _ = covariances["second moment"]
     return Evidence(outcomes=outcomes, dataset=_curve(seen, slope, setting, asked[0].witness))
 
 

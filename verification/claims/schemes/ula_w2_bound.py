@@ -68,7 +68,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     energy, start = energy_of(setting), start_of(setting)
     constants = constants_of(energy)
     m, smoothness = constants.convexity, constants.smoothness
-    h = min(float(setting.options.get("step_size", 1.0)), 2.0 / (m.lower + smoothness.upper))
+    limit = 2.0 / (m.lower + smoothness.upper) if m.lower > 0 else 1.0
+    h = min(float(setting.options.get("step_size", 1.0)), limit)
     fixed = {"convexity": m, "smoothness": smoothness, "dim": energy.dim, "step_size": h}
     if broken := statement.theorem.broken_assumptions(fixed):
         raise AssumptionError(statement.theorem.name, broken)
