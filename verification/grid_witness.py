@@ -29,6 +29,7 @@ LARGEST_DIMENSION = 2
 SHOWN = 16
 
 _LOST_MASS = 1e-13
+_UNSEEN = 1e-15  # of the mass; below it a cumulative sum holds rounding only
 
 
 def density_path(
@@ -38,10 +39,12 @@ def density_path(
     *,
     claim: str,
     cells: int | None = None,
+    box: Sequence[tuple[float, float]] | None = None,
 ) -> DensityPath:
     """The flow from ``start`` at time 0 and at these times.
 
-    Without ``cells`` the grid is refined until relative entropy is.
+    Without ``cells`` the grid is refined until relative entropy is; without ``box`` it holds pi
+    and the start.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def density_path(
         raise AssumptionError(
             claim, [f"the grid witness needs dimension <= {LARGEST_DIMENSION}, got {energy.dim}"]
         )
-    return solve_fokker_planck(energy, start, sorted({0.0, *times}), cells=cells)
+    return solve_fokker_planck(energy, start, sorted({0.0, *times}), cells=cells, box=box)
 
 
 def with_shown(setting: Setting) -> list[float]:
@@ -101,11 +104,22 @@ def since(path: DensityPath, time: float) -> DensityPath:
 
 
 def transport_rounding(path: DensityPath) -> float:
-    """What mass of ``_LOST_MASS`` moved across the box can change W2 by: sqrt(mass) x length.
+    """What mass of ``_LOST_MASS`` moved across the densities can change W2 by: sqrt(mass) x length.
 
     Cell masses are right to rounding of the whole, not of each tail cell; a distance sees that.
+    The length is that of all places where a density of the path has mass beyond rounding.
     """
-    length = max(high - low for low, high in path.grid.box)
+    length = 0.0
+    finest = path.levels[-1]
+    for axis, edges in enumerate(path.grid.edges):
+        low, high = np.inf, -np.inf
+        others = tuple(k for k in range(len(path.grid.edges)) if k != axis)
+        for k in range(len(path.times)):
+            below = np.cumsum(finest.state(k).masses.sum(axis=others))
+            seen = np.flatnonzero((below > _UNSEEN) & (below[-1] - below > _UNSEEN))
+            low = min(low, edges[seen[0]])
+            high = max(high, edges[min(seen[-1] + 2, len(edges) - 1)])
+        length = max(length, float(high - low))
     return float(np.sqrt(_LOST_MASS) * length)
 
 

@@ -2,7 +2,8 @@
 
     KL(mu_0|pi) = E_{mu_0}[ log mu_0 + U ] + log Z,
 
-by Gauss-Hermite nodes of each Gaussian component, of two orders for the width.
+by the trapezoidal rule over each Gaussian component, with two spacings for the width: spectrally
+accurate, and indifferent to what shape U has within a standard deviation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from .measurement import Measurement
 
 FloatArray = npt.NDArray[np.float64]
 
-_ORDERS = {1: (128, 96), 2: (64, 48), 3: (32, 24)}
+_NODES = {1: (16_001, 12_001), 2: (801, 601), 3: (97, 73)}
+_REACH = 10.0  # standard deviations
 
 
 def relative_entropy_of_start(
@@ -29,16 +31,17 @@ def relative_entropy_of_start(
     ----------
     log_normaliser : (value, half-width) of log int exp(-U)
     """
-    fine, coarse = (_mean(energy, start, order) for order in _ORDERS[energy.dim])
+    fine, coarse = (_mean(energy, start, count) for count in _NODES[energy.dim])
     value, width = log_normaliser
     return Measurement(
         value=fine + value, numerical=abs(fine - coarse) + width + 1e-12 * (1.0 + abs(fine))
     )
 
 
-def _mean(energy: Energy, start: InitialLaw, order: int) -> float:
-    """E_{mu_0}[log mu_0 + U] from ``order`` nodes per coordinate and component."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(order)
+def _mean(energy: Energy, start: InitialLaw, count: int) -> float:
+    """E_{mu_0}[log mu_0 + U] from ``count`` nodes per coordinate and component."""
+    nodes = np.linspace(-_REACH, _REACH, count)
+    weights = np.exp(-(nodes**2) / 2)
     weights = weights / weights.sum()
     axes = np.meshgrid(*([nodes] * energy.dim), indexing="ij")
     unit = np.stack([a.ravel() for a in axes], axis=1)

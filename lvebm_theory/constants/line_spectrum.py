@@ -105,6 +105,7 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
         elements=elements,
         functions=functions,
         refine=_refiner(potential),
+        slope=lambda x: np.asarray(energy.on_coordinates("gradient", [x])[0]),
     )
 
 

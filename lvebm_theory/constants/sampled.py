@@ -16,6 +16,7 @@ from .region import level_box
 FloatArray = npt.NDArray[np.float64]
 
 _LEVEL = 40.0
+_FADING = 0.01
 
 
 def sample_points(energy: Energy) -> FloatArray:
@@ -77,12 +78,11 @@ def _has_concave_kink(energy: Energy, points: FloatArray) -> bool:
             shift[axis] = scale
             # half-open offsets, so that a kink on the grid is straddled either way
             base = points[:: max(1, len(points) // 20000)] + 0.37 * shift
-            second = (
-                energy.potential(base + shift)
-                - 2 * energy.potential(base)
-                + energy.potential(base - shift)
-            ) / scale**2
-            least = min(least, float(np.nanmin(second)))
+            values = [energy.potential(base + k * shift) for k in (-1, 0, 1)]
+            second = values[0] - 2 * values[1] + values[2]
+            # where U is linear there is nothing but rounding
+            second[np.abs(second) < 1e-13 * np.abs(values).max(axis=0)] = 0.0
+            least = min(least, float(np.nanmin(second)) / scale**2)
         worst.append(least)
     return worst[1] < 3 * worst[0] and worst[1] < 0
 
@@ -90,23 +90,33 @@ def _has_concave_kink(energy: Energy, points: FloatArray) -> bool:
 def sampled_dissipativity(energy: Energy) -> tuple[Constant, float]:
     """(a, c) with <grad U, x> >= a |x|^2 - c on samples, ESTIMATED.
 
-    a is half the least <grad U, x> / |x|^2 over the outer shell of the samples.
+    a is half the least <grad U, x> / |x|^2 over the outer shell of the samples, and over shells
+    up to a million times as wide: where that ratio falls towards 0, U grows too slowly.
     """
     points = sample_points(energy)
+    wide = points[:: max(1, len(points) // 2000)]
+    points = np.concatenate([points, *(wide * 10.0**k for k in range(1, 7))])
     with np.errstate(all="ignore"):
         inner = (energy.gradient(points) * points).sum(axis=1)
     square = (points**2).sum(axis=1)
     good = np.isfinite(inner)
     inner, square = inner[good], square[good]
-    far = square >= 0.5 * square.max()
+    near = square <= (wide**2).sum(axis=1).max()
+    far = square >= 0.5 * square[near].max()
     rate = max(0.0, float((inner[far] / square[far]).min()) / 2)
+    if rate < _FADING * float((inner[far & near] / square[far & near]).min()):
+        rate = 0.0
     offset = max(0.0, float((rate * square - inner).max()))
     constant = Constant(
         value=rate,
         lower=0.0,
         upper=np.inf,
         how=How.ESTIMATED,
-        source=f"samples of <grad U, x> where U - min U <= 40; offset c = {offset:.9g}",
+        source=(
+            f"samples of <grad U, x>; offset c = {offset:.9g}"
+            if rate
+            else "none: on samples <grad U, x> / |x|^2 falls towards 0 far out"
+        ),
     )
     return constant, offset
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +25,12 @@ from .evolution import reduced_flow
 from .line_elements import LineElements
 from .line_flow import flow_masses
 from .modes import Elements
+from .outer_modes import log_growth
 
 FloatArray = npt.NDArray[np.float64]
 
 _KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
+_SURE_LEVEL = 0.55  # of the highest U - min U on the mesh
 _LARGEST_NORM = 1e8  # times machine precision, the error of p_t / pi
 
 
@@ -53,6 +56,8 @@ class Spectrum:
         Nodal eigenfunctions.
     refine : callable
         InitialLaw -> Elements fine enough to resolve that start.
+    slope : callable, optional
+        U' on the line, by which eigenfunctions are continued beyond the domain.
     """
 
     eigenvalues: FloatArray
@@ -63,6 +68,7 @@ class Spectrum:
     elements: Elements
     functions: FloatArray
     refine: Callable[[InitialLaw], Elements] = field(repr=False)
+    slope: Callable[[FloatArray], FloatArray] | None = field(default=None, repr=False)
 
     @property
     def log_normaliser(self) -> float:
@@ -74,10 +80,11 @@ class Spectrum:
         return float(self.elements.masses @ np.asarray(f(self.elements.points)))
 
     def eigenfunction(self, k: int) -> Callable[..., FloatArray]:
-        """phi_k with E_pi phi_k^2 = 1, constant outside the domain; k = 0 is the constant one.
+        """phi_k with E_pi phi_k^2 = 1; k = 0 is the constant one.
 
         The result takes points (n, d), in one dimension also (n,), and, in one dimension, an
-        order ``derivative`` (default 0); it returns (n,).
+        order ``derivative`` (default 0); it returns (n,). Outside the domain it is continued by
+        its own equation on the line, and constant in the plane; derivatives are 0 there.
         """
         if not 0 <= k <= len(self.eigenvalues):
             raise ArgumentError(f"need 0 <= k <= {len(self.eigenvalues)}, got {k}")
@@ -90,9 +97,32 @@ class Spectrum:
             points = np.asarray(x, dtype=float)
             if self.elements.dim == 1:
                 points = points.reshape(-1)
-            return self.elements.evaluate(nodal, points, derivative)
+            values = self.elements.evaluate(nodal, points, derivative)
+            return values if k == 0 or derivative else self._continued(k, points, values)
 
         return phi
+
+    def _continued(self, k: int, points: FloatArray, values: FloatArray) -> FloatArray:
+        eigenvalue = float(self.eigenvalues[k - 1])
+        if self.slope is None or not 0 < eigenvalue < self.essential_bottom:
+            return values
+        values = values.copy()
+        low, high = self._sure
+        anchors = self.elements.evaluate(self.functions[:, k - 1], np.array([low, high]))
+        for edge, anchor, outside in zip(
+            (low, high), anchors, (points < low, points > high), strict=True
+        ):
+            if outside.any():
+                grown = log_growth(self.slope, eigenvalue, edge, points[outside])
+                values[outside] = anchor * np.exp(grown)
+        return values
+
+    @cached_property
+    def _sure(self) -> tuple[float, float]:
+        """Where the free ends of the mesh have no influence on eigenfunctions yet."""
+        points, height = self.elements.points[:, 0], cast(LineElements, self.elements).height
+        inner = points[height <= _SURE_LEVEL * height.max()]
+        return float(inner.min()), float(inner.max())
 
     def overlaps(self, start: InitialLaw) -> FloatArray:
         """E_start phi_k for k = 1..count: the amplitudes of the modes in p_0 / pi."""

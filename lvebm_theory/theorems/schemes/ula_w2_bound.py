@@ -27,7 +27,8 @@ theorem = Theorem(
         Assumption(
             text="0 < h <= 2/(m + L)",
             holds=lambda q: (
-                0.0 < q["step_size"] <= 2.0 / (q["convexity"].lower + q["smoothness"].upper)
+                q["step_size"] > 0.0
+                and q["step_size"] * (q["convexity"].lower + q["smoothness"].upper) <= 2.0
             ),
         ),
     ),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lvebm_theory.constant import Constant, How
+from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation
@@ -207,6 +208,8 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
     energy, start = energy_of(setting), start_of(setting)
     modes = constants_of(energy).spectrum
     eigenvalue = float(modes.eigenvalues[0])
+    if not 0 < eigenvalue < modes.essential_bottom:
+        raise AssumptionError(NAME, ["the gap is an eigenvalue, below the essential spectrum"])
     overlap = float(modes.overlaps(start)[0])
     run = asked[0].run
     particles = snapshots(

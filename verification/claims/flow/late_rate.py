@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -54,6 +55,10 @@ MUTANTS = {HALF_NOISE: "a solver with noise sqrt(h) xi in place of sqrt(2h) xi"}
 RESOLUTIONS = {"grid": 0.01, "particles": 0.1}
 SMALLEST = {1: 1e-9, 2: 1e-7}  # relative entropy at the end of the window, by dimension
 UNEXCITED = 1e-9  # overlaps below this are rounding of a symmetric start
+CLUSTER = 2e-3  # eigenvalues this near, relatively, count as one
+ALONE = 0.05  # what the next mode may hold of the slowest when the window ends
+# particles tell the mean of a mode of unit variance from noise
+LEAST_MEAN = 0.2
 
 
 def settings() -> list[Setting]:
@@ -147,8 +152,48 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     }
     require(statements.theorem, **q)
     if asked[0].witness == "grid":
-        return _on_grid(setting, asked, q, float(overlaps[k]))
+        if len(modes.eigenvalues) < k + 3:
+            modes = spectrum(energy, k + 3)
+        return _on_grid(setting, asked, q, _Window.of(modes, start, k, SMALLEST[energy.dim]))
+    if abs(overlaps[k]) < LEAST_MEAN:
+        raise AssumptionError(NAME, [f"|E phi_1(X_0)| >= {LEAST_MEAN}, for particles to see it"])
     return _by_particles(setting, asked, context, q, modes, k, float(overlaps[k]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """Five late times, and how much neighbouring eigenvalues leave the slope undetermined."""
+
+    times: list[float]
+    spread: float
+
+    @classmethod
+    def of(cls, modes: Spectrum, start: InitialLaw, k: int, smallest: float) -> _Window:
+        """The window for mode number k.
+
+        Raises
+        ------
+        AssumptionError
+            When the mode is too weak, or the next one dies too slowly for a late phase.
+        """
+        slowest = float(modes.eigenvalues[k])
+        weights = modes.overlaps(start) ** 2
+        times = window(2.0 * slowest, 0.5 * float(weights[k]), smallest)
+        if times[0] <= 0:
+            raise AssumptionError(NAME, ["the slowest excited mode is seen late"])
+        near = modes.eigenvalues <= (1 + CLUSTER) * slowest
+        for j in np.flatnonzero(~near):
+            value = min(float(modes.eigenvalues[j]), modes.essential_bottom)
+            share = max(weights[j], weights[k]) / weights[k]
+            if share * math.exp(-2.0 * (value - slowest) * times[-1]) > ALONE:
+                raise AssumptionError(
+                    NAME,
+                    [
+                        f"the mode {slowest:.6g} is alone, the next ({value:.6g}) dead, before "
+                        f"relative entropy falls below {smallest:g}"
+                    ],
+                )
+        return cls(times=times, spread=2.0 * float(modes.eigenvalues[near].max() - slowest))
 
 
 def _constant(modes: Spectrum, k: int) -> Constant:
@@ -186,16 +231,11 @@ def _outcomes(
     }
 
 
-def _on_grid(
-    setting: Setting, asked: Sequence[Case], q: dict[str, Any], overlap: float
-) -> Evidence:
+def _on_grid(setting: Setting, asked: Sequence[Case], q: dict[str, Any], late: _Window) -> Evidence:
     from ...grid_witness import curve, density_path, since
 
     energy, start = energy_of(setting), start_of(setting)
-    rate = 2.0 * q["eigenvalue"]
-    times = window(rate, 0.5 * overlap**2, SMALLEST[energy.dim])
-    if times[0] <= 0:
-        raise AssumptionError(NAME, ["the slowest excited mode is large enough to be seen late"])
+    rate, times = 2.0 * q["eigenvalue"], late.times
     early = np.linspace(
         times[0] / 40, times[0], 20 if energy.dim == 1 else 5, endpoint=False
     ).tolist()
@@ -204,10 +244,11 @@ def _on_grid(
     # any law bounds the log-Sobolev constant from above by FI/(2 KL); the flow passes many
     ratios = information.values[1:] / (2.0 * entropy.values[1:])
     quantities = {**q, "log_sobolev_above": float(ratios.min())}
-    measured = {
-        "KL": late_slope(entropy, times),
-        "chi2": late_slope(curve(since(path, times[0]), "chi2"), times),
-    }
+    chi2 = curve(since(path, times[0]), "chi2")
+    measured = {}
+    for part, seen in (("KL", entropy), ("chi2", chi2)):
+        slope = late_slope(seen, times)
+        measured[part] = replace(slope, numerical=slope.numerical + late.spread)
     last = times[-1]
     level = entropy.at(last).value
 
@@ -287,8 +328,6 @@ def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
     """Any smooth energy in one or two dimensions; the times are chosen from its spectrum."""
-    from dataclasses import replace
-
     setting = adapted(NAME, subject, start, times, with_times=False)
     return replace(setting, options={"particles": energy_of(setting).dim == 1})
 

@@ -17,12 +17,16 @@ from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.metastability import dependence_on_start as statement
 
 from ...claim import Case, Claim, Context, Evidence, Setting
-from ...confront import confront, larger
+from ...confront import confront, larger, require
 from ...controls.variants import FalseVariant, sentences, value_multiplied
 from ...measurement import Measurement
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "dependence-on-start"
+
+
+SEPARATION = 1e-3
+SMALLEST = 1e-14  # chi-square that the grid still resolves
 
 
 def _unsquared(theorem: Any, q: Mapping[str, Any]) -> float:
@@ -62,24 +66,37 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
 
 
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
-    """The amplitude at a time when the second mode has died to 1e-6 of the first."""
+    """The amplitude at a time when the second mode has died to 1e-6 of the first.
+
+    A(t) = e^{2 lambda_1 t} chi2 falls to the squared weight, and its excess by e^{-2 (lambda_2 -
+    lambda_1) s} or more in a time s, whatever modes or continuum lie above: two times bound it.
+    """
     from lvebm_theory.constants import constants_of, spectrum
 
     from ...grid_witness import curve, density_path
 
     energy, start = energy_of(setting), start_of(setting)
-    constants, modes = constants_of(energy), spectrum(energy, 2)
+    constants = constants_of(energy)
+    require(statement.theorem, gap=constants.gap, smooth=energy.smooth)
+    modes = spectrum(energy, 2)
     gap, second = float(modes.eigenvalues[0]), float(modes.eigenvalues[1])
+    if not gap < min(second, modes.essential_bottom) * (1 - SEPARATION):
+        raise AssumptionError(NAME, ["lambda_1 stands clear of the rest of the spectrum"])
     weights = modes.overlaps(start)
     first = float(weights[0])
     if abs(first) < 1e-6:
         raise AssumptionError(NAME, ["the start has weight on the first mode"])
     ratio = (1.0 + float(weights[1]) ** 2) / first**2
     time = math.log(1e6 * ratio) / (2.0 * (second - gap))
-    measured = curve(density_path(energy, start, [time], claim=NAME), "chi2").at(time)
+    if first**2 * math.exp(-2.0 * gap * time) < SMALLEST:
+        raise AssumptionError(NAME, ["the first mode is still to be seen when the second has died"])
+    chi2 = curve(density_path(energy, start, [0.7 * time, time], claim=NAME), "chi2")
+    before, measured = chi2.at(0.7 * time), chi2.at(time)
     grown = math.exp(2.0 * gap * time)
     value = measured.value * grown
-    rest = 1e-6 * first**2 + value * 2.0 * time * float(modes.error[0])
+    fall = math.exp(-0.6 * (second - gap) * time)
+    excess = before.upper * math.exp(1.4 * gap * time) - measured.lower * grown
+    rest = fall / (1.0 - fall) * max(excess, 0.0) + value * 2.0 * time * float(modes.error[0])
     quantities = {
         "gap": constants.gap,
         "smooth": energy.smooth,

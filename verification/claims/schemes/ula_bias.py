@@ -275,9 +275,10 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     resolutions: dict[str, float] = {}
     covariances = {part: _covariances(modes, energy, f) for part, f in OBSERVABLES.items()}
     for part, (covariance, of_gradient) in covariances.items():
-        distance = min(abs(covariance), abs(covariance - of_gradient))
         share = abs(covariance) * SHARE[asked[0].witness == "quadrature"]
-        resolutions[part] = min(distance / 3.0, share)
+        distance = abs(covariance - of_gradient)
+        # with a constant Laplacian leaving it out changes nothing
+        resolutions[part] = min(distance / 3.0, share) if distance > 1e-6 * share else share
     if asked[0].witness == "quadrature":
         box = truncation_box(energy)
         if box is None:
