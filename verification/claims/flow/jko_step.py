@@ -57,7 +57,7 @@ HALF_COST = "half-cost"
 MUTANTS = {HALF_COST: "a step with cost |x-y|^2/2, which is a step of size 2 tau"}
 CELLS = 8192
 _REACH = 12.0  # standard deviations of a start
-STEPS = 7
+STEPS = 9
 # of the bound: the false variants are a factor two or an order away, the explicit step 8 per cent
 RESOLUTIONS = {CONSTANT: 0.05, ORDER: 0.05, A_PRIORI: 0.05, GAUSSIAN: 0.02}
 

@@ -1,0 +1,5 @@
+"""``python -m verification``: the ``lvebm`` command."""
+
+from .cli import main
+
+main()
