@@ -128,10 +128,13 @@ def test_reflected_pairs_of_brownian_motion_meet_as_the_reflection_principle_say
 
 def test_the_step_follows_the_scale_of_the_energy():
     steps = [
-        step_for(quadratic(precision=m), [(-9 / m**0.5, 9 / m**0.5)], 100.0) for m in (1.0, 100.0)
+        step_for(quadratic(precision=m), InitialLaw.normal(0.0, m**-0.5), 100.0)
+        for m in (1.0, 100.0)
     ]
     assert steps[0] == pytest.approx(100 * steps[1])
-    assert step_for(quadratic(precision=1.0), [(-9.0, 9.0)], 0.01) == pytest.approx(0.0005)
+    assert step_for(quadratic(precision=1.0), InitialLaw.normal(0.0, 1.0), 0.01) == pytest.approx(
+        0.0005
+    )
 
 
 def test_the_flow_with_scaled_noise_is_that_of_another_temperature():

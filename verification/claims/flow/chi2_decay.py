@@ -200,7 +200,6 @@ def edge_share(path: DensityPath) -> float:
 
 def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     from lvebm_theory.constants import constants_of
-    from solvers.densities.box import find_box
 
     from ...controls.schemes import with_drift_scaled
     from ...particle_witness import snapshots, step_for
@@ -218,7 +217,7 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
         sorted({float(case.time or 0.0) for case in asked}),
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, find_box(energy, start, 1e-14), setting.times[0]),
+        step_size=step_for(energy, start, setting.times[0]),
         mutate=(lambda scheme: with_drift_scaled(scheme, 2.0)) if run else None,
         companion=not run,
     )

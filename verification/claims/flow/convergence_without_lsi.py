@@ -263,7 +263,6 @@ def _by_particles(
     setting: Setting, asked: Sequence[Case], context: Context, coupling: ReflectionCoupling
 ) -> Curve:
     """E f(|X - Y|) for X and Y reflected: an upper bound of W_f that obeys the same inequality."""
-    from solvers.densities.box import find_box
     from solvers.noise import Noise
 
     from ...controls.schemes import with_noise_scaled
@@ -284,7 +283,7 @@ def _by_particles(
         return with_noise_scaled(scheme, 0.5) if run else scheme
 
     times = sorted({float(case.time or 0.0) for case in asked})
-    step = step_for(energy, find_box(energy, start, 1e-14), times[0])
+    step = step_for(energy, start, times[0])
     first, second = (
         snapshots(
             energy,

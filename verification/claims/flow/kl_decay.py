@@ -155,7 +155,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             sorted({case.time for case in asked if case.time is not None}),
             context,
             stream=f"{NAME}/{setting.name}/{run}",
-            step_size=step_for(energy, path.grid.box, setting.times[0]),
+            step_size=step_for(energy, start, setting.times[0]),
             mutate=mutate,
             companion=not run,
         ).relative_entropy(path.gibbs, path.grid.edges)

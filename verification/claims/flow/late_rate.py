@@ -271,7 +271,6 @@ def _by_particles(
     k: int,
     overlap: float,
 ) -> Evidence:
-    from solvers.densities.box import find_box
 
     from ...controls.schemes import with_noise_scaled
     from ...particle_witness import snapshots, step_for
@@ -287,7 +286,7 @@ def _by_particles(
         times,
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, find_box(energy, start, 1e-14), times[0]),
+        step_size=step_for(energy, start, times[0]),
         mutate=mutate,
         companion=not run,
     )

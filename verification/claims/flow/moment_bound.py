@@ -237,7 +237,7 @@ def _by_particles(
         times,
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, _box(energy, start), times[0]),
+        step_size=step_for(energy, start, times[0]),
         mutate=mutate[run],
         particles=max(context.particles // energy.dim, 1000),
         memory=run == EXCURSION,
@@ -274,15 +274,6 @@ def _excursions(particles: Snapshots, radius: float) -> Curve:
         statistical=statistical,
         confidence=particles.confidence,
     )
-
-
-def _box(energy: Energy, start: InitialLaw) -> list[tuple[float, float]]:
-    from solvers.densities.box import find_box
-
-    if energy.dim <= 2:
-        return list(find_box(energy, start, 1e-14))
-    reach = 8.0 * np.sqrt(np.diag(start.covariance).max() + 1.0)
-    return [(float(m - reach), float(m + reach)) for m in start.mean]
 
 
 def farthest(scheme: Scheme) -> Scheme:

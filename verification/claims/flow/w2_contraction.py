@@ -179,7 +179,6 @@ def _coupled(
     setting: Setting, asked: Sequence[Case], context: Context
 ) -> tuple[Curve, float, float]:
     """Root mean square distance of two synchronously coupled clouds, translates at time 0."""
-    from solvers.densities.box import find_box
     from solvers.noise import Noise
 
     from ...controls.schemes import with_drift_scaled
@@ -194,7 +193,7 @@ def _coupled(
         noise.uniforms(number, 0, backend="numba")[:, 0],
         noise.normals(number, 0, energy.dim, backend="numba"),
     )
-    step = step_for(energy, find_box(energy, start, 1e-14), setting.times[0])
+    step = step_for(energy, start, setting.times[0])
     mutate = (lambda scheme: with_drift_scaled(scheme, 0.5)) if run == "half-drift" else None
     times = sorted({case.time for case in asked if case.time is not None})
     first, second = (
