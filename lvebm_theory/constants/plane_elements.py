@@ -56,6 +56,7 @@ class PlaneElements:
         floor = float(u.min())
         if not np.isfinite(floor):
             raise ArgumentError("the potential is not finite where its mass should be")
+        self._potential, self._floor, self._level = potential, floor, level
         # nodes of edge cells reach far beyond the level; a plateau there costs e^-level and
         # keeps the scaled stiffness within range
         weight = np.exp(np.maximum(floor - np.where(np.isnan(u), np.inf, u), -level - 10.0))
@@ -87,6 +88,12 @@ class PlaneElements:
             (float(a), float(b))
             for a, b in zip(self.points.min(axis=0), self.points.max(axis=0), strict=True)
         )
+
+    def share_of_level(self, points: FloatArray) -> FloatArray:
+        """(U - min U)/level at points (n, 2), where level is the height at which cells end."""
+        with np.errstate(all="ignore"):
+            u = np.asarray(self._potential(points[:, 0], points[:, 1]), dtype=float)
+        return (np.where(np.isnan(u), np.inf, u) - self._floor) / self._level
 
     def shift_inverse(self, shift: float) -> Callable[[FloatArray], FloatArray]:
         """y -> (S + shift)^{-1} y in scaled variables, by one sparse factorisation."""

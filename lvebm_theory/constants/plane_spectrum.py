@@ -73,7 +73,8 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
     product = len(parts) == 2
     bottom, source = np.inf, ""
     if product:
-        eigenvalues, error, bottom, source = _sums(parts, count)
+        sums = _sums(parts, count)
+        bottom, source = sums.essential_bottom, sums.essential_source
     else:
         bottom = plane_threshold(energy, _FAR)
         source = "" if np.isinf(bottom) else f"|grad U|^2/4 - Lap U/2 tends to {bottom:.6g}"
@@ -88,7 +89,11 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         eigenvalues, error = _settled(looks, energy.smooth)
         error = np.where(eigenvalues < bottom, error, np.maximum(error, eigenvalues - bottom))
         eigenvalues = np.minimum(eigenvalues, bottom)
-    elif not (product and looks):
+        functions = looks[-1].functions
+    elif product and looks:
+        eigenvalues, error = sums.eigenvalues, sums.error
+        functions = sums.products(looks[-1].elements.points)
+    else:
         raise SolverError(f"no spectral basis for {energy.name}: {failure}")
     elements = looks[-1].elements
     return Spectrum(
@@ -98,7 +103,7 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         essential_source=source,
         domain=elements.box,
         elements=elements,
-        functions=looks[-1].functions,
+        functions=functions,
         refine=lambda start: elements,
     )
 
@@ -163,7 +168,31 @@ def _settled(looks: list[Look], smooth: bool) -> tuple[FloatArray, FloatArray]:
     return values[order], error[order]
 
 
-def _sums(parts: list[Energy], count: int) -> tuple[FloatArray, FloatArray, float, str]:
+class _Sums(NamedTuple):
+    """Eigenvalues lambda_i + mu_j of a sum of two energies, and which i and j they are."""
+
+    lines: tuple[Spectrum, Spectrum]
+    pairs: list[tuple[int, int]]
+    eigenvalues: FloatArray
+    error: FloatArray
+    essential_bottom: float
+    essential_source: str
+
+    def products(self, points: FloatArray) -> FloatArray:
+        """phi_i(x) psi_j(y) at points (n, 2), up to the first that is no eigenfunction."""
+        columns: list[FloatArray] = []
+        for pair in self.pairs:
+            if any(k > s.functions.shape[1] for k, s in zip(pair, self.lines, strict=True)):
+                break
+            values = [
+                s.eigenfunction(k)(points[:, axis])
+                for axis, (k, s) in enumerate(zip(pair, self.lines, strict=True))
+            ]
+            columns.append(values[0] * values[1])
+        return np.stack(columns, axis=1) if columns else np.zeros((len(points), 0))
+
+
+def _sums(parts: list[Energy], count: int) -> _Sums:
     """The lowest lambda_i + mu_j with errors and the least essential bottom."""
     first, second = (line_spectrum(part, count) for part in parts)
     values = np.concatenate([[0.0], first.eigenvalues])[:, None] + np.concatenate(
@@ -172,9 +201,11 @@ def _sums(parts: list[Energy], count: int) -> tuple[FloatArray, FloatArray, floa
     errors = np.concatenate([[0.0], first.error])[:, None] + np.concatenate([[0.0], second.error])
     order = np.argsort(values, axis=None, kind="stable")[1 : count + 1]
     least = min((first, second), key=lambda s: s.essential_bottom)
-    return (
-        values.ravel()[order],
-        errors.ravel()[order],
-        least.essential_bottom,
-        least.essential_source,
+    return _Sums(
+        lines=(first, second),
+        pairs=[(int(k) // values.shape[1], int(k) % values.shape[1]) for k in order],
+        eigenvalues=values.ravel()[order],
+        error=errors.ravel()[order],
+        essential_bottom=least.essential_bottom,
+        essential_source=least.essential_source,
     )

@@ -26,6 +26,7 @@ from .line_elements import LineElements
 from .line_flow import flow_masses
 from .modes import Elements
 from .outer_modes import log_growth
+from .plane_elements import PlaneElements
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -127,6 +128,23 @@ class Spectrum:
     def overlaps(self, start: InitialLaw) -> FloatArray:
         """E_start phi_k for k = 1..count: the amplitudes of the modes in p_0 / pi."""
         return np.asarray(self.refine(start).load(start) @ self._functions_on(start))
+
+    def unknown_share(self, start: InitialLaw) -> float:
+        """Mass of a start where eigenfunctions are not known: far out in the plane.
+
+        On the line they are continued; the mesh of the plane ends at a level of U, and its free
+        edge is felt some way in.
+        """
+        if not isinstance(self.elements, PlaneElements):
+            return 0.0
+        z = np.linspace(-6.0, 6.0, 121)
+        axes = np.stack(np.meshgrid(z, z, indexing="ij"), axis=-1).reshape(-1, 2)
+        weight = np.exp(-(axes**2).sum(axis=1) / 2)
+        total = 0.0
+        for w, m, s in zip(start.weights, start.means, start.sds, strict=True):
+            far = self.elements.share_of_level(m + s * axes) > _SURE_LEVEL
+            total += float(w * weight[far].sum() / weight.sum())
+        return total
 
     def evolution(self, start: InitialLaw, times: Sequence[float]) -> SpectralFlow:
         """p_t / pi for the flow from a start; see ``SpectralFlow``."""

@@ -241,3 +241,24 @@ def test_energies_without_a_formula():
         name="well", dim=1, smooth=True, potential_function=lambda x: 2 * (x[:, 0] ** 2 - 1) ** 2
     )
     assert spectrum(well, 1).eigenvalues[0] == pytest.approx(gap("2*(x**2-1)**2"), rel=1e-9)
+
+
+def test_planar_products_take_their_modes_from_the_lines():
+    found = spectrum(parse_potential("x**2/2 + y**2/2 + x**4/8"), 3)
+    for k in (1, 2, 3):
+        for j in range(k + 1):
+            one, other = found.eigenfunction(k), found.eigenfunction(j)
+            inner = found.expectation(lambda x, f=one, g=other: f(x) * g(x))
+            assert inner == pytest.approx(float(k == j), abs=1e-7)
+    # the slowest is y itself
+    points = np.array([[0.3, 1.0], [-2.0, -1.5]])
+    np.testing.assert_allclose(found.eigenfunction(1)(points), points[:, 1], rtol=1e-9)
+
+
+def test_modes_are_continued_beyond_the_mesh():
+    found = spectrum(parse_potential("50*x**2 - 3*x"), 2)
+    start = InitialLaw.normal(1.0, 0.3)  # ten standard deviations of pi away, and wide
+    exact = [(1.0 - 0.03) / 0.1, ((0.97**2 + 0.3**2) / 0.01 - 1) / np.sqrt(2)]
+    np.testing.assert_allclose(found.overlaps(start), exact, rtol=1e-9)
+    far = np.array([-4.0, 4.0])
+    np.testing.assert_allclose(found.eigenfunction(1)(far), (far - 0.03) / 0.1, rtol=1e-8)

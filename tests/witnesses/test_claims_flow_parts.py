@@ -185,15 +185,23 @@ def test_a_late_slope_is_found_under_decaying_corrections():
     times = window(1.4, 2.0, 1e-9)
     t = np.array(times)
     values = 2.0 * np.exp(-1.4 * t) * (1 + 0.8 * np.exp(-0.7 * t) + 0.3 * np.exp(-1.1 * t))
-    found = late_slope(Curve(quantity="KL", times=t, values=values, numerical=1e-9 * values), times)
+    seen = Curve(quantity="KL", times=t, values=values, numerical=1e-9 * values)
+    found = late_slope(seen, times, 0.7)
     assert abs(found.value - 1.4) <= found.half_width
     assert found.half_width < 1e-3
+    # a correction slower than was said is not covered
+    slow = Curve(
+        quantity="KL", times=t, values=values * (1 + 5 * np.exp(-0.1 * t)), numerical=0 * t
+    )
+    missed = late_slope(slow, times, 0.7)
+    assert abs(missed.value - 1.4) > missed.half_width
     assert values[-1] == pytest.approx(1e-9, rel=0.1)
 
 
 def test_a_curve_that_is_not_exponential_gets_no_narrow_slope():
     t = np.linspace(1.0, 2.0, 5)
-    found = late_slope(Curve(quantity="KL", times=t, values=t**-2.0, numerical=0 * t), t.tolist())
+    seen = Curve(quantity="KL", times=t, values=t**-2.0, numerical=0 * t)
+    found = late_slope(seen, t.tolist(), 0.5)
     assert found.half_width > 0.1
 
 

@@ -40,6 +40,8 @@ MODE = "first-mode"
 # the bound starts at half the first time: at time 0 chi-square is infinite for Gaussian starts
 # over any energy that grows faster than quadratically
 BEGIN = 0.5
+LARGEST_INITIAL_WIDTH = 0.3
+LARGEST_UNKNOWN_SHARE = 1e-6
 LARGEST_EDGE_SHARE = 1e-3
 GRID_FLOOR = 1e-9
 # of the mean of a mode of unit variance: smaller means are zero to this witness
@@ -140,6 +142,9 @@ def _on_grid(setting: Setting, asked: Sequence[Case]) -> Evidence:
         return Evidence(outcomes=dict.fromkeys(asked, NotApplicable(reason=reason)))
     measured = curve(path, "chi2")
     initial = measured.at(begin)
+    if initial.numerical > LARGEST_INITIAL_WIDTH * initial.value:
+        reason = "chi2(mu_s|pi) is finite: on the grid it does not settle under refinement"
+        return Evidence(outcomes=dict.fromkeys(asked, NotApplicable(reason=reason)))
     statement = DecayStatement(
         upper=statements.theorem,
         equal=None,
@@ -209,6 +214,8 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
     eigenvalue = float(modes.eigenvalues[0])
     if not 0 < eigenvalue < modes.essential_bottom:
         raise AssumptionError(NAME, ["the gap is an eigenvalue, below the essential spectrum"])
+    if modes.unknown_share(start) > LARGEST_UNKNOWN_SHARE:
+        raise AssumptionError(NAME, ["the start lies where the first mode is known"])
     overlap = float(modes.overlaps(start)[0])
     run = asked[0].run
     particles = snapshots(

@@ -56,9 +56,10 @@ RESOLUTIONS = {"grid": 0.01, "particles": 0.1}
 SMALLEST = {1: 1e-9, 2: 1e-7}  # relative entropy at the end of the window, by dimension
 UNEXCITED = 1e-9  # overlaps below this are rounding of a symmetric start
 CLUSTER = 2e-3  # eigenvalues this near, relatively, count as one
-ALONE = 0.05  # what the next mode may hold of the slowest when the window ends
+ALONE = 0.007  # what other modes may add to the slope, of itself, when the window ends
 # particles tell the mean of a mode of unit variance from noise
 LEAST_MEAN = 0.2
+UNKNOWN = 1e-6  # of the start, where a planar mesh does not know its modes
 
 
 def settings() -> list[Setting]:
@@ -133,6 +134,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     gap = constants.gap
     require(statements.theorem, gap=gap, smooth=energy.smooth)
     modes = constants.spectrum
+    if modes.unknown_share(start) > UNKNOWN:
+        raise AssumptionError(NAME, ["the start lies where the first modes are known"])
     overlaps = modes.overlaps(start)
     if np.abs(overlaps).max(initial=0.0) <= UNEXCITED:
         modes = spectrum(energy, 6)
@@ -162,9 +165,10 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 
 @dataclass(frozen=True, kw_only=True)
 class _Window:
-    """Five late times, and how much neighbouring eigenvalues leave the slope undetermined."""
+    """Five late times; the least rate at which slopes settle; what a cluster leaves open."""
 
     times: list[float]
+    settling: float
     spread: float
 
     @classmethod
@@ -182,18 +186,23 @@ class _Window:
         if times[0] <= 0:
             raise AssumptionError(NAME, ["the slowest excited mode is seen late"])
         near = modes.eigenvalues <= (1 + CLUSTER) * slowest
-        for j in np.flatnonzero(~near):
-            value = min(float(modes.eigenvalues[j]), modes.essential_bottom)
-            share = max(weights[j], weights[k]) / weights[k]
-            if share * math.exp(-2.0 * (value - slowest) * times[-1]) > ALONE:
-                raise AssumptionError(
-                    NAME,
-                    [
-                        f"the mode {slowest:.6g} is alone, the next ({value:.6g}) dead, before "
-                        f"relative entropy falls below {smallest:g}"
-                    ],
-                )
-        return cls(times=times, spread=2.0 * float(modes.eigenvalues[near].max() - slowest))
+        others = np.minimum(modes.eigenvalues[~near], modes.essential_bottom)
+        shares = np.maximum(weights[~near], weights[k]) / weights[k]
+        left = float(
+            (shares * (others / slowest - 1)) @ np.exp(-2.0 * (others - slowest) * times[-2])
+        )
+        if left > ALONE:
+            raise AssumptionError(
+                NAME,
+                [
+                    f"the mode {slowest:.6g} is alone, the next ({others.min():.6g}) dead, before "
+                    f"relative entropy falls below {smallest:g}"
+                ],
+            )
+        # chi-square: the next mode; relative entropy: the cube of the slowest, too
+        settling = min(2.0 * float(others.min() - slowest), slowest)
+        spread = 2.0 * float(modes.eigenvalues[near].max() - slowest)
+        return cls(times=times, settling=settling, spread=spread)
 
 
 def _constant(modes: Spectrum, k: int) -> Constant:
@@ -247,7 +256,7 @@ def _on_grid(setting: Setting, asked: Sequence[Case], q: dict[str, Any], late: _
     chi2 = curve(since(path, times[0]), "chi2")
     measured = {}
     for part, seen in (("KL", entropy), ("chi2", chi2)):
-        slope = late_slope(seen, times)
+        slope = late_slope(seen, times, late.settling)
         measured[part] = replace(slope, numerical=slope.numerical + late.spread)
     last = times[-1]
     level = entropy.at(last).value
