@@ -59,7 +59,6 @@ CLUSTER = 2e-3  # eigenvalues this near, relatively, count as one
 ALONE = 0.007  # what other modes may add to the slope, of itself, when the window ends
 # particles tell the mean of a mode of unit variance from noise
 LEAST_MEAN = 0.2
-UNKNOWN = 1e-6  # of the start, where a planar mesh does not know its modes
 
 
 def settings() -> list[Setting]:
@@ -134,8 +133,6 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     gap = constants.gap
     require(statements.theorem, gap=gap, smooth=energy.smooth)
     modes = constants.spectrum
-    if modes.unknown_share(start) > UNKNOWN:
-        raise AssumptionError(NAME, ["the start lies where the first modes are known"])
     overlaps = modes.overlaps(start)
     if np.abs(overlaps).max(initial=0.0) <= UNEXCITED:
         modes = spectrum(energy, 6)
