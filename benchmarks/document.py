@@ -1,4 +1,4 @@
-"""Puts the stored results together as ``docs/performance.md``: nothing is measured or typed here."""
+"""Puts the stored results together as ``docs/performance.md``; measures nothing itself."""
 
 from __future__ import annotations
 
