@@ -1,0 +1,156 @@
+"""Compiled loops that put samples into cells; imported only when first needed.
+
+Places are computed for a short block of samples by a loop that vectorises, then counted one by
+one. Blocks are slices, since an index with an offset may be negative and keeps a loop scalar.
+All sums are of integers, so that nothing depends on how the samples are shared out.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+BLOCK = 512
+PLACE = 26  # bits of a place: its bin, and below that where in the bin
+SHARE = 44  # bits for the sum of the places of one chunk; the count stands above them
+CHUNK = 1 << (SHARE - PLACE)
+# added to a number it leaves the nearest integer in the last bits
+ROUND = 6755399441055744.0
+ROUND_BITS = np.int64(np.float64(ROUND).view(np.int64))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def count_even(x, low, scale, counts):  # type: ignore[no-untyped-def]
+    """Counts x (n,) into even cells of width 1 / scale, outsiders into the end cells.
+
+    Returns how many are not finite (those are counted somewhere).
+    """
+    place = np.empty(BLOCK, dtype=np.int32)
+    most, bad = np.float64(counts.size - 1), 0
+    for start in range(0, x.size, BLOCK):
+        part = x[start : start + BLOCK]
+        here = place[: part.size]
+        for k in range(here.size):
+            t = (part[k] - low) * scale
+            t = t if t > 0.0 else 0.0
+            here[k] = np.int32(t if t < most else most)
+            bad += np.int64(part[k] - part[k] != 0.0)
+        for k in range(here.size):
+            counts[np.uint32(here[k])] += 1
+    return bad
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def count_plane(x, low_1, low_2, scale_1, scale_2, columns, counts):  # type: ignore[no-untyped-def]
+    """The same for x (n, 2) on an even plane grid with this many columns; counts are flat."""
+    place = np.empty(BLOCK, dtype=np.int32)
+    most_1, most_2 = np.float64(counts.size // columns - 1), np.float64(columns - 1)
+    width, bad = np.int32(columns), 0
+    for start in range(0, x.shape[0], BLOCK):
+        part = x[start : start + BLOCK]
+        here = place[: part.shape[0]]
+        for k in range(here.size):
+            a, b = part[k, 0], part[k, 1]
+            t, u = (a - low_1) * scale_1, (b - low_2) * scale_2
+            t = t if t > 0.0 else 0.0
+            u = u if u > 0.0 else 0.0
+            t = t if t < most_1 else most_1
+            u = u if u < most_2 else most_2
+            here[k] = np.int32(t) * width + np.int32(u)
+            bad += np.int64((a - a) + (b - b) != 0.0)
+        for k in range(here.size):
+            counts[np.uint32(here[k])] += 1
+    return bad
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def find_cells(x, edges, table, scale, stride, found):  # type: ignore[no-untyped-def]
+    """found += stride * (cell of x) between any increasing edges, outsiders in the end cells.
+
+    ``table`` (m + 1,) holds, for m even buckets of the whole range, the cell of each bucket's
+    left end; bisection is left with what one bucket holds. Returns how many are not finite.
+    """
+    last, buckets, bad = edges.size - 2, table.size - 2, 0
+    for k in range(x.size):
+        value = x[k]
+        bad += np.int64(value - value != 0.0)
+        t = (value - edges[0]) * scale
+        t = t if t > 0.0 else 0.0
+        bucket = np.int64(t) if t < buckets else buckets
+        # the rounding of t may be off by one bucket
+        low, high = table[max(bucket - 1, 0)], table[min(bucket + 2, buckets + 1)]
+        while low < high:
+            middle = (low + high + 1) >> 1
+            if value >= edges[middle]:
+                low = middle
+            else:
+                high = middle - 1
+        found[k] += stride * min(low, last)
+    return bad
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def count_found(found, counts):  # type: ignore[no-untyped-def]
+    """Counts cell numbers."""
+    for k in range(found.size):
+        counts[found[k]] += 1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _bin_chunk(x, low, scale, within, table, outside, lost):  # type: ignore[no-untyped-def]
+    """Adds to each sample's bin 2^SHARE + its place; appends samples beyond the bins."""
+    place = np.empty(BLOCK, dtype=np.int64)
+    bins, one, shift = np.uint64(table.size), np.uint64(1 << SHARE), np.uint64(within)
+    for start in range(0, x.size, BLOCK):
+        part = x[start : start + BLOCK]
+        here = place[: part.size]
+        for k in range(here.size):
+            # whatever is below, beyond, or not a number has other leading bits: no bin
+            here[k] = np.float64((part[k] - low) * scale + ROUND).view(np.int64) - ROUND_BITS
+        for k in range(here.size):
+            t = np.uint64(here[k])
+            cell = t >> shift
+            if cell < bins:
+                table[cell] += t | one
+            else:
+                if lost < outside.size:
+                    outside[lost] = part[k]
+                lost += 1
+    return lost
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def bin_places(x, low, width, within, counts, places, outside):  # type: ignore[no-untyped-def]
+    """Counts x (n,) into equal bins, and sums the samples' places within their bins.
+
+    A place is (x - low) / width in units of 2^-within, rounded to nearest. Returns how many were
+    not in any bin, finite or not; those are in ``outside`` as far as it goes.
+    """
+    table = np.zeros(counts.size, dtype=np.uint64)
+    lost, scale, mask = 0, 2.0**within / width, np.uint64((1 << SHARE) - 1)
+    for start in range(0, x.size, CHUNK):
+        table[:] = 0
+        chunk = x[start : start + CHUNK]
+        lost = _bin_chunk(chunk, low, scale, within, table, outside, lost)
+        for k in range(table.size):
+            number = np.int64(table[k] >> np.uint64(SHARE))
+            counts[k] += number
+            places[k] += np.int64(table[k] & mask) - number * (k << within)
+    return lost
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def bin_atoms(counts, places, low, width, within, size, at):  # type: ignore[no-untyped-def]
+    """Counts and means of the bins that hold something, and n / width^2 E Var(X | bin) at most.
+
+    Var(X | bin) <= (m - low)(high - m) for the bin's mean m (Bhatia and Davis 2000). Returns the
+    number of such bins and the bound.
+    """
+    full, spread, unit = 0, 0.0, 2.0 ** (-within)
+    for k in range(counts.size):
+        if counts[k] > 0:
+            share = places[k] / counts[k] * unit
+            spread += counts[k] * share * (1.0 - share)
+            size[full], at[full] = counts[k], low + (k + share) * width
+            full += 1
+    return full, spread
