@@ -56,10 +56,14 @@ def binned_interval(x: npt.ArrayLike, y: npt.ArrayLike, number: int) -> Distance
     common = math.gcd(n, m)
     cost, within_b, within_a = (
         sum_ / (n // common * m)
-        for sum_ in monotone_spread(a.count * (m // common), a.place, b.count * (n // common), b.place)
+        for sum_ in monotone_spread(
+            a.count * (m // common), a.place, b.count * (n // common), b.place
+        )
     )
     triangle = math.sqrt(a.variance) + math.sqrt(b.variance)
-    error = 2 * math.sqrt(a.variance * within_b) + 2 * math.sqrt(b.variance * within_a) + triangle**2
+    error = (
+        2 * math.sqrt(a.variance * within_b) + 2 * math.sqrt(b.variance * within_a) + triangle**2
+    )
     ends = [*a.place[[0, -1]], *b.place[[0, -1]]]
     # each place is off by half a unit at most, which moves each sample's law by as much
     rounding = bins.width / 2**bins.within + 1e-13 * (max(ends) - min(ends))
@@ -100,16 +104,16 @@ def _bins(low: float, high: float, number: int) -> _Bins:
 def _binned(samples: list[FloatArray], bins: _Bins, share: int) -> list[_Atoms] | None:
     """Both binned samples; None when more than one in ``share`` of a part was outside."""
     parts = max(number_of_threads() // 2, 1)
-    tasks = [
-        (part, bins, share) for sample in samples for part in np.array_split(sample, parts)
-    ]
+    tasks = [(part, bins, share) for sample in samples for part in np.array_split(sample, parts)]
     found = run_all(_counted, tasks)
     if any(part is None for part in found):
         return None
     return [_atoms(several, bins) for several in (found[:parts], found[parts:])]
 
 
-def _counted(x: FloatArray, bins: _Bins, share: int) -> tuple[IntArray, IntArray, FloatArray] | None:
+def _counted(
+    x: FloatArray, bins: _Bins, share: int
+) -> tuple[IntArray, IntArray, FloatArray] | None:
     """Counts per bin, sums of places within bins, and the samples outside."""
     from .counting_kernels import bin_places
 

@@ -42,15 +42,15 @@ def count_even(x, low, scale, counts):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def count_plane(x, low_1, low_2, scale_1, scale_2, columns, counts):  # type: ignore[no-untyped-def]
-    """The same for x (n, 2) on an even plane grid with this many columns; counts are flat."""
+    """The same for n pairs (2n,) on an even plane grid with this many columns; counts are flat."""
     place = np.empty(BLOCK, dtype=np.int32)
     most_1, most_2 = np.float64(counts.size // columns - 1), np.float64(columns - 1)
     width, bad = np.int32(columns), 0
-    for start in range(0, x.shape[0], BLOCK):
-        part = x[start : start + BLOCK]
-        here = place[: part.shape[0]]
+    for start in range(0, x.size, 2 * BLOCK):
+        part = x[start : start + 2 * BLOCK]
+        here = place[: part.size // 2]
         for k in range(here.size):
-            a, b = part[k, 0], part[k, 1]
+            a, b = part[2 * k], part[2 * k + 1]
             t, u = (a - low_1) * scale_1, (b - low_2) * scale_2
             t = t if t > 0.0 else 0.0
             u = u if u > 0.0 else 0.0
@@ -68,24 +68,29 @@ def find_cells(x, edges, table, scale, stride, found):  # type: ignore[no-untype
     """found += stride * (cell of x) between any increasing edges, outsiders in the end cells.
 
     ``table`` (m + 1,) holds, for m even buckets of the whole range, the cell of each bucket's
-    left end; bisection is left with what one bucket holds. Returns how many are not finite.
+    left end; a step or two, or bisection, is left to do. Returns how many are not finite.
     """
-    last, buckets, bad = edges.size - 2, table.size - 2, 0
+    last, bad = np.uint64(edges.size - 2), 0
+    most, first, one = np.float64(table.size - 2), edges[0], np.uint64(1)
     for k in range(x.size):
         value = x[k]
         bad += np.int64(value - value != 0.0)
-        t = (value - edges[0]) * scale
+        t = (value - first) * scale
         t = t if t > 0.0 else 0.0
-        bucket = np.int64(t) if t < buckets else buckets
-        # the rounding of t may be off by one bucket
-        low, high = table[max(bucket - 1, 0)], table[min(bucket + 2, buckets + 1)]
-        while low < high:
-            middle = (low + high + 1) >> 1
+        bucket = np.uint64(t if t < most else most)
+        low, high = table[bucket], table[bucket + one]
+        while high > low + np.uint64(4):
+            middle = (low + high) >> one
             if value >= edges[middle]:
                 low = middle
             else:
-                high = middle - 1
-        found[k] += stride * min(low, last)
+                high = middle
+        # also mends a bucket that rounding put beside the right one
+        while low < last and value >= edges[low + one]:
+            low += one
+        while low > 0 and value < edges[low]:
+            low -= one
+        found[k] += stride * np.int64(low)
     return bad
 
 

@@ -110,7 +110,9 @@ def _equal_samples(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         return float(np.sqrt(np.mean((first - second) ** 2)))
     first, second = run_all(_sorted, [(p,) for p in points])
     parts = range(0, first.size, MANY)
-    sums = run_all(_kernels().squared_gap, [(first[k : k + MANY], second[k : k + MANY]) for k in parts])
+    sums = run_all(
+        _kernels().squared_gap, [(first[k : k + MANY], second[k : k + MANY]) for k in parts]
+    )
     return float(np.sqrt(sum(sums) / first.size))
 
 
