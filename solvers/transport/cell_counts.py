@@ -104,3 +104,38 @@ def _table(edges: FloatArray) -> npt.NDArray[np.uint64]:
     ends = np.linspace(edges[0], edges[-1], _PER_CELL * (edges.size - 1) + 1)
     found = np.searchsorted(edges, ends, side="right") - 1
     return np.clip(found, 0, edges.size - 2).astype(np.uint64)
+
+
+def merge_thin_cells(
+    counts: npt.ArrayLike, reference: npt.ArrayLike, *, least: float = 10.0, many: float = 60.0
+) -> tuple[FloatArray, FloatArray]:
+    """Counts and reference masses of cells, thin ones united; in one or two dimensions.
+
+    A cell is thin that expects fewer than ``least`` counts from the reference and holds fewer than
+    ``many``. Thin cells go up a quadtree until their union is not; so unions are of neighbours,
+    hardly ever depend on the sample at equality, and resolve a sample from elsewhere where it is.
+
+    Parameters
+    ----------
+    counts, reference : arrays (n,) or (n_1, n_2)
+        Reference masses; normalised here.
+
+    Returns
+    -------
+    two arrays (k,), summing to the number of samples and to one
+    """
+    number, mass = np.asarray(counts, dtype=float), np.asarray(reference, dtype=float)
+    if number.shape != mass.shape or number.ndim not in (1, 2) or not 0 < mass.sum() < np.inf:
+        raise ArgumentError(
+            f"need counts and reference masses of one shape in one or two dimensions, got "
+            f"{number.shape} and {mass.shape}"
+        )
+    from .counting_kernels import merge_thin
+
+    total, mass = number.sum(), mass / mass.sum()
+    held, wanted = np.empty((2, number.size))
+    plane = (len(number), -1)
+    found = merge_thin(
+        number.reshape(plane), (total * mass).reshape(plane), least, many, held, wanted
+    )
+    return held[:found], wanted[:found] / total

@@ -159,3 +159,38 @@ def bin_atoms(counts, places, low, width, within, size, at):  # type: ignore[no-
             size[full], at[full] = counts[k], low + (k + share) * width
             full += 1
     return full, spread
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def merge_thin(counts, expected, least, many, held, wanted):  # type: ignore[no-untyped-def]
+    """Cells that have enough, and unions of neighbours for the rest.
+
+    ``counts`` and ``expected`` (n_1, n_2); enough are ``least`` expected or ``many`` counted. What
+    has less goes up a quadtree until together it has enough. Fills ``held`` and ``wanted`` with
+    the sums over each union and returns how many there are; the last may have less.
+    """
+    (n, m), found = counts.shape, 0
+    rest, due = counts.copy(), expected.copy()
+    while True:
+        for i in range(n):
+            for j in range(m):
+                something = due[i, j] > 0.0 or rest[i, j] > 0.0
+                if something and (due[i, j] >= least or rest[i, j] >= many):
+                    held[found], wanted[found] = rest[i, j], due[i, j]
+                    rest[i, j], due[i, j] = 0.0, 0.0
+                    found += 1
+        if n == 1 and m == 1:
+            break
+        for i in range(n):
+            for j in range(m):
+                # the first part of a block starts its sum, in place
+                first = (i | j) & 1 == 0
+                before, before_due = rest[i >> 1, j >> 1], due[i >> 1, j >> 1]
+                part, part_due = rest[i, j], due[i, j]
+                rest[i >> 1, j >> 1] = part if first else before + part
+                due[i >> 1, j >> 1] = part_due if first else before_due + part_due
+        n, m = (n + 1) >> 1, (m + 1) >> 1
+    if rest[0, 0] > 0.0 or due[0, 0] > 0.0:
+        held[found], wanted[found] = rest[0, 0], due[0, 0]
+        found += 1
+    return found

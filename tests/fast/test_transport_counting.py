@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lvebm_theory.errors import ArgumentError
-from solvers.transport.cell_counts import count_cells
+from solvers.transport.cell_counts import count_cells, merge_thin_cells
 from solvers.transport.one_dimensional import w2_samples, w2_samples_binned
 from solvers.transport.threads import run_all
 
@@ -77,3 +77,29 @@ def test_results_come_in_the_order_asked() -> None:
     assert run_all(abs, []) == []
     with pytest.raises(ZeroDivisionError):
         run_all(lambda k: 1 / k, [(1,), (0,)])
+
+
+@pytest.mark.parametrize("shape", [(1,), (37,), (64,), (5, 9), (32, 32), (1, 7)])
+def test_thin_cells_are_merged_and_nothing_is_lost(shape: tuple) -> None:
+    rng = np.random.default_rng(6)
+    mass = rng.random(shape) ** 8
+    counts = rng.poisson(3000 * mass / mass.sum())
+    held, wanted = merge_thin_cells(counts, mass)
+    assert held.sum() == counts.sum()
+    assert wanted.sum() == pytest.approx(1.0)
+    thin = (wanted * counts.sum() < 10 * (1 - 1e-9)) & (held < 60)
+    assert not np.any(thin[:-1])  # what is left at last has no neighbours
+    # with nothing thin, all cells stay
+    assert merge_thin_cells(counts, mass, least=0.0)[0].size == mass.size
+    # with nothing enough, one block is left
+    assert merge_thin_cells(counts, mass, least=1e9, many=1e9)[0].tolist() == [counts.sum()]
+
+
+def test_unions_are_resolved_where_the_sample_is() -> None:
+    mass, counts = np.zeros(64), np.zeros(64)
+    mass[:8], counts[40:44] = 1 / 8, 100
+    held, wanted = merge_thin_cells(counts, mass)
+    assert held.tolist() == [0.0] * 8 + [100.0] * 4
+    assert wanted.tolist() == [1 / 8] * 8 + [0.0] * 4
+    few, _ = merge_thin_cells(counts / 10, mass)
+    assert few.tolist() == [0.0] * 4 + [40.0]  # five expected in each cell, and forty from nowhere

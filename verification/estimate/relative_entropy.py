@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
-from solvers.transport.cell_counts import count_cells
+from solvers.transport.cell_counts import count_cells, merge_thin_cells
 
 from ..measurement import Measurement
 from .averages import check_alpha
@@ -87,9 +87,11 @@ def miller_madow(counts: npt.ArrayLike, reference: npt.ArrayLike) -> float:
 def binned_relative_entropy(
     x: npt.ArrayLike, masses: npt.ArrayLike, edges: Sequence[FloatArray]
 ) -> float:
-    """Miller-Madow estimate of KL(law of x || reference) on the reference's own cells; nats.
+    """Miller-Madow estimate of KL(law of x || reference) in d = 1 or 2; nats.
 
-    One pass over the samples. Below KL by the binning loss (h^2 / 24) E |grad log(rho / pi)|^2.
+    One pass over the samples. Cells that expect fewer than ten counts are merged, since there the
+    correction fails (by up to a count each). Below KL by the binning loss, for cells of width h
+    (h^2 / 24) E |grad log(rho / pi)|^2.
 
     Parameters
     ----------
@@ -98,7 +100,8 @@ def binned_relative_entropy(
         Reference cell masses.
     edges : d arrays (n_i + 1,)
     """
-    return miller_madow(count_cells(x, edges), masses)
+    counts = count_cells(x, edges)
+    return miller_madow(*merge_thin_cells(counts, masses, least=LEAST_EXPECTED, many=MANY))
 
 
 def relative_entropy_of_cells(
