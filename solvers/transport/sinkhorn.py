@@ -16,6 +16,7 @@ closer: within e^2 / 16 times their Fisher information (Chizat et al. 2020).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class PlaneKernel:
     """Soft transforms of |x - y|^2 between all points of one plane grid, at one e."""
 
     def __init__(self, centres: Sequence[FloatArray], epsilon: float) -> None:
+        """``centres`` are two increasing arrays of points."""
         from .sinkhorn_kernels import tiles
 
         self.centres, self.epsilon = list(centres), epsilon
@@ -105,7 +107,7 @@ class PlaneKernel:
             soft_transform,
             [
                 (h, first, last, x, x, starts, matrix, self.epsilon, out)
-                for first, last in zip(cuts[:-1], cuts[1:], strict=True)
+                for first, last in itertools.pairwise(cuts)
                 if first < last
             ],
         )

@@ -41,7 +41,7 @@ def soft_transform(h, first, last, x, y, starts, matrix, e, out):  # type: ignor
     matrix : array (n, m) of E
     out : array (lines, n)
     """
-    n, m = x.size, y.size
+    m = y.size
     v, kept = np.empty((m + 4, LINES)), np.empty(m + 4, dtype=np.uint64)
     top, where = np.empty(LINES), np.empty(LINES)
     total, exponent = np.empty(LINES), np.empty(LINES)
