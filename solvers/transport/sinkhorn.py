@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 _NOTHING = -1e250  # e log 0: below everything, and still a number when divided by e
 _STEP = 4.0  # from one scale to the next
 _SWEEPS_PER_SCALE = 2
+_MANY = 1 << 14  # points from which a second thread is worth waking
 _TRUSTED = 5  # plain sweeps after which the rate of convergence is believed
 
 
@@ -101,7 +102,7 @@ class PlaneKernel:
         lines = h.shape[1]
         out = np.empty((lines, x.size))
         h = np.ascontiguousarray(h)
-        parts = min(number_of_threads(), -(-lines // LINES)) if h.size >= 4096 else 1
+        parts = min(number_of_threads(), -(-lines // LINES)) if h.size >= _MANY else 1
         cuts = [min(lines, -(-lines * k // parts // LINES) * LINES) for k in range(parts + 1)]
         run_all(
             soft_transform,
