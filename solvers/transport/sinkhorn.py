@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 _NOTHING = -1e250  # e log 0: below everything, and still a number when divided by e
 _STEP = 4.0  # from one scale to the next
 _SWEEPS_PER_SCALE = 2
+_LINES = 32  # cuts between threads fall between the blocks of lines that loops take at once
 _MANY = 1 << 14  # points from which a second thread is worth waking
 _TRUSTED = 5  # plain sweeps after which the rate of convergence is believed
 
@@ -83,32 +84,34 @@ class PlaneKernel:
 
     def __init__(self, centres: Sequence[FloatArray], epsilon: float) -> None:
         """``centres`` are two increasing arrays of points."""
-        from .sinkhorn_kernels import tiles
+        from .sinkhorn_kernels import soft_transform, tiles
 
+        self._transform = soft_transform
         self.centres, self.epsilon = list(centres), epsilon
         self._tiles = [tiles(c, c, epsilon) for c in centres]
 
     def soft_minimum(self, potential: FloatArray, log_mass: FloatArray) -> FloatArray:
         """-e log sum_y m(y) exp((g(y) - |x - y|^2) / e) for g, log m and the result (n_1, n_2)."""
         found = np.maximum(potential + self.epsilon * log_mass, _NOTHING)
+        found = np.ascontiguousarray(found)
         for axis in (0, 1):
             found = self._along(found, axis)
         return -found
 
     def _along(self, h: FloatArray, axis: int) -> FloatArray:
-        from .sinkhorn_kernels import LINES, soft_transform
-
         x, (starts, matrix) = self.centres[axis], self._tiles[axis]
         lines = h.shape[1]
         out = np.empty((lines, x.size))
-        h = np.ascontiguousarray(h)
-        parts = min(number_of_threads(), -(-lines // LINES)) if h.size >= _MANY else 1
-        cuts = [min(lines, -(-lines * k // parts // LINES) * LINES) for k in range(parts + 1)]
+        if h.size < _MANY:
+            self._transform(h, 0, lines, x, x, starts, matrix, self.epsilon, out)
+            return out
+        parts = number_of_threads()
+        cuts = sorted({min(lines, -(-lines * k // parts // _LINES) * _LINES) for k in range(parts)})
         run_all(
-            soft_transform,
+            self._transform,
             [
                 (h, first, last, x, x, starts, matrix, self.epsilon, out)
-                for first, last in itertools.pairwise(cuts)
+                for first, last in itertools.pairwise([*cuts, lines])
                 if first < last
             ],
         )
