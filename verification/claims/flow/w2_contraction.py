@@ -24,6 +24,7 @@ from ...confront import require
 from ...controls.variants import quantities_replaced, rate_multiplied, sentences
 from ...curves import Curve, dataset
 from ...decay import DecayStatement, decay_cases
+from ...grid_witness import LARGEST_DIMENSION
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "w2-contraction"
@@ -44,8 +45,6 @@ MUTANTS = {
 # W2 down to the rounding of its cell masses
 FLOORS = {"grid": 1e-4, "particles": 0.02}
 SHIFT = 1.0
-# in the plane a user's energy is left to the particles, which take no longer for it
-_LARGEST_ON_GRID = {True: 1, False: 2}
 
 
 def settings() -> list[Setting]:
@@ -109,7 +108,7 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
     """Grid; coupled particles unless the setting says otherwise."""
     forced = bool(setting.options.get("forced", False))
     planned: list[Case] = []
-    if energy_of(setting).dim <= _LARGEST_ON_GRID[setting.of_user]:
+    if energy_of(setting).dim <= LARGEST_DIMENSION:
         planned += decay_cases(
             setting,
             quantity="W2",
@@ -238,7 +237,7 @@ def _coupled(
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy; on the grid in one dimension (toward pi), by coupled particles in two."""
+    """Any smooth energy; on the grid (toward pi) and by coupled particles."""
     return adapted(NAME, subject, start, times)
 
 
