@@ -11,11 +11,11 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _total(mass, left, right):  # type: ignore[no-untyped-def]
-    """The sum of the masses; nan where they or the ends make no law."""
+def _total(mass):  # type: ignore[no-untyped-def]
+    """The sum of the masses; nan where they make no law."""
     wrong, n = 0, mass.size
     for i in range(n):
-        wrong += np.int64(not (mass[i] >= 0.0)) + np.int64(not (right[i] >= left[i]))
+        wrong += np.int64(not (mass[i] >= 0.0))
     a, b, c, d, whole = 0.0, 0.0, 0.0, 0.0, n // 4 * 4
     for i in range(0, whole, 4):
         a += mass[i]
@@ -25,8 +25,7 @@ def _total(mass, left, right):  # type: ignore[no-untyped-def]
     for i in range(whole, n):
         a += mass[i]
     total = (a + b) + (c + d)
-    legal = wrong == 0 and 0.0 < total < np.inf and right[n - 1] - left[0] < np.inf
-    return total if legal else np.nan
+    return total if wrong == 0 and 0.0 < total < np.inf else np.nan
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -70,16 +69,13 @@ def _levels(mass, left, right, total, up, rise, down, fall):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def quantile_cost(mass_a, left_a, right_a, mass_b, left_b, right_b):  # type: ignore[no-untyped-def]
-    """int_0^1 (Q_a(u) - Q_b(u))^2 du for laws made of pieces in increasing order.
+def _walk(mass_a, left_a, right_a, mass_b, left_b, right_b):  # type: ignore[no-untyped-def]
+    """``quantile_cost`` for ends that are in order; nan for masses that make no law.
 
-    Piece i spreads its mass evenly from ``left[i]`` to ``right[i]`` (an atom when they agree), so
-    both quantile functions are linear between consecutive break points and each stretch of length
-    s, with end differences p and q, costs s (p^2 + p q + q^2) / 3. From both ends to the median,
-    in one loop whose two halves do not wait for each other. nan for what is no law.
+    From both ends to the median, in one loop whose two halves do not wait for each other.
     """
     n, m = mass_a.size, mass_b.size
-    total_a, total_b = _total(mass_a, left_a, right_a), _total(mass_b, left_b, right_b)
+    total_a, total_b = _total(mass_a), _total(mass_b)
     if not total_a + total_b > 0.0:
         return np.nan
     work_a, work_b = np.empty((4, n + 1)), np.empty((4, m + 1))
@@ -118,6 +114,30 @@ def quantile_cost(mass_a, left_a, right_a, mass_b, left_b, right_b):  # type: ig
             k += np.uint64(end_a == to)
             l += np.uint64(end_b == to)
     return (cost_low + cost_high) / 3.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _in_order(left, right):  # type: ignore[no-untyped-def]
+    """Whether left[i] <= right[i] <= left[i + 1], all finite."""
+    wrong = np.int64(not right[right.size - 1] - left[0] < np.inf)
+    for i in range(left.size):
+        wrong += np.int64(not right[i] >= left[i])
+    for i in range(left.size - 1):
+        wrong += np.int64(not left[i + 1] >= right[i])
+    return wrong == 0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def quantile_cost(mass_a, left_a, right_a, mass_b, left_b, right_b):  # type: ignore[no-untyped-def]
+    """int_0^1 (Q_a(u) - Q_b(u))^2 du for laws made of pieces in increasing order.
+
+    Piece i spreads its mass evenly from ``left[i]`` to ``right[i]`` (an atom when they agree), so
+    both quantile functions are linear between consecutive break points and each stretch of length
+    s, with end differences p and q, costs s (p^2 + p q + q^2) / 3. nan for what is no law.
+    """
+    if not (_in_order(left_a, right_a) and _in_order(left_b, right_b)):
+        return np.nan
+    return _walk(mass_a, left_a, right_a, mass_b, left_b, right_b)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -184,11 +204,12 @@ def grid_cost(mass_a, edges_a, mass_b, edges_b):  # type: ignore[no-untyped-def]
     n, m = mass_a.size, mass_b.size
     if n == 0 or m == 0 or edges_a.size != n + 1 or edges_b.size != m + 1:
         return np.nan
-    wrong = 0
+    wrong = np.int64(not edges_a[n] - edges_a[0] < np.inf)
+    wrong += np.int64(not edges_b[m] - edges_b[0] < np.inf)
     for i in range(n):
-        wrong += np.int64(not (edges_a[i + 1] > edges_a[i]))
+        wrong += np.int64(not edges_a[i + 1] > edges_a[i])
     for i in range(m):
-        wrong += np.int64(not (edges_b[i + 1] > edges_b[i]))
+        wrong += np.int64(not edges_b[i + 1] > edges_b[i])
     if wrong > 0:
         return np.nan
-    return quantile_cost(mass_a, edges_a[:n], edges_a[1:], mass_b, edges_b[:m], edges_b[1:])
+    return _walk(mass_a, edges_a[:n], edges_a[1:], mass_b, edges_b[:m], edges_b[1:])
