@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from .interval import DistanceInterval
-from .threads import number_of_threads, run_all
+from .threads import run_all
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -103,12 +103,14 @@ def _bins(low: float, high: float, number: int) -> _Bins:
 
 def _binned(samples: list[FloatArray], bins: _Bins, share: int) -> list[_Atoms] | None:
     """Both binned samples; None when more than one in ``share`` of a part was outside."""
-    parts = max(number_of_threads() // 2, 1)
-    tasks = [(part, bins, share) for sample in samples for part in np.array_split(sample, parts)]
+    from .counting_kernels import CHUNK
+
+    tasks = [(s[k : k + CHUNK], bins, share) for s in samples for k in range(0, s.size, CHUNK)]
     found = run_all(_counted, tasks)
     if any(part is None for part in found):
         return None
-    return [_atoms(several, bins) for several in (found[:parts], found[parts:])]
+    first = -(-samples[0].size // CHUNK)
+    return [_atoms(several, bins) for several in (found[:first], found[first:])]
 
 
 def _counted(

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
-from .threads import number_of_threads, run_all
+from .threads import run_all
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_MANY = 1 << 16  # samples from which a second thread is worth waking
+_PART = 1 << 17  # samples counted at once by one thread
 _PER_CELL = 8  # buckets of the lookup table for each cell
 
 
@@ -54,11 +54,10 @@ def count_cells(x: npt.ArrayLike, edges: Sequence[FloatArray]) -> IntArray:
         count = functools.partial(_even, axes=axes, cells=cells)
     else:
         count = functools.partial(_uneven, axes=axes, tables=[_table(e) for e in axes])
-    parts = number_of_threads() if len(points) >= _MANY else 1
-    found = run_all(count, [(part,) for part in np.array_split(points, parts)])
+    found = run_all(count, [(points[k : k + _PART],) for k in range(0, len(points), _PART)])
     if any(bad for _, bad in found):
         raise ArgumentError("need finite particles")
-    return np.asarray(sum(counts for counts, _ in found)).reshape(shape)
+    return np.sum([counts for counts, _ in found] or np.zeros((1, cells), int), 0).reshape(shape)
 
 
 def _is_even(edges: FloatArray) -> bool:

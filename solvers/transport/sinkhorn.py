@@ -16,7 +16,6 @@ closer: within e^2 / 16 times their Fisher information (Chizat et al. 2020).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,14 +24,14 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError, SolverError
 
-from .threads import number_of_threads, run_all
+from .threads import run_all
 
 FloatArray = npt.NDArray[np.float64]
 
 _NOTHING = -1e250  # e log 0: below everything, and still a number when divided by e
 _STEP = 4.0  # from one scale to the next
 _SWEEPS_PER_SCALE = 2
-_LINES = 32  # cuts between threads fall between the blocks of lines that loops take at once
+_LINES = 32  # that the loops take at once
 _MANY = 1 << 14  # points from which a second thread is worth waking
 _TRUSTED = 5  # plain sweeps after which the rate of convergence is believed
 
@@ -105,14 +104,11 @@ class PlaneKernel:
         if h.size < _MANY:
             self._transform(h, 0, lines, x, x, starts, matrix, self.epsilon, out)
             return out
-        parts = number_of_threads()
-        cuts = sorted({min(lines, -(-lines * k // parts // _LINES) * _LINES) for k in range(parts)})
         run_all(
             self._transform,
             [
-                (h, first, last, x, x, starts, matrix, self.epsilon, out)
-                for first, last in itertools.pairwise([*cuts, lines])
-                if first < last
+                (h, first, min(first + _LINES, lines), x, x, starts, matrix, self.epsilon, out)
+                for first in range(0, lines, _LINES)
             ],
         )
         return out
