@@ -104,16 +104,24 @@ def w2_samples(
 
 def _equal_samples(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Order statistics paired; each sample is sorted by a thread of its own when there are many."""
-    points = [np.array(s, dtype=float).reshape(-1) for s in (x, y)]
-    if points[0].size < MANY:
-        first, second = (_sorted(p) for p in points)
+    samples = [np.asarray(s, dtype=float).reshape(-1) for s in (x, y)]
+    if samples[0].size < MANY:
+        first, second = (_sorted(s) for s in samples)
         return float(np.sqrt(np.mean((first - second) ** 2)))
-    first, second = run_all(_sorted, [(p,) for p in points])
+    first, second = run_all(_sorted, [(s,) for s in samples])
     parts = range(0, first.size, MANY)
     sums = run_all(
         _kernels().squared_gap, [(first[k : k + MANY], second[k : k + MANY]) for k in parts]
     )
     return float(np.sqrt(sum(sums) / first.size))
+
+
+def _sorted(sample: FloatArray) -> FloatArray:
+    """In increasing order; whatever is not finite would end up at an end."""
+    points = np.sort(sample)
+    if points.size == 0 or not (np.isfinite(points[0]) and np.isfinite(points[-1])):
+        raise ArgumentError("W2 needs at least one sample, all of them finite")
+    return points
 
 
 def _sorted(points: FloatArray) -> FloatArray:
