@@ -124,14 +124,6 @@ def _sorted(sample: FloatArray) -> FloatArray:
     return points
 
 
-def _sorted(points: FloatArray) -> FloatArray:
-    """Sorts in place; whatever is not finite ends up at an end."""
-    points.sort()
-    if points.size == 0 or not (np.isfinite(points[0]) and np.isfinite(points[-1])):
-        raise ArgumentError("W2 needs at least one sample, all of them finite")
-    return points
-
-
 def w2_grids(
     masses_a: npt.ArrayLike,
     edges_a: npt.ArrayLike,

@@ -72,6 +72,15 @@ def test_threads_change_no_bit() -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("size", [10, 70_000])
+def test_samples_stay_as_they_were(size: int) -> None:
+    x, y = np.random.default_rng(5).normal(size=(2, size))
+    before = x.copy(), y.copy()
+    w2_samples(x, y), w2_samples_binned(x, y), count_cells(x, [EVEN])
+    assert np.array_equal(x, before[0])
+    assert np.array_equal(y, before[1])
+
+
 def test_results_come_in_the_order_asked() -> None:
     assert run_all(lambda k: k * k, [(k,) for k in range(7)]) == [k * k for k in range(7)]
     assert run_all(abs, []) == []
