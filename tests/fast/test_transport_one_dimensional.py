@@ -110,6 +110,25 @@ def test_binned_interval_covers_the_exact_value(seed: int, n: int, m: int, bins:
     assert interval.lower <= w2_samples(x, y) <= interval.upper
 
 
+@pytest.mark.parametrize("bins", [16, 4096, 60_000])
+def test_binned_intervals_hold_whatever_lies_far_out(bins: int) -> None:
+    rng = np.random.default_rng(7)
+    far = np.concatenate([rng.normal(size=5000), [1e6, -1e5], rng.normal(3e3, 1, size=10)])
+    cauchy, other = rng.standard_cauchy(size=5012), rng.normal(1e4, 1e-3, size=3000)
+    for x, y in ((far, cauchy), (far, other), (cauchy, other), (other, other + 1e-7)):
+        interval = w2_samples_binned(x, y, bins=bins)
+        assert interval.lower <= w2_samples(x, y) <= interval.upper
+    # a narrow interval proves that it was not the range that was binned
+    assert w2_samples_binned(far, far + 0.5, bins=4096).half_width < 1e-2
+
+
+def test_equal_atoms_and_mixed_magnitudes_are_binned() -> None:
+    assert w2_samples_binned([3.0] * 9, [3.0] * 5).upper < 1e-12
+    assert w2_samples_binned([1e140], [-1e140]).lower == pytest.approx(2e140)
+    with pytest.raises(ArgumentError, match="bins"):
+        w2_samples_binned([0.0], [1.0], bins=0)
+
+
 def test_binned_error_is_second_order_in_the_bin_width() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=20_000), rng.normal(0.4, 1.2, size=20_000)
@@ -130,6 +149,11 @@ def test_binned_error_is_second_order_in_the_bin_width() -> None:
         lambda: w2_grids([0.0], [0.0, 1.0], [1.0], [0.0, 1.0]),
         lambda: w2_grids([1.0, 1.0], [0.0, 1.0], [1.0], [0.0, 1.0]),
         lambda: w2_samples_binned([np.inf], [0.0]),
+        lambda: w2_samples_binned(np.append(np.zeros(5001), np.nan), [0.0]),
+        lambda: w2_samples(np.append(np.zeros(70_000), np.nan), np.zeros(70_001)),
+        lambda: w2_grids([1.0, -1e-9], [0.0, 1.0, 2.0], [1.0], [0.0, 1.0]),
+        lambda: w2_grids([1.0, np.nan], [0.0, 1.0, 2.0], [1.0], [0.0, 1.0]),
+        lambda: w2_grids([1.0], [0.0, np.inf], [1.0], [0.0, 1.0]),
     ],
 )
 def test_unusable_laws_are_refused(call) -> None:

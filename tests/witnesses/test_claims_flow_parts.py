@@ -279,3 +279,28 @@ def test_an_assumption_is_asked_before_anything_is_solved():
     with pytest.raises(AssumptionError, match="LSI"):
         require(relative_entropy_decay.theorem, log_sobolev=flat)
     require(relative_entropy_decay.theorem, smooth=True)
+
+
+def test_w2_in_the_plane_holds_the_closed_form_and_no_other_number():
+    energy = quadratic(precision=np.array([[1.5, -0.6], [-0.6, 1.2]]), mean=np.zeros(2))
+    starts = [InitialLaw.normal([1.0, 0.5], [0.7, 1.1]), InitialLaw.normal([-0.5, 0.2], 0.6)]
+    times = (0.1, 1.0)
+    target = Gaussian.from_precision(energy.mean, energy.precision)
+    laws = [
+        [gaussian.langevin_flow(Gaussian.matching(start), target, t) for t in times]
+        for start in starts
+    ]
+    paths = on_one_grid(energy, starts, times, claim="parts")
+    found = w2_between_paths(*paths)
+    to_pi = curve(paths[0], "W2")
+    for k, time in enumerate(times):
+        exact = gaussian.wasserstein(laws[0][k], laws[1][k])
+        between, toward = found.at(time), to_pi.at(time)
+        assert between.lower <= exact <= between.upper
+        assert toward.lower <= gaussian.wasserstein(laws[0][k], target) <= toward.upper
+        assert max(between.half_width / exact, toward.half_width / toward.value) < 0.05
+        # the flow with twice the time, and the distance of the means alone, are outside
+        late = gaussian.wasserstein(*(gaussian.langevin_flow(law[k], target, time) for law in laws))
+        assert not between.lower <= late <= between.upper
+        means = float(np.linalg.norm(laws[0][k].mean - target.mean))
+        assert not toward.lower <= means <= toward.upper

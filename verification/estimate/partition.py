@@ -114,21 +114,3 @@ def _cut(enough: Sequence[FloatArray], box: Box, widths: Sequence[float]) -> tup
         first, second = ((*box[:axis], side, *box[axis + 1 :]) for side in ((low, at), (at, high)))
         return first, second
     return None
-
-
-def cell_indices(x: npt.ArrayLike, edges: Sequence[FloatArray]) -> tuple[IntArray, ...]:
-    """Grid index of every particle x (n, d) along each axis; outside goes to the end cell."""
-    points = np.asarray(x, dtype=float)
-    if points.ndim != 2 or points.shape[1] != len(edges) or not np.all(np.isfinite(points)):
-        raise ArgumentError(
-            f"need finite particles (n, {len(edges)}) for {len(edges)} axes, got {points.shape}"
-        )
-    found = []
-    for column, edge in zip(points.T, edges, strict=True):
-        step = np.diff(edge)
-        if np.allclose(step, step[0], rtol=1e-12, atol=0):
-            raw = np.floor((column - edge[0]) / ((edge[-1] - edge[0]) / step.size)).astype(np.int64)
-        else:
-            raw = np.searchsorted(edge, column, side="right").astype(np.int64) - 1
-        found.append(np.clip(raw, 0, step.size - 1))
-    return tuple(found)

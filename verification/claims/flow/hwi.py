@@ -1,8 +1,9 @@
 """HWI: KL(mu|pi) <= W2(mu,pi) sqrt(FI(mu|pi)) - (K/2) W2^2(mu,pi) for Hess U >= K.
 
-The laws mu are those of the flow at the asked times. Grid: the three functionals of cell masses.
-Closed form: Gaussians in two dimensions. Companion EQUAL: a translate of a Gaussian. Forced
-control: the term with K dropped where K < 0, at a metastable law between two wells.
+The laws mu are those of the flow at the asked times. Grid: the three functionals of cell masses,
+W2 in two dimensions between bounds. Closed form: Gaussians in two dimensions. Companion EQUAL: a
+translate of a Gaussian. Forced control: the term with K dropped where K < 0, at a metastable law
+between two wells.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def settings() -> list[Setting]:
     from lvebm_theory.energies.double_well import double_well
     from lvebm_theory.energies.quadratic import quadratic
     from lvebm_theory.energies.tilted_double_well import tilted_double_well
+    from lvebm_theory.parse import parse_potential
 
     return [
         Setting(
@@ -74,6 +76,12 @@ def settings() -> list[Setting]:
             subject=tilted_double_well(b=1.0, tilt=0.3),
             start=InitialLaw.mixture((0.8, 1.0, 0.3), (0.2, -1.0, 0.3)),
             times=(0.1, 1.0, 3.0),
+        ),
+        Setting(
+            name="convex-in-two-dimensions",
+            subject=parse_potential("(x**2 + y**2)/2 + 3*x*y/10 + cos(x + y)/10"),
+            start=InitialLaw.normal([1.2, -1.2], 0.8),
+            times=(0.3, 1.0),
         ),
         Setting(
             name="metastable-law",
@@ -186,8 +194,8 @@ def _curves(setting: Setting, witness: Witness) -> tuple[Curve, Curve, Curve]:
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy in one dimension, where quantile transport is exact."""
-    return adapted(NAME, subject, start, times, largest_dimension=1)
+    """Any smooth energy in one dimension or two; in two, W2 is known between bounds."""
+    return adapted(NAME, subject, start, times)
 
 
 claim = Claim(

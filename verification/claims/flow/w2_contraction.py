@@ -1,6 +1,7 @@
 """W2 contraction: W2(mu_t, nu_t) <= e^{-mt} W2(mu_0, nu_0) if Hess U >= m > 0.
 
-Grid: exact quantile transport between two evolved copies, or toward pi. Particles: two clouds
+Grid: exact quantile transport between two evolved copies, or toward pi; in two dimensions bounds
+from both sides. Particles: two clouds
 that start as translates and share all noise; the root mean square of their distance bounds W2
 from above and obeys the same bound path by path. Companion EQUAL: translated copies of a
 quadratic flow. Forced control: the same form with a log-Sobolev constant, on two wells.
@@ -23,6 +24,7 @@ from ...confront import require
 from ...controls.variants import quantities_replaced, rate_multiplied, sentences
 from ...curves import Curve, dataset
 from ...decay import DecayStatement, decay_cases
+from ...grid_witness import LARGEST_DIMENSION
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "w2-contraction"
@@ -50,6 +52,7 @@ def settings() -> list[Setting]:
     from lvebm_theory.energies.cosine_perturbed import cosine_perturbed
     from lvebm_theory.energies.double_well import double_well
     from lvebm_theory.energies.quadratic import quadratic
+    from lvebm_theory.parse import parse_potential
 
     between_wells = InitialLaw.mixture((0.5, -1.0, 0.1), (0.5, -0.3, 0.1))
     return [
@@ -80,6 +83,17 @@ def settings() -> list[Setting]:
             options={"particles": False},
         ),
         Setting(
+            name="convex-in-two-dimensions",
+            subject=parse_potential("(x**2 + y**2)/2 + 3*x*y/10 + cos(x + y)/10"),
+            start=InitialLaw.normal([1.4, -1.2], [0.5, 0.6]),
+            times=(0.3, 1.0),
+            options={
+                "second_start": InitialLaw.normal([0.2, -0.4], [0.7, 0.5]),
+                "particles": False,
+            },
+            with_controls=True,
+        ),
+        Setting(
             name="two-wells-forced",
             subject=double_well(b=4.0),
             start=between_wells,
@@ -91,10 +105,10 @@ def settings() -> list[Setting]:
 
 
 def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
-    """Grid in one dimension; coupled particles unless the setting says otherwise."""
+    """Grid; coupled particles unless the setting says otherwise."""
     forced = bool(setting.options.get("forced", False))
     planned: list[Case] = []
-    if energy_of(setting).dim == 1:
+    if energy_of(setting).dim <= LARGEST_DIMENSION:
         planned += decay_cases(
             setting,
             quantity="W2",
@@ -166,10 +180,11 @@ def _on_grid(setting: Setting) -> tuple[Curve, float, float]:
 
     energy, start = energy_of(setting), start_of(setting)
     second = setting.options.get("second_start")
+    times = with_shown(setting) if energy.dim == 1 else setting.times
     if second is None:
-        found = curve(density_path(energy, start, with_shown(setting), claim=NAME), "W2")
+        found = curve(density_path(energy, start, times, claim=NAME), "W2")
     else:
-        paths = on_one_grid(energy, [start, second], with_shown(setting), claim=NAME)
+        paths = on_one_grid(energy, [start, second], times, claim=NAME)
         found = w2_between_paths(*paths)
     initial = found.at(0.0)
     return found, initial.value, initial.numerical
@@ -222,7 +237,7 @@ def _coupled(
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy; on the grid in one dimension (toward pi), by coupled particles in two."""
+    """Any smooth energy; on the grid (toward pi) and by coupled particles."""
     return adapted(NAME, subject, start, times)
 
 

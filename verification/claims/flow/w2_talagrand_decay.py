@@ -64,8 +64,8 @@ def settings() -> list[Setting]:
 
 
 def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
-    """Grid at every time; particles unless the setting says otherwise."""
-    particles = setting.options.get("particles", True)
+    """Grid at every time; in one dimension particles unless the setting says otherwise."""
+    particles = setting.options.get("particles", energy_of(setting).dim == 1)
     return decay_cases(
         setting,
         quantity="W2",
@@ -133,8 +133,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy in one dimension, where quantile transport is exact."""
-    return adapted(NAME, subject, start, times, largest_dimension=1)
+    """Any smooth energy in one dimension or two; in two on the grid, W2 between bounds."""
+    return adapted(NAME, subject, start, times)
 
 
 claim = Claim(
