@@ -205,7 +205,7 @@ class AlternatingDirections:
         vector: FloatArray,
         time: float,
         tolerance: float,
-        size: Callable[[FloatArray], float],
+        distance: Callable[[FloatArray, FloatArray], float],
         *,
         least: float,
         most: float,
@@ -218,7 +218,7 @@ class AlternatingDirections:
 
         Parameters
         ----------
-        tolerance : asked of ``size`` of the error, ``size`` a norm
+        tolerance : asked of the error, measured by ``distance``
         least : number of steps of the first run, at least
         most : number of steps of all runs together, at most
         """
@@ -230,7 +230,7 @@ class AlternatingDirections:
             taken += sum(counts)
             for run in self._runs(vector, time, counts):
                 column = _next_column(column, run)
-            errors = [(1 + j) * size(column[j + 1] - column[j]) for j in range(len(column) - 1)]
+            errors = [(1 + j) * distance(column[j + 1], column[j]) for j in range(len(column) - 1)]
             error = min(errors)
             if not error > tolerance:
                 value = column[errors.index(error) + 1]

@@ -1,8 +1,9 @@
-"""Elimination of sixteen tridiagonal lines at once, written as vector instructions.
+"""The two inner loops of the grid engine, written as vector instructions.
 
-Numba keeps arrays of lanes in memory; here they stay in registers, and tiles are transposed by
-shuffles. LLVM lowers the vectors to whatever the processor has, with the same bits everywhere:
-every operation is elementwise and fused multiply-adds are asked for by name.
+Numba keeps arrays of lanes in memory; here they stay in registers: sixteen tridiagonal lines are
+eliminated at once, their tiles transposed by shuffles, and rows are combined with sums held back.
+LLVM lowers the vectors to whatever the processor has, with the same bits everywhere: every
+operation is elementwise and fused multiply-adds are asked for by name.
 """
 
 from __future__ import annotations
@@ -133,6 +134,54 @@ def sweep_lines(
                 for k, column in enumerate(_transposed(builder, tile[half])):
                     row = builder.add(top, _INTEGER(half * _WIDTH + k))
                     lines.store(column, base, row, 0)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+TILE = 4 * _WIDTH
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def combine_tile(
+    typing: Any, weights: Any, rows: Any, out: Any, first: Any, second: Any, begin: Any
+) -> Any:
+    """out[j, begin:begin+TILE] = sum_k weights[j, k] rows[k, begin:begin+TILE], j first, second.
+
+    weights (T, k), rows (k, n), out (T, n); the sums stay in registers.
+    """
+    signature = types.void(weights, rows, out, first, second, begin)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        weights, rows, out = (
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
+        )
+        targets, begin = arguments[3:5], arguments[5]
+        count, width = cgutils.unpack_tuple(builder, rows.shape)
+
+        def pieces(base: Any, row: Any) -> list[Any]:
+            start = builder.add(builder.mul(row, width), begin)
+            return [
+                builder.bitcast(
+                    builder.gep(base, [builder.add(start, _INTEGER(piece * _WIDTH))]),
+                    _VECTOR.as_pointer(),
+                )
+                for piece in range(TILE // _WIDTH)
+            ]
+
+        zero = ir.Constant(_VECTOR, [0.0] * _WIDTH)
+        sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(4)] for _ in targets]
+        with cgutils.for_range(builder, count) as loop:
+            loaded = [builder.load(p, align=8) for p in pieces(rows.data, loop.index)]
+            for target, held in zip(targets, sums, strict=True):
+                place = builder.add(builder.mul(target, count), loop.index)
+                weight = _splat(builder, builder.load(builder.gep(weights.data, [place])))
+                for total, piece in zip(held, loaded, strict=True):
+                    builder.store(_fused(builder, weight, piece, builder.load(total)), total)
+        for target, held in zip(targets, sums, strict=True):
+            for total, pointer in zip(held, pieces(out.data, target), strict=True):
+                builder.store(builder.load(total), pointer, align=8)
         return context.get_dummy_value()
 
     return signature, generate

@@ -26,9 +26,11 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from .alternating import AlternatingDirections
-from .chebyshev import ChebyshevExponential, chebyshev_degree
+from .chebyshev import ChebyshevExponential
 from .generator import Generator
 from .semigroup import evolve
+from .sums import masses_from_excess, weighted_distance
+from .sums import norm as norm_of
 from .tridiagonal import TridiagonalExponential
 
 FloatArray = npt.NDArray[np.float64]
@@ -92,7 +94,7 @@ def propagate(
     root = generator.root_gibbs
     start = np.zeros_like(masses)
     np.divide(masses - generator.gibbs, root, out=start, where=root > 0)
-    norm = float(np.linalg.norm(start))
+    norm = norm_of(start)
     if np.any(masses[root < _SMALLEST_ROOT] > 0):
         return _carried(generator, masses, moments)
     while True:
@@ -100,17 +102,19 @@ def propagate(
         if found is None:
             return _carried(generator, masses, moments)
         excess, method, passes, error = found
-        excess *= root
-        total = excess.reshape(moments.size, -1).sum(axis=1)
-        shape = (moments.size, *[1] * masses.ndim)
-        out = generator.gibbs + (excess - generator.gibbs * total.reshape(shape))
-        lowest = float(out.min())
+        out, negative = np.empty((moments.size, masses.size)), np.empty(moments.size)
+        lowest = masses_from_excess(
+            generator.gibbs.ravel(),
+            root.ravel(),
+            np.ascontiguousarray(excess).reshape(out.shape),
+            out,
+            negative,
+        )
         if not math.isfinite(lowest):
             raise SolverError("the density stopped being finite", last_state=masses)
         if lowest >= -_NEGATIVE or tolerance <= _FINEST:
-            cleaned, negative = _cleaned(out)
             return Propagation(
-                masses=cleaned,
+                masses=out.reshape(moments.size, *masses.shape),
                 method=method,
                 passes=passes,
                 error=error,
@@ -156,7 +160,7 @@ class _Planes:
             found = self._by_directions(vector, time, tolerance)
             if found is not None:
                 return found
-        norm = float(np.linalg.norm(vector))
+        norm = norm_of(vector)
         if norm * _ROUNDING > tolerance:
             return None
         if self._chebyshev is None:
@@ -175,7 +179,9 @@ class _Planes:
         root, rates = self._generator.root_gibbs, self._generator.exit_rates
         excess = root * vector
         size = float(np.abs(excess).sum())
-        rate = float(np.abs(self._generator.apply(excess)).sum()) / size if size > 0 else 0.0
+        if size == 0:
+            return vector
+        rate = float(np.abs(self._generator.apply(excess)).sum()) / size
         if self._alternating is None:
             self._alternating = AlternatingDirections(
                 self._generator.rates_up, self._generator.rates_down
@@ -184,9 +190,9 @@ class _Planes:
             vector,
             time,
             tolerance,
-            lambda v: float(np.vdot(root, np.abs(v))),
+            lambda a, b: weighted_distance(root, a, b),
             least=math.sqrt(rate * time),
-            most=_PASS * chebyshev_degree(time * float(rates.max()), 1e-17),
+            most=_PASS * 9 * math.sqrt(time * float(rates.max())),
         )
         self.passes += found.steps
         if found.value is not None:
@@ -226,14 +232,6 @@ def _carried(generator: Generator, masses: FloatArray, times: FloatArray) -> Pro
         lowest=-max(s.negative for s in snapshots),
         negative=np.array([s.negative for s in snapshots]),
     )
-
-
-def _cleaned(masses: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Negative masses set to zero at constant total mass, and how much that was."""
-    axes = tuple(range(1, masses.ndim))
-    kept = np.maximum(masses, 0.0)
-    negative = (kept - masses).sum(axis=axes)
-    return kept / kept.sum(axis=axes, keepdims=True), negative
 
 
 def _check(generator: Generator, masses: FloatArray, times: FloatArray, tolerance: float) -> None:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from .compiled import compiled
 from .contour import nodes_and_weights
 from .exponential import poles_and_residues
+from .lanes import TILE, combine_tile
 
 FloatArray = npt.NDArray[np.float64]
 
 _LANES = 8
-_PIECE = 256
 
 
 @compiled
@@ -140,22 +140,14 @@ def _solve_each(
 
 @compiled
 def _combine(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
-    """out += weights @ rows, four rows at a time through a piece that stays in cache.
+    """out = weights @ rows, widths padded to multiples of TILE.
 
     A library's product would start threads for a fraction of a millisecond of work.
     """
-    n = rows.shape[1]
-    for begin in range(0, n, _PIECE):
-        end = min(begin + _PIECE, n)
-        for j in range(weights.shape[0]):
-            target = out[j, begin:end]
-            for k in range(0, rows.shape[0], 4):
-                a, b = weights[j, k], weights[j, k + 1]
-                c, d = weights[j, k + 2], weights[j, k + 3]
-                one, two = rows[k, begin:end], rows[k + 1, begin:end]
-                three, four = rows[k + 2, begin:end], rows[k + 3, begin:end]
-                for i in range(target.size):
-                    target[i] += a * one[i] + b * two[i] + c * three[i] + d * four[i]
+    last = weights.shape[0] - 1
+    for begin in range(0, rows.shape[1], TILE):
+        for j in range(0, last + 1, 2):
+            combine_tile(weights, rows, out, j, min(j + 1, last), begin)
 
 
 class TridiagonalExponential:
@@ -194,7 +186,8 @@ class TridiagonalExponential:
         """
         nodes, weights = nodes_and_weights(times, tolerance, _LANES)
         n, count = vector.size, nodes.size
-        solutions = np.empty((2 * count, n))
+        # an odd number of tiles: rows a power of two apart would share a few sets of the cache
+        solutions = np.zeros((2 * count, TILE * (-(-n // TILE) | 1)))
         self._time = -1.0  # the factors of the last step are overwritten
         for first in range(0, count, _LANES):
             some = nodes[first : first + _LANES]
@@ -207,9 +200,9 @@ class TridiagonalExponential:
                 first,
                 solutions,
             )
-        out = np.zeros((times.size, n))
+        out = np.empty((times.size, solutions.shape[1]))
         _combine(np.hstack([weights.real, -weights.imag]), solutions, out)
-        return out, count
+        return out[:, :n], count
 
     def masses(self, vector: FloatArray, time: float) -> FloatArray:
         """exp(time L) p for masses p; accurate while p does not move through many units of U."""
