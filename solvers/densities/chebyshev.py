@@ -21,7 +21,8 @@ from .compiled import compiled
 FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-17
-_WAVES = 8
+_WAVES = 16
+_LINE = 8  # numbers in 64 bytes
 
 
 @compiled
@@ -192,7 +193,7 @@ class ChebyshevExponential:
         """exp(-time A) vector; coefficients below a tolerance, relative to the 2-norm, end it."""
         coefficients = _coefficients(time * self.bound / 2, tolerance)
         v = self._flat(vector)
-        even, odd = np.zeros_like(v), np.zeros_like(v)
+        even, odd = aligned_zeros(v.size), aligned_zeros(v.size)
         descending = np.ascontiguousarray(coefficients[:0:-1])
         for first in range(0, descending.size, _WAVES):
             # an even number of waves leaves the newest iterate in ``even``
@@ -225,7 +226,16 @@ class ChebyshevExponential:
             )
 
     def _flat(self, array: FloatArray) -> FloatArray:
-        return np.pad(np.ascontiguousarray(array).ravel(), self._stride)
+        out = aligned_zeros(array.size + 2 * self._stride)
+        out[self._stride : self._stride + array.size] = array.ravel()
+        return out
+
+
+def aligned_zeros(size: int) -> FloatArray:
+    """Zeros that begin at a line of the cache, so that whole vectors are read from whole lines."""
+    room = np.zeros(size + _LINE)
+    skip = -(room.ctypes.data // 8) % _LINE
+    return room[skip : skip + size]
 
 
 def chebyshev_degree(alpha: float, tolerance: float) -> int:

@@ -39,8 +39,9 @@ _ROUNDING = 1e-14  # relative to the norm of p/sqrt(pi): what exact arithmetic w
 _NEGATIVE = 1e-12  # largest negative mass of a cell before the clean-up
 _FINEST = 1e-12
 _SMALLEST_ROOT = 1e-140
+_MANY = 30.0  # products with A that carrying takes, over the root of its longest rate times time
 _SEMIGROUP_ERROR = 1e-10  # of ``evolve``, in time
-_PASS = 1.7  # of a Chebyshev sweep over a step of alternating directions, in time
+_PASS = 0.8  # time of a product with A over that of a step of alternating directions
 _RATIO = 101.0  # of times that share a contour
 
 
@@ -121,7 +122,7 @@ def propagate(
                 lowest=lowest,
                 negative=negative,
             )
-        tolerance = max(tolerance * 1e-2, _FINEST)
+        tolerance = max(tolerance / 30, _FINEST)
 
 
 def _excess(
@@ -173,6 +174,13 @@ class _Planes:
         self.error += tolerance
         return self._chebyshev(vector, time, relative)
 
+    @staticmethod
+    def _most(norm: float, alpha: float, tolerance: float) -> float:
+        """Steps of alternating directions that take as long as a Chebyshev expansion would."""
+        if norm * _ROUNDING > tolerance:
+            return _MANY * math.sqrt(alpha)
+        return _PASS * (20 + math.sqrt(2 * alpha * math.log(2 * max(norm / tolerance, 1.0))))
+
     def _by_directions(
         self, vector: FloatArray, time: float, tolerance: float
     ) -> FloatArray | None:
@@ -192,7 +200,7 @@ class _Planes:
             tolerance,
             lambda a, b: weighted_distance(root, a, b),
             least=math.sqrt(rate * time),
-            most=_PASS * 9 * math.sqrt(time * float(rates.max())),
+            most=self._most(norm_of(vector), time * float(rates.max()), tolerance),
         )
         self.passes += found.steps
         if found.value is not None:

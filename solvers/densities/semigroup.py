@@ -20,6 +20,7 @@ from lvebm_theory.errors import SolverError
 
 from .chebyshev import ChebyshevExponential
 from .generator import Generator
+from .sums import inner, norm
 from .tridiagonal import TridiagonalExponential
 from .uniformisation import Uniformisation
 
@@ -119,11 +120,11 @@ class _Stepper:
         self._step = math.inf
 
     def _deflated(self, excess: FloatArray) -> FloatArray:
-        return excess - self._root * float(np.vdot(self._root, excess))
+        return excess - self._root * inner(self._root, excess)
 
     def _relax(self, excess: FloatArray, left: float) -> float:
         """One step of the excess, at most ``left`` long; returns its length."""
-        before = float(np.linalg.norm(excess))
+        before = norm(excess)
         if before < _VANISHED:
             self._excess = np.zeros_like(excess)
             return left
@@ -132,7 +133,7 @@ class _Stepper:
             step = left / math.ceil(left / step)
         while True:
             new = self._deflated(self._symmetric(excess, step))
-            after = float(np.linalg.norm(new))
+            after = norm(new)
             self._check(after, self._gibbs + self._root * excess)
             if after >= _SHRINK * before:
                 break
