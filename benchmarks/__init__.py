@@ -5,4 +5,12 @@ measured, and ``measure(brief)``, which returns a ``Table``; ``brief`` asks for 
 seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine and versions.
 """
 
-NAMES = ("whole_runs", "fokker_planck_line", "fokker_planck_plane")
+NAMES = (
+    "whole_runs",
+    "fokker_planck_line",
+    "fokker_planck_plane",
+    "fokker_planck_space",
+    "grid_structure",
+    "grid_growth",
+    "spectrum",
+)

@@ -258,8 +258,8 @@ class _Workspace:
 
 def _first_count(tolerance: float) -> int:
     """Steps after which the extrapolation of two runs, or of three, may just be good enough."""
-    plain = 0.26 * tolerance**-0.5 if tolerance > _LOOSE else 0.0
-    return math.ceil(max(plain, 0.5 * tolerance**-0.25))
+    root = math.sqrt(1.0 / tolerance)
+    return math.ceil(max(0.26 * root if tolerance > _LOOSE else 0.0, 0.5 * math.sqrt(root)))
 
 
 def _beyond(axis: int, *, after: bool) -> list[tuple[int, int]]:

@@ -227,7 +227,8 @@ def _broken_lines(
 
 @inlined
 def _log_add(a: float, b: float) -> float:
-    return (a if a > b else b) + logarithm(1.0 + exponential(-abs(a - b)))
+    total: float = (a if a > b else b) + logarithm(1.0 + exponential(-abs(a - b)))
+    return total
 
 
 @inlined
@@ -247,7 +248,8 @@ def _log_climb(a: float) -> float:
     far = 1.0 / (1.0 - exponential(-safe)) - 1.0 / safe
     square = a * a
     series = 0.5 + a * (1.0 / 12.0 - square * (1.0 / 720.0 - square / 30240.0))
-    return logarithm(series if near else far)
+    value: float = logarithm(series if near else far)
+    return value
 
 
 def segment_integrals(
