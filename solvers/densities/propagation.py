@@ -29,7 +29,7 @@ from .alternating import AlternatingDirections
 from .chebyshev import ChebyshevExponential
 from .generator import Generator
 from .semigroup import evolve
-from .sums import masses_from_excess, weighted_distance
+from .sums import excess_from_masses, masses_from_excess, weighted_distance
 from .sums import norm as norm_of
 from .tridiagonal import TridiagonalExponential
 
@@ -91,12 +91,16 @@ def propagate(
         A value stopped being finite; carries the masses of the start.
     """
     moments = np.atleast_1d(np.asarray(times, dtype=float))
+    masses = np.ascontiguousarray(masses, dtype=float)
     _check(generator, masses, moments, tolerance)
-    root = generator.root_gibbs
-    start = np.zeros_like(masses)
-    np.divide(masses - generator.gibbs, root, out=start, where=root > 0)
-    norm = norm_of(start)
-    if np.any(masses[root < _SMALLEST_ROOT] > 0):
+    gibbs, root = generator.gibbs.reshape(-1), generator.root_gibbs.reshape(-1)
+    start = np.empty_like(masses)
+    norm, total, least, stranded = excess_from_masses(
+        masses.reshape(-1), gibbs, root, _SMALLEST_ROOT, start.reshape(-1)
+    )
+    if not (least >= 0 and abs(total - 1) < 1e-9):
+        raise ArgumentError(f"masses must be non-negative and sum to one, got {total} in all")
+    if stranded > 0:
         return _carried(generator, masses, moments)
     while True:
         found = _excess(generator, start, moments, tolerance, norm)
@@ -105,8 +109,8 @@ def propagate(
         excess, method, passes, error = found
         out, negative = np.empty((moments.size, masses.size)), np.empty(moments.size)
         lowest = masses_from_excess(
-            generator.gibbs.ravel(),
-            root.ravel(),
+            gibbs,
+            root,
             np.ascontiguousarray(excess).reshape(out.shape),
             out,
             negative,
@@ -217,8 +221,10 @@ def _on_line(
     relative = max(min(tolerance / norm, 0.1), _ROUNDING)
     line = TridiagonalExponential(generator.rates_up[0], generator.rates_down[0])
     if times.size <= 2:
-        values = [line.symmetric(start, float(time)) for time in times]
-        return np.stack(values), "rational", 8 * times.size, 2 * _ROUNDING * norm
+        values = np.empty((times.size, start.size))
+        for row, time in zip(values, times.tolist(), strict=True):
+            row[:] = line.symmetric(start, time)
+        return values, "rational", 8 * times.size, 2 * _ROUNDING * norm
     out = np.empty((times.size, start.size))
     first, passes = 0, 0
     while first < times.size:
@@ -245,8 +251,6 @@ def _carried(generator: Generator, masses: FloatArray, times: FloatArray) -> Pro
 def _check(generator: Generator, masses: FloatArray, times: FloatArray, tolerance: float) -> None:
     if masses.shape != generator.grid.shape:
         raise ArgumentError(f"masses {masses.shape} on a grid of {generator.grid.shape} cells")
-    if not (masses.min() >= 0 and abs(float(masses.sum()) - 1) < 1e-9):
-        raise ArgumentError("masses must be non-negative and sum to one")
     if times.size == 0 or not np.all(np.isfinite(times)) or times[0] <= 0:
         raise ArgumentError(f"times must be finite and > 0, got {times.tolist()}")
     if np.any(np.diff(times) <= 0):

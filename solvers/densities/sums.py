@@ -66,6 +66,29 @@ def _weighted_distance(weight: FloatArray, a: FloatArray, b: FloatArray) -> floa
 
 
 @compiled
+def excess_from_masses(
+    masses: FloatArray, gibbs: FloatArray, root: FloatArray, least: float, out: FloatArray
+) -> tuple[float, float, float, float]:
+    """out = (masses - gibbs)/root, zero where root < least; flat arrays.
+
+    Returns
+    -------
+    norm of out, sum and minimum of the masses, mass where root < least
+    """
+    total, lowest, stranded = 0.0, np.inf, 0.0
+    for i in range(masses.size):
+        mass = masses[i]
+        total += mass
+        lowest = min(lowest, mass)
+        if root[i] < least:
+            stranded += abs(mass)
+            out[i] = 0.0
+        else:
+            out[i] = (mass - gibbs[i]) / root[i]
+    return math.sqrt(_inner(out, out)), total, lowest, stranded
+
+
+@compiled
 def masses_from_excess(
     gibbs: FloatArray, root: FloatArray, excess: FloatArray, out: FloatArray, negative: FloatArray
 ) -> float:

@@ -6,6 +6,8 @@ so that the innermost loop runs over lanes and vectorises while the recurrences 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -150,6 +152,12 @@ def _combine(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
             combine_tile(weights, rows, out, j, min(j + 1, last), begin)
 
 
+@functools.cache
+def _poles_and_residues() -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    poles, residues = poles_and_residues(2 * _LANES)
+    return (poles.real.copy(), poles.imag.copy()), (residues.real.copy(), residues.imag.copy())
+
+
 class TridiagonalExponential:
     """v -> exp(-t A) v for a line of cells with jump rates between neighbours.
 
@@ -163,13 +171,11 @@ class TridiagonalExponential:
 
     def __init__(self, up: FloatArray, down: FloatArray) -> None:
         n = up.size + 1
-        self._up = np.append(up, 0.0)
-        self._down = np.concatenate(([0.0], down, [0.0]))
-        self._couplings = np.append(np.sqrt(up * down), 0.0)
-        poles, residues = poles_and_residues(2 * _LANES)
-        self._poles = (poles.real.copy(), poles.imag.copy())
-        self._residues = (residues.real.copy(), residues.imag.copy())
-        self._inverse = (np.zeros((n, _LANES)), np.zeros((n, _LANES)))
+        self._up, self._down, self._couplings = np.zeros(n), np.zeros(n + 1), np.zeros(n)
+        self._up[:-1], self._down[1:-1] = up, down
+        np.sqrt(up * down, out=self._couplings[:-1])
+        self._poles, self._residues = _poles_and_residues()
+        self._inverse = (np.empty((n, _LANES)), np.empty((n, _LANES)))
         self._scratch = (np.zeros((n, _LANES)), np.zeros((n, _LANES)))
         self._time = -1.0
 
