@@ -33,7 +33,7 @@ def measure(brief: bool) -> Table:
     rows: list[dict[str, Any]] = []
     for text, box, sizes, time, goal in SETTINGS:
         energy, dim = parse_potential(text), len(box)
-        start = InitialLaw.normal([0.3, -0.5][:dim], [0.3] * dim)
+        start = InitialLaw.normal([0.1, -0.5][:dim], [0.1 if dim == 1 else 0.3] * dim)
         used = sizes[:3] if brief else sizes
         functions = {}
         for cells in used:

@@ -31,7 +31,7 @@ def measure(brief: bool) -> Table:
     rows: list[dict[str, Any]] = []
     for text, box, sizes in SETTINGS:
         energy, dim = parse_potential(text), len(box)
-        start = InitialLaw.normal([0.3, -0.5, 0.2][:dim], [0.25] * dim)
+        start = InitialLaw.normal([0.1, -0.5, 0.2][:dim], [0.1 if dim == 1 else 0.25] * dim)
         for cells in sizes[:1] if brief else sizes:
             grid = Grid.uniform(box, cells)
             generator = build_generator(energy, grid)

@@ -52,7 +52,8 @@ class Propagation:
     Attributes
     ----------
     masses : array (T, *shape), non-negative, each of mass one
-    method : "rational", "contour", "alternating", "chebyshev" or "carried"
+    method : "rational", "contour", "alternating", "chebyshev" or "carried", joined by "and" where
+        intervals between times took different ones
     passes : linear solves with a line, steps of alternating directions, or products with A
     error : estimated L1 error in time at the worst of the times
     lowest : smallest mass before negative ones were set to zero
@@ -147,7 +148,7 @@ def _excess(
             return None
         out[index] = vector = following
         now = time
-    return out, solver.method, solver.passes, solver.error
+    return out, " and ".join(solver.methods), solver.passes, solver.error
 
 
 class _Planes:
@@ -157,7 +158,8 @@ class _Planes:
         self._generator = generator
         self._alternating: AlternatingDirections | None = None
         self._chebyshev: ChebyshevExponential | None = None
-        self.method, self.passes, self.error = "", 0, 0.0
+        self.methods: list[str] = []
+        self.passes, self.error = 0, 0.0
 
     def advance(self, vector: FloatArray, time: float, tolerance: float) -> FloatArray | None:
         """The excess after a time; None where no method reaches the tolerance."""
@@ -173,10 +175,14 @@ class _Planes:
                 self._generator.exit_rates, self._generator.couplings
             )
         relative = tolerance / norm if norm > 0 else 1.0
-        self.method = self.method or "chebyshev"
+        self._note("chebyshev")
         self.passes += self._chebyshev.degree(time, relative)
         self.error += tolerance
         return self._chebyshev(vector, time, relative)
+
+    def _note(self, method: str) -> None:
+        if method not in self.methods:
+            self.methods.append(method)
 
     @staticmethod
     def _most(norm: float, alpha: float, tolerance: float) -> float:
@@ -208,7 +214,7 @@ class _Planes:
         )
         self.passes += found.steps
         if found.value is not None:
-            self.method = self.method or "alternating"
+            self._note("alternating")
             self.error += found.error
         return found.value
 

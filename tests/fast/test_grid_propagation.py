@@ -138,7 +138,8 @@ def test_the_error_that_was_asked_is_kept(setting, times, tolerance):
     assert found.lowest >= -1e-12
     assert found.masses.min() >= 0
     assert np.abs(found.masses.reshape(len(times), -1).sum(axis=1) - 1).max() <= 1e-12
-    assert found.method in ("rational", "contour", "alternating", "chebyshev", "carried")
+    known = {"rational", "contour", "alternating", "chebyshev", "carried"}
+    assert set(found.method.split(" and ")) <= known
 
 
 @pytest.mark.parametrize("setting", [line, plane, space])
