@@ -5,4 +5,15 @@ measured, and ``measure(brief)``, which returns a ``Table``; ``brief`` asks for 
 seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine and versions.
 """
 
-NAMES = ("transport", "relative_entropy", "sinkhorn", "whole_runs")
+NAMES = (
+    "fokker_planck_line",
+    "fokker_planck_plane",
+    "fokker_planck_space",
+    "grid_structure",
+    "grid_growth",
+    "spectrum",
+    "transport",
+    "relative_entropy",
+    "sinkhorn",
+    "whole_runs",
+)

@@ -4,6 +4,7 @@ from .fokker_planck import GridDensity, solve_fokker_planck
 from .grid import Grid
 from .jko import JKOStep, jko_step
 from .path import DensityPath, DensityState
+from .propagation import Propagation, propagate
 from .spectrum import generator_spectrum
 from .time_dependent import advance_masses, solve_time_dependent
 
@@ -13,9 +14,11 @@ __all__ = [
     "Grid",
     "GridDensity",
     "JKOStep",
+    "Propagation",
     "advance_masses",
     "generator_spectrum",
     "jko_step",
+    "propagate",
     "solve_fokker_planck",
     "solve_time_dependent",
 ]

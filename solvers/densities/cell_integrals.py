@@ -21,7 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import compiled
+from .compiled import compiled, inlined
+from .threads import in_pieces
+from .vector_math import exponential, logarithm
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,6 +31,8 @@ _LEAST_SHARE = 1e-4  # of left or right in their sum; a rule too coarse for a ce
 _KINK = 1e-6  # last Legendre coefficient of U above which a segment is split
 _LARGEST_RISE = 6.0  # of U across a segment before it is split
 _DEPTH = 14
+_LANES = 16
+_LEAST_PIECE = 100_000  # points of U worth a thread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +93,23 @@ def line_integrals(potential: FloatArray, widths: FloatArray) -> LogIntegrals:
     """
     abscissae, weights, integrate, _ = gauss(potential.shape[-1])
     mass, left, right = (np.empty(potential.shape[:-1]) for _ in range(3))
-    _integrate_lines(
-        np.ascontiguousarray(potential),
-        np.log(widths),
-        abscissae,
-        weights,
-        integrate,
-        rise_of_rule(potential.shape[-1]),
-        mass,
-        left,
-        right,
-    )
+    values, log_widths = np.ascontiguousarray(potential), np.log(widths)
+    limit = rise_of_rule(potential.shape[-1])
+
+    def work(begin: int, end: int) -> None:
+        _integrate_lines(
+            values[begin:end],
+            log_widths,
+            abscissae,
+            weights,
+            integrate,
+            limit,
+            mass[begin:end],
+            left[begin:end],
+            right[begin:end],
+        )
+
+    in_pieces(work, values.shape[0], _LEAST_PIECE // max(values[:1].size, 1))
     return LogIntegrals(mass=mass, left=left, right=right)
 
 
@@ -120,89 +130,126 @@ def _integrate_lines(
     left: FloatArray,
     right: FloatArray,
 ) -> None:
+    """Gauss rules on groups of lanes; broken lines as well where a cell of a group is steep."""
     lines, cells, points = potential.shape
-    low = np.empty(points)
+    room = np.empty((3, points, _LANES))
+    u, low, high = room[0], room[1], room[2]
+    row, broken = np.empty((7, _LANES)), np.empty((3, _LANES))
+    mean, least, most, climb = row[0], row[1], row[2], row[3]
+    m, l, whole = row[4], row[5], row[6]
     for line in range(lines):
-        for i in range(cells):
-            u = potential[line, i]
-            smallest, largest, mean = u[0], u[0], 0.0
+        for begin in range(0, cells, _LANES):
+            count = min(_LANES, cells - begin)
+            for k in range(_LANES):
+                for a in range(points):
+                    u[a, k] = potential[line, begin + min(k, count - 1), a]
+            for k in range(_LANES):
+                least[k] = u[0, k]
+                most[k] = u[0, k]
+                mean[k] = u[0, k] / points
+                m[k] = 0.0
+                l[k] = 0.0
+                whole[k] = 0.0
+            for a in range(1, points):
+                for k in range(_LANES):
+                    least[k] = u[a, k] if u[a, k] < least[k] else least[k]
+                    most[k] = u[a, k] if u[a, k] > most[k] else most[k]
+                    mean[k] += u[a, k] / points
             for a in range(points):
-                smallest = min(smallest, u[a])
-                largest = max(largest, u[a])
-                mean += u[a] / points
-            if largest - smallest > limit:
-                m, l, r = _broken_line(u, abscissae)
-            else:
-                m = 0.0
-                whole = 0.0
-                for a in range(points):
-                    low[a] = math.exp(mean - u[a])
-                    m += weights[a] * low[a]
-                    whole += weights[a] / low[a]
-                l = 0.0
-                for a in range(points):
-                    climb = 0.0
-                    for b in range(points):
-                        climb += integrate[a, b] / low[b]
-                    l += weights[a] * low[a] * climb
-                l = min(max(l / m, _LEAST_SHARE * whole), (1 - _LEAST_SHARE) * whole)
-                r = math.log(whole - l) + mean
-                l = math.log(l) + mean
-                m = math.log(m) - mean
-            mass[line, i] = m + log_width[i]
-            left[line, i] = l + log_width[i]
-            right[line, i] = r + log_width[i]
+                for k in range(_LANES):
+                    low[a, k] = exponential(mean[k] - u[a, k])
+                    high[a, k] = 1.0 / low[a, k]
+                    m[k] += weights[a] * low[a, k]
+                    whole[k] += weights[a] * high[a, k]
+            for a in range(points):
+                for k in range(_LANES):
+                    climb[k] = 0.0
+                for b in range(points):
+                    for k in range(_LANES):
+                        climb[k] += integrate[a, b] * high[b, k]
+                for k in range(_LANES):
+                    l[k] += weights[a] * low[a, k] * climb[k]
+            for k in range(_LANES):
+                floor, ceiling = _LEAST_SHARE * whole[k], (1 - _LEAST_SHARE) * whole[k]
+                share = l[k] / m[k]
+                share = share if share > floor else floor
+                l[k] = share if share < ceiling else ceiling
+                whole[k] = logarithm(whole[k] - l[k]) + mean[k]
+                l[k] = logarithm(l[k]) + mean[k]
+                m[k] = logarithm(m[k]) - mean[k]
+            steepest = 0.0
+            for k in range(_LANES):
+                steepest = max(steepest, most[k] - least[k])
+            if steepest > limit:
+                _broken_lines(u, abscissae, broken[0], broken[1], broken[2])
+                for k in range(_LANES):
+                    steep = most[k] - least[k] > limit
+                    m[k] = broken[0, k] if steep else m[k]
+                    l[k] = broken[1, k] if steep else l[k]
+                    whole[k] = broken[2, k] if steep else whole[k]
+            for k in range(count):
+                i = begin + k
+                mass[line, i] = m[k] + log_width[i]
+                left[line, i] = l[k] + log_width[i]
+                right[line, i] = whole[k] + log_width[i]
 
 
 @compiled
-def _log_add(a: float, b: float) -> float:
-    return max(a, b) + math.log1p(math.exp(-abs(a - b)))
-
-
-@compiled
-def _broken_line(u: FloatArray, abscissae: FloatArray) -> tuple[float, float, float]:
-    """Logs over [0, 1] for the broken line through U at the Gauss points.
+def _broken_lines(
+    u: FloatArray, abscissae: FloatArray, mass: FloatArray, left: FloatArray, right: FloatArray
+) -> None:
+    """Logs over [0, 1] for broken lines through U (points, lanes) at the Gauss points.
 
     Less accurate than Gauss where U is tame, but positive and of the right size however steep.
     """
-    points = u.size
-    mass, left, right = -math.inf, 0.0, 0.0
+    points = u.shape[0]
     for j in range(points - 1):
         begin = 0.0 if j == 0 else abscissae[j]
         end = 1.0 if j == points - 2 else abscissae[j + 1]
-        slope = (u[j + 1] - u[j]) / (abscissae[j + 1] - abscissae[j])
-        start = u[j] + slope * (begin - abscissae[j])
+        gap = abscissae[j + 1] - abscissae[j]
         log_width = math.log(end - begin)
-        rise = slope * (end - begin)
-        m = _log_mean(rise) - start + log_width
-        l = _log_climb(rise) + start + log_width
-        r = _log_climb(-rise) + start + rise + log_width
-        if j == 0:
-            mass, left, right = m, l, r
-        else:
-            total = _log_add(mass, m)
-            new_left = _log_add(mass + left, m + _log_add(_log_add(left, right), l)) - total
-            right = _log_add(mass + _log_add(right, _log_add(l, r)), m + r) - total
-            mass, left = total, new_left
-    return mass, left, right
+        for k in range(_LANES):
+            slope = (u[j + 1, k] - u[j, k]) / gap
+            start = u[j, k] + slope * (begin - abscissae[j])
+            rise = slope * (end - begin)
+            m = _log_mean(rise) - start + log_width
+            l = _log_climb(rise) + start + log_width
+            r = _log_climb(-rise) + start + rise + log_width
+            if j == 0:
+                mass[k], left[k], right[k] = m, l, r
+            else:
+                whole = _log_add(left[k], right[k])
+                total = _log_add(mass[k], m)
+                new_left = _log_add(mass[k] + left[k], m + _log_add(whole, l)) - total
+                new_right = _log_add(mass[k] + _log_add(right[k], _log_add(l, r)), m + r) - total
+                mass[k], left[k], right[k] = total, new_left, new_right
 
 
-@compiled
+@inlined
+def _log_add(a: float, b: float) -> float:
+    total: float = (a if a > b else b) + logarithm(1.0 + exponential(-abs(a - b)))
+    return total
+
+
+@inlined
 def _log_mean(a: float) -> float:
     """log int_0^1 e^{-a x} dx."""
-    if abs(a) < 1e-4:
-        return -a / 2
-    return max(-a, 0.0) + math.log1p(-math.exp(-abs(a))) - math.log(abs(a))
+    size = abs(a)
+    safe = size if size > 1e-4 else 1.0
+    far = logarithm((1.0 - exponential(-safe)) / safe) + (-a if a < 0.0 else 0.0)
+    return far if size > 1e-4 else -a / 2
 
 
-@compiled
+@inlined
 def _log_climb(a: float) -> float:
-    """log of the mean, under e^{-a x} on [0, 1], of int_0^x e^{a y} dy."""
-    if abs(a) < 1e-4:
-        return math.log(0.5) + a / 6
-    if a < -700.0:
-        return -math.log(-a)
-    return math.log(-1.0 / math.expm1(-a) - 1.0 / a)
+    """log of the mean, under e^{-a x} on [0, 1], of int_0^x e^{a y} dy: 1/(1 - e^{-a}) - 1/a."""
+    near = abs(a) < 0.1
+    safe = 1.0 if near else a
+    far = 1.0 / (1.0 - exponential(-safe)) - 1.0 / safe
+    square = a * a
+    series = 0.5 + a * (1.0 / 12.0 - square * (1.0 / 720.0 - square / 30240.0))
+    value: float = logarithm(series if near else far)
+    return value
 
 
 def segment_integrals(

@@ -21,7 +21,8 @@ from .compiled import compiled
 FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-17
-_WAVES = 8
+_WAVES = 16
+_LINE = 8  # numbers in 64 bytes
 
 
 @compiled
@@ -188,11 +189,11 @@ class ChebyshevExponential:
         self._centre = self._flat(2.0 - scale * exit_rates)
         self._couplings = [self._flat(scale * c) for c in padded]
 
-    def __call__(self, vector: FloatArray, time: float) -> FloatArray:
-        """exp(-time A) vector, to rounding in the 2-norm."""
-        coefficients = self._coefficients(time * self.bound / 2)
+    def __call__(self, vector: FloatArray, time: float, tolerance: float = _ROUNDING) -> FloatArray:
+        """exp(-time A) vector; coefficients below a tolerance, relative to the 2-norm, end it."""
+        coefficients = _coefficients(time * self.bound / 2, tolerance)
         v = self._flat(vector)
-        even, odd = np.zeros_like(v), np.zeros_like(v)
+        even, odd = aligned_zeros(v.size), aligned_zeros(v.size)
         descending = np.ascontiguousarray(coefficients[:0:-1])
         for first in range(0, descending.size, _WAVES):
             # an even number of waves leaves the newest iterate in ``even``
@@ -207,9 +208,9 @@ class ChebyshevExponential:
         inner = result[self._stride : result.size - self._stride]
         return np.ascontiguousarray(inner.reshape(self._shape))
 
-    def degree(self, time: float) -> int:
+    def degree(self, time: float, tolerance: float = _ROUNDING) -> int:
         """Degree of the polynomial for a time, the number of applications of A."""
-        return int(self._coefficients(time * self.bound / 2).size) - 1
+        return chebyshev_degree(time * self.bound / 2, tolerance)
 
     def _sweep(
         self, v: FloatArray, even: FloatArray, odd: FloatArray, coefficients: FloatArray
@@ -224,14 +225,30 @@ class ChebyshevExponential:
                 self._centre, near, middle, far, short, self._stride, v, even, odd, coefficients
             )
 
-    @staticmethod
-    def _coefficients(alpha: float) -> FloatArray:
-        count = int(16 + math.sqrt(80 * alpha) + 8 * alpha ** (1 / 3))
-        values = ive(np.arange(count), alpha)
-        values[1:] *= 2
-        kept = np.nonzero(values > _ROUNDING)[0]
-        values = values[: max(int(kept[-1]) + 1, 2)]
-        return np.asarray(values / values.sum())
-
     def _flat(self, array: FloatArray) -> FloatArray:
-        return np.pad(np.ascontiguousarray(array).ravel(), self._stride)
+        out = aligned_zeros(array.size + 2 * self._stride)
+        out[self._stride : self._stride + array.size] = array.ravel()
+        return out
+
+
+def aligned_zeros(size: int) -> FloatArray:
+    """Zeros that begin at a line of the cache, so that whole vectors are read from whole lines."""
+    room = np.zeros(size + _LINE)
+    skip = -(room.ctypes.data // 8) % _LINE
+    return room[skip : skip + size]
+
+
+def chebyshev_degree(alpha: float, tolerance: float) -> int:
+    """Degree at which the expansion of exp(-alpha (1 - x)) ends."""
+    return int(_coefficients(alpha, tolerance).size) - 1
+
+
+def _coefficients(alpha: float, tolerance: float) -> FloatArray:
+    """Coefficients of exp(-alpha (1 - x)) until what follows stays below the tolerance."""
+    count = int(16 + math.sqrt(80 * alpha) + 8 * alpha ** (1 / 3))
+    values = ive(np.arange(count), alpha)
+    values[1:] *= 2
+    beyond = np.cumsum(values[::-1])[::-1] if tolerance > _ROUNDING else values
+    kept = np.nonzero(beyond > tolerance)[0]
+    values = values[: max(int(kept[-1]) + 1 if kept.size else 0, 2)]
+    return np.asarray(values / values.sum())

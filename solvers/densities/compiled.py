@@ -21,11 +21,9 @@ def compiled(function: Function) -> Function:
     )
 
 
-def compiled_parallel(function: Function) -> Function:
-    """The same with ``numba.prange`` loops run by threads."""
+def inlined(function: Function) -> Function:
+    """The same for a part of a loop, which vectorises only where nothing is called."""
     return cast(
         Function,
-        numba.njit(
-            cache=True, error_model="numpy", fastmath={"contract"}, nogil=True, parallel=True
-        )(function),
+        numba.njit(error_model="numpy", fastmath={"contract"}, forceinline=True)(function),
     )

@@ -6,11 +6,15 @@ so that the innermost loop runs over lanes and vectorises while the recurrences 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
 from .compiled import compiled
+from .contour import nodes_and_weights
 from .exponential import poles_and_residues
+from .lanes import TILE, combine_tile
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -95,6 +99,65 @@ def _solve(
         out[i] = -total
 
 
+@compiled
+def _solve_each(
+    couplings: FloatArray,
+    inverse_re: FloatArray,
+    inverse_im: FloatArray,
+    vector: FloatArray,
+    scratch_re: FloatArray,
+    scratch_im: FloatArray,
+    first: int,
+    out: FloatArray,
+) -> None:
+    """out[k] = real parts, out[middle + k] = imaginary parts of (A + z_k)^{-1} vector.
+
+    The lanes are the nodes from ``first`` on.
+    """
+    n = vector.size
+    middle = out.shape[0] // 2
+    for i in range(n):
+        factor = couplings[i - 1] if i > 0 else 0.0
+        before = i - 1 if i > 0 else 0
+        v = vector[i]
+        for k in range(_LANES):
+            re = v + factor * scratch_re[before, k]
+            im = factor * scratch_im[before, k]
+            scratch_re[i, k] = re * inverse_re[i, k] - im * inverse_im[i, k]
+            scratch_im[i, k] = re * inverse_im[i, k] + im * inverse_re[i, k]
+    re_next = np.zeros(_LANES)
+    im_next = np.zeros(_LANES)
+    for j in range(n):
+        i = n - 1 - j
+        factor = couplings[i] if j > 0 else 0.0
+        for k in range(_LANES):
+            re = factor * re_next[k]
+            im = factor * im_next[k]
+            re_next[k] = scratch_re[i, k] + re * inverse_re[i, k] - im * inverse_im[i, k]
+            im_next[k] = scratch_im[i, k] + re * inverse_im[i, k] + im * inverse_re[i, k]
+        for k in range(_LANES):
+            out[first + k, i] = re_next[k]
+            out[middle + first + k, i] = im_next[k]
+
+
+@compiled
+def _combine(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
+    """out = weights @ rows, widths padded to multiples of TILE.
+
+    A library's product would start threads for a fraction of a millisecond of work.
+    """
+    last = weights.shape[0] - 1
+    for begin in range(0, rows.shape[1], TILE):
+        for j in range(0, last + 1, 2):
+            combine_tile(weights, rows, out, j, min(j + 1, last), begin)
+
+
+@functools.cache
+def _poles_and_residues() -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    poles, residues = poles_and_residues(2 * _LANES)
+    return (poles.real.copy(), poles.imag.copy()), (residues.real.copy(), residues.imag.copy())
+
+
 class TridiagonalExponential:
     """v -> exp(-t A) v for a line of cells with jump rates between neighbours.
 
@@ -108,19 +171,44 @@ class TridiagonalExponential:
 
     def __init__(self, up: FloatArray, down: FloatArray) -> None:
         n = up.size + 1
-        self._up = np.append(up, 0.0)
-        self._down = np.concatenate(([0.0], down, [0.0]))
-        self._couplings = np.append(np.sqrt(up * down), 0.0)
-        poles, residues = poles_and_residues(2 * _LANES)
-        self._poles = (poles.real.copy(), poles.imag.copy())
-        self._residues = (residues.real.copy(), residues.imag.copy())
-        self._inverse = (np.zeros((n, _LANES)), np.zeros((n, _LANES)))
+        self._up, self._down, self._couplings = np.zeros(n), np.zeros(n + 1), np.zeros(n)
+        self._up[:-1], self._down[1:-1] = up, down
+        np.sqrt(up * down, out=self._couplings[:-1])
+        self._poles, self._residues = _poles_and_residues()
+        self._inverse = (np.empty((n, _LANES)), np.empty((n, _LANES)))
         self._scratch = (np.zeros((n, _LANES)), np.zeros((n, _LANES)))
         self._time = -1.0
 
     def symmetric(self, vector: FloatArray, time: float) -> FloatArray:
         """exp(-time A) v for A with off-diagonals -sqrt(up down); 2e-14 of the 2-norm of v."""
         return self._apply(self._couplings, self._couplings, vector, time)
+
+    def symmetric_at(
+        self, vector: FloatArray, times: FloatArray, tolerance: float
+    ) -> tuple[FloatArray, int]:
+        """exp(-t A) v at increasing times > 0, shape (T, n), and the number of shifted solves.
+
+        All times share the solves; errors are at most ``tolerance`` of the 2-norm of v.
+        """
+        nodes, weights = nodes_and_weights(times, tolerance, _LANES)
+        n, count = vector.size, nodes.size
+        # an odd number of tiles: rows a power of two apart would share a few sets of the cache
+        solutions = np.zeros((2 * count, TILE * (-(-n // TILE) | 1)))
+        self._time = -1.0  # the factors of the last step are overwritten
+        for first in range(0, count, _LANES):
+            some = nodes[first : first + _LANES]
+            _factor(self._up, self._down, 1.0, some.real.copy(), some.imag.copy(), *self._inverse)
+            _solve_each(
+                self._couplings,
+                *self._inverse,
+                np.ascontiguousarray(vector),
+                *self._scratch,
+                first,
+                solutions,
+            )
+        out = np.empty((times.size, solutions.shape[1]))
+        _combine(np.hstack([weights.real, -weights.imag]), solutions, out)
+        return out[:, :n], count
 
     def masses(self, vector: FloatArray, time: float) -> FloatArray:
         """exp(time L) p for masses p; accurate while p does not move through many units of U."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from .chebyshev import aligned_zeros
 from .compiled import compiled
 from .generator import Generator
 
@@ -119,7 +120,7 @@ class Uniformisation:
         weights = np.exp(k * math.log(mean) - mean - gammaln(k + 1.0))
         weights /= weights.sum()
         p = self._flat(masses)
-        total = np.zeros_like(p)
+        total = aligned_zeros(p.size)
         _jumps(
             self._stay,
             self._up,
@@ -128,10 +129,12 @@ class Uniformisation:
             first,
             weights,
             p,
-            np.zeros_like(p),
+            aligned_zeros(p.size),
             total,
         )
         return np.ascontiguousarray(total[self._pad : total.size - self._pad].reshape(self._shape))
 
     def _flat(self, array: FloatArray) -> FloatArray:
-        return np.pad(np.ascontiguousarray(array).ravel(), self._pad)
+        out = aligned_zeros(array.size + 2 * self._pad)
+        out[self._pad : self._pad + array.size] = array.ravel()
+        return out

@@ -1,0 +1,246 @@
+"""F1: Fokker-Planck on a line. Double well 4 (x^2 - 1)^2 on [-3, 3], N(0.1, 0.1^2), until t = 10.
+
+All get the same cells and the same exact-average matrix; L1 errors are those of cell masses
+against a spectral solution, so they hold space and time together.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.initial import InitialLaw
+from lvebm_theory.parse import parse_potential
+from solvers.densities import Grid
+from solvers.densities.generator import build_generator
+from solvers.densities.propagation import propagate
+
+from .grid_peers import (
+    best_ordering,
+    crank_nicolson,
+    fewest_steps,
+    loosest,
+    matrix,
+    side_by_side,
+    spectral_line,
+    stiff_integrator,
+)
+from .table import Table
+
+FloatArray = npt.NDArray[np.float64]
+
+TITLE = "F1: Fokker-Planck, double well b=4 on a line, t=10"
+ENERGY = parse_potential("4*(x**2-1)**2")
+START = InitialLaw.normal(0.1, 0.1)
+BOX = [(-3.0, 3.0)]
+TIME = 10.0
+ERROR = 4e-5
+
+
+def measure(brief: bool) -> Table:
+    """One row per comparison; ratios are a peer's time over ours."""
+    repeats = 3 if brief else 15
+    rows: list[dict[str, Any]] = []
+    precision: list[dict[str, Any]] = []
+    for cells in (1024,) if brief else (1024, 4096):
+        rows += _single_time(cells, repeats, precision, brief=brief)
+    rows += _many_times(3 if brief else 7)
+    notes = [
+        "Ours and scipy's get the same assembled generator; 'with assembly' adds, on both sides, "
+        "our exact cell averages from the formula.",
+        "scipy's steps and tolerances are the cheapest that reach the error, its ordering the "
+        "fastest.",
+    ]
+    if not brief:
+        for name, run in (("FiPy", _fipy), ("fplanck", _fplanck)):
+            rows.append(_slow_peer(name, run, notes))
+    return Table(
+        columns=("work", "ours ms", "our L1", "peer", "peer ms", "peer L1", "ratio", "goal"),
+        rows=rows,
+        notes=notes,
+        peers=("FiPy", "fplanck"),
+        details={"work_precision": precision},
+    )
+
+
+def _error(masses: FloatArray, reference: FloatArray) -> float:
+    return float(np.abs(masses - reference).sum(axis=-1).max())
+
+
+def _setting(cells: int, times: list[float]) -> tuple[Any, FloatArray, FloatArray]:
+    grid = Grid.uniform(BOX, cells)
+    start = START.cell_masses(grid.edges)
+    reference = spectral_line(ENERGY, START, grid.edges[0], times)
+    return build_generator(ENERGY, grid), start / start.sum(), reference
+
+
+def _single_time(
+    cells: int, repeats: int, precision: list[dict[str, Any]], *, brief: bool
+) -> list[dict[str, Any]]:
+    generator, start, reference = _setting(cells, [TIME])
+    operator = matrix(generator)
+    target = max(ERROR * (1024 / cells) ** 2, 2 * _error(_ours(generator, start), reference))
+
+    def cn_error(steps: int) -> float:
+        masses = crank_nicolson(operator, start, TIME, steps, "NATURAL")
+        return _error(masses, reference)
+
+    def stiff(method: str, tolerance: float) -> FloatArray:
+        return stiff_integrator(operator, start, [TIME], method, tolerance)[0]
+
+    steps = fewest_steps(cn_error, target, 64)
+    ordering = best_ordering(operator, start, TIME, steps)
+    functions: dict[str, Callable[[], Any]] = {
+        "ours": lambda: _ours(generator, start),
+        "assembly": lambda: build_generator(ENERGY, generator.grid).rates_up,
+        f"scipy Crank-Nicolson, {steps} steps, {ordering}": lambda: crank_nicolson(
+            operator, start, TIME, steps, ordering
+        ),
+    }
+    for method in ("LSODA",) if brief else ("LSODA", "BDF"):
+        tolerance = loosest(
+            lambda value, method=method: _error(stiff(method, value), reference),  # type: ignore[misc]
+            target,
+        )
+        functions[f"scipy {method}, rtol {tolerance:.0e}"] = (
+            lambda method=method, tolerance=tolerance: stiff(method, tolerance)
+        )
+    found = side_by_side(functions, repeats)
+    ours, masses = found.pop("ours")
+    assembly, _ = found.pop("assembly")
+    work = f"n={cells}, L1 {target:.1g}"
+    rows = []
+    for name, (milliseconds, theirs) in found.items():
+        goal = 25 if "Crank" in name else 75 if "LSODA" in name else None
+        row = {
+            "work": work,
+            "ours ms": ours,
+            "our L1": _error(masses, reference),
+            "peer": name,
+            "peer ms": milliseconds,
+            "peer L1": _error(theirs, reference),
+            "ratio": milliseconds / ours,
+            "goal": goal if cells == 1024 else None,
+        }
+        both = {"ours ms": ours + assembly, "peer ms": milliseconds + assembly, "goal": None}
+        both |= {"work": f"{work}, with assembly"}
+        both |= {"ratio": (milliseconds + assembly) / (ours + assembly)}
+        rows += [row, row | both] if goal == 25 else [row]
+        precision.append({"cells": cells, "tool": name, "ms": milliseconds, "L1": row["peer L1"]})
+    precision.append({"cells": cells, "tool": "ours", "ms": ours, "L1": rows[0]["our L1"]})
+    return rows
+
+
+def _ours(generator: Any, start: FloatArray) -> FloatArray:
+    return propagate(generator, start, TIME, tolerance=1e-9).masses[0]
+
+
+def _many_times(repeats: int) -> list[dict[str, Any]]:
+    times = np.linspace(TIME / 100, TIME, 100).tolist()
+    generator, start, reference = _setting(1024, times)
+    operator = matrix(generator)
+    target = 2e-5 + _error(propagate(generator, start, times).masses, reference)
+    tolerance = loosest(
+        lambda value: _error(stiff_integrator(operator, start, times, "LSODA", value), reference),
+        target,
+    )
+    found = side_by_side(
+        {
+            "ours": lambda: propagate(generator, start, times, tolerance=1e-5).masses,
+            "LSODA": lambda: stiff_integrator(operator, start, times, "LSODA", tolerance),
+        },
+        repeats,
+    )
+    (ours, masses), (theirs, others) = found["ours"], found["LSODA"]
+    return [
+        {
+            "work": f"n=1024, 100 output times, L1 {target:.1g}",
+            "ours ms": ours,
+            "our L1": _error(masses, reference),
+            "peer": f"scipy LSODA, rtol {tolerance:.0e}",
+            "peer ms": theirs,
+            "peer L1": _error(others, reference),
+            "ratio": theirs / ours,
+            "goal": 10,
+        }
+    ]
+
+
+def _slow_peer(
+    name: str, run: Callable[[Grid, FloatArray], FloatArray], notes: list[str]
+) -> dict[str, Any]:
+    """One comparison with assembly on both sides, since these tools assemble for themselves."""
+    generator, start, reference = _setting(1024, [TIME])
+    row: dict[str, Any] = {"work": "n=1024, assembly on both sides", "peer": name, "goal": 1000}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            began = time.perf_counter()
+            others = run(generator.grid, start)
+            theirs = 1e3 * (time.perf_counter() - began)
+    except ImportError as missing:
+        notes.append(f"{name} was not measured: {missing}.")
+        return row
+    found = side_by_side({"ours": lambda: _ours(build_generator(ENERGY, generator.grid), start)}, 5)
+    ours, masses = found["ours"]
+    return row | {
+        "ours ms": ours,
+        "our L1": _error(masses, reference),
+        "peer ms": theirs,
+        "peer L1": _error(others, reference),
+        "ratio": theirs / ours,
+    }
+
+
+def _fipy(grid: Grid, start: FloatArray) -> FloatArray:
+    """Scharfetter-Gummel fluxes and backward Euler in steps that grow with time."""
+    from fipy import (
+        CellVariable,
+        DiffusionTerm,
+        ExponentialConvectionTerm,
+        FaceVariable,
+        Grid1D,
+        TransientTerm,
+    )
+
+    cells = grid.shape[0]
+    mesh = Grid1D(nx=cells, dx=float(grid.widths[0][0])) + BOX[0][0]
+    density = CellVariable(mesh=mesh, value=start / grid.widths[0], hasOld=True)
+    drift = FaceVariable(mesh=mesh, rank=1)
+    drift.setValue(ENERGY.gradient(np.asarray(mesh.faceCenters[0])[:, None]).T)
+    equation = TransientTerm() == DiffusionTerm(coeff=1.0) + ExponentialConvectionTerm(coeff=drift)
+    now, step = 0.0, 1e-4
+    while now < TIME - 1e-12:
+        step = min(step, TIME - now)
+        density.updateOld()
+        equation.solve(var=density, dt=step)
+        now, step = now + step, step * 1.004
+    masses = np.asarray(density.value) * grid.widths[0]
+    return masses / masses.sum()
+
+
+def _fplanck(grid: Grid, start: FloatArray) -> FloatArray:
+    """Its own rate matrix and expm_multiply; temperature and drag chosen so that D = kT = 1."""
+    import scipy.constants
+
+    for name in ("product", "float"):  # numpy 2 dropped names that fplanck still uses
+        if not hasattr(np, name):
+            setattr(np, name, {"product": np.prod, "float": float}[name])
+    from fplanck import boundary, fokker_planck
+
+    width = float(grid.widths[0][0])
+    simulation = fokker_planck(
+        temperature=1 / scipy.constants.k,
+        drag=1.0,
+        extent=BOX[0][1] - BOX[0][0],
+        resolution=width,
+        boundary=boundary.reflecting,
+        potential=lambda x: ENERGY.potential(np.asarray(x).reshape(-1, 1)).reshape(np.shape(x)),
+    )
+    initial = start[: simulation.grid[0].size]
+    return np.asarray(simulation.propagate(lambda x: initial, TIME))
