@@ -46,6 +46,7 @@ def advance(
     """Steps first to last - 1 of the blocks; sums of info per lane; finite[block] = 0 or not."""
 {preamble}
 {record_preamble}
+    words = new_words()
     normals = np.empty({normal_rows} * BLOCK, dtype=np.{real})
     uniforms = np.empty({uniform_rows} * BLOCK, dtype=np.{real})
     for block in range(block_from, block_to):
@@ -98,7 +99,7 @@ def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
         lines += [
             f"row = begin * {trace.dim} // {lanes}",
             f"fill_normals(normals, (end * {trace.dim} + {lanes - 1}) // {lanes} * {lanes} "
-            f"- row * {lanes}, ids, block * BLOCK,",
+            f"- row * {lanes}, ids, block * BLOCK, words,",
             f"             chunk * {chunk * trace.dim // lanes} + row, "
             "stream_low, stream_high, key_low, key_high)",
             f"row = row * {lanes}",
@@ -107,7 +108,7 @@ def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
         lines += [
             f"uniform_row = begin // {lanes}",
             f"fill_uniforms(uniforms, (end + {lanes - 1}) // {lanes} * {lanes} "
-            f"- uniform_row * {lanes}, ids, block * BLOCK,",
+            f"- uniform_row * {lanes}, ids, block * BLOCK, words,",
             f"              {2**31} + chunk * {chunk // lanes} + uniform_row, "
             "stream_low, stream_high, key_low, key_high)",
             f"uniform_row = uniform_row * {lanes}",
@@ -211,7 +212,7 @@ def kernel_text(
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"
-        f"from {fill_module} import fill_normals, fill_uniforms\n\n"
+        f"from {fill_module} import fill_normals, fill_uniforms, new_words\n\n"
         f"{recording.pop('record_import')}\nBLOCK = {block}\n"
         f"{energy}\n\nreal = np.{real}\n{elementary_functions(real)}"
     )
