@@ -60,12 +60,16 @@ NUMPY = Dialect(
 )
 
 NUMBA = Dialect(
+    # a loop over particles puts its own functions in place of these
     header="from math import atan, cos, cosh, erf, exp, log, log1p, sin, sinh, sqrt, tan, tanh\n"
     "\n"
-    "from numpy import {real} as real\n",
+    "from numpy import {real} as real\n\n\n"
+    "def fma(a, b, c):\n"
+    "    return a * b + c\n",
     spelling=_ARITHMETIC
     | _functions("")
     | {
+        "fma": "fma({0}, {1}, {2})",
         "abs": "abs({0})",
         "sign": "(real(1.0) if {0} > real(0.0) else "
         "(real(-1.0) if {0} < real(0.0) else real(0.0)))",

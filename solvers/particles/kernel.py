@@ -13,6 +13,7 @@ rows    otherwise: one loop per operation over a coordinate's row, the energy ca
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..noise.backends import CALLED, INLINED, Bits, Real, filler, resolution
@@ -85,12 +86,13 @@ class KernelText:
 
 def block_size(dim: int) -> int:
     """Particles per block: state, noise and scratch of a block stay in the nearest caches."""
-    return 256 if dim <= 2 else 128 if dim <= 8 else 64
+    return 256 if dim <= 2 else 128 if dim <= 8 else 64 if dim <= 24 else 256
 
 
-def chunk_length(dim: int, lanes: int) -> int:
+def chunk_length(dim: int, lanes: int, uniforms: bool) -> int:
     """Steps per filling of the noise buffer: whole Philox calls, about eight rows."""
-    return lanes * max(1, 8 // (lanes * dim))
+    whole = lanes if uniforms else lanes // math.gcd(lanes, dim)
+    return whole * max(1, 8 // (whole * dim))
 
 
 def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
@@ -188,7 +190,7 @@ def kernel_text(
     """
     dim = trace.dim
     lanes, block = resolution(bits, real).lanes, block_size(dim)
-    chunk = chunk_length(dim, lanes)
+    chunk = chunk_length(dim, lanes, trace.uses_uniform)
     functions = {
         name: scalar_function(source, name)
         for name in ("potential", "gradient", "potential_gradient")
@@ -203,7 +205,7 @@ def kernel_text(
     else:
         blocks = {name: lifted(source, name, own_parameters) for name in functions}
         found = {name: text for name, text in blocks.items() if text is not None}
-        writer = RowWriter(trace, parameters, own_parameters, set(found))
+        writer = RowWriter(trace, parameters, own_parameters, found)
         # called once per block: compiled once for both loops, not inlined into each
         energy = _energy_text(source, real) + "".join(
             f"\n\n{_energy_text(text, real, CALLED)}" for text in found.values()

@@ -13,7 +13,7 @@ class RowWriter:
     """Writes step and initialisation for any energy and dimension."""
 
     def __init__(
-        self, trace: Trace, parameters: int, own_parameters: bool, lifted: set[str]
+        self, trace: Trace, parameters: int, own_parameters: bool, lifted: dict[str, str]
     ) -> None:
         self._trace = trace
         self._lifted = lifted
@@ -175,7 +175,14 @@ class RowWriter:
         g = self._new(f"g{k}", "vector", lines.preamble)
         if which in self._lifted:
             own = f"parameters[block * {n} * BLOCK : (block + 1) * {n} * BLOCK]"
-            lines.block += [f"{which}_block({x}, {own if self._own else 'parameters'}, g{k}, u{k})"]
+            tiles = ""
+            if f"def {which}_tiles(" in self._lifted[which]:
+                tiles = f", {which}_tiles_of"
+                statement = f"{which}_tiles_of = {which}_tiles(parameters)"
+                if statement not in lines.preamble:
+                    lines.preamble.append(statement)
+            p = own if self._own else "parameters"
+            lines.block += [f"{which}_block({x}, {p}, g{k}, u{k}{tiles})"]
         else:
             lines.preamble.append(f"one = np.empty((3, {max(dim, n)}), dtype=real)")
             lines.block += ["for b in range(BLOCK):", f"    for j in range({dim}):"]
