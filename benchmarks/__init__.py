@@ -5,4 +5,12 @@ measured, and ``measure(brief)``, which returns a ``Table``; ``brief`` asks for 
 seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine and versions.
 """
 
-NAMES = ("whole_runs",)
+NAMES = (
+    "particles_well",
+    "particles_mixture",
+    "particles_quadratic",
+    "particles_mala",
+    "particles_compile",
+    "particles_growth",
+    "whole_runs",
+)
