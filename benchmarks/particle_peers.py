@@ -68,11 +68,8 @@ def _array_gradient(problem: Problem, space: Any, as_array: Callable[[Any], Any]
     def mixture(x: Any) -> Any:
         difference = x[:, None, :] - c["means"]
         exponents = offset - 0.5 * (difference * difference).sum(-1) * inverse
-        parts = (
-            space.exp(exponents - exponents.max(-1, keepdims=True)[0])
-            if space is not np
-            else (np.exp(exponents - exponents.max(-1, keepdims=True)))
-        )
+        top = exponents.max(-1, keepdims=True)
+        parts = space.exp(exponents - (top if space is np else top.values))
         weights = parts / parts.sum(-1)[:, None] * inverse
         return (weights[:, :, None] * difference).sum(1)
 
@@ -135,24 +132,16 @@ def numba_naive(problem: Problem, dtype: Real) -> Advance | None:
         b = problem.constants["b"]
 
         @njit(parallel=True, fastmath=True)
-        def well(x: Any, steps: int, h: Any, scale: Any, four_b: Any, one: Any) -> None:
+        def well(x: Any, steps: int, h: float, scale: float, four_b: float) -> None:
             for i in prange(x.shape[0]):
                 y = x[i, 0]
                 for _ in range(steps):
-                    drift = h * (four_b * y * (y * y - one))
-                    y = y - drift + scale * one * type(y)(np.random.normal())
-                x[i, 0] = y
-
-        @njit(parallel=True, fastmath=True)
-        def well_64(x: Any, steps: int, h: float, scale: float, four_b: float) -> None:
-            for i in prange(x.shape[0]):
-                y = x[i, 0]
-                for _ in range(steps):
-                    y = y - h * (four_b * y * (y * y - 1.0)) + scale * np.random.normal()
+                    xi = np.random.normal()  # noqa: NPY002
+                    y = y - h * (four_b * y * (y * y - 1.0)) + scale * xi
                 x[i, 0] = y
 
         x = problem.start.astype(real)
-        return lambda steps: well_64(x, steps, h, scale, 4 * b)
+        return lambda steps: well(x, steps, h, scale, 4 * b)
     if problem.kind != "mixture":
         return None
     c = problem.constants
@@ -183,7 +172,8 @@ def numba_naive(problem: Problem, dtype: Real) -> Advance | None:
                     for j in range(d):
                         g[j] += w * (x[i, j] - means[k, j])
                 for j in range(d):
-                    x[i, j] += scale * np.random.normal() - h * g[j]
+                    xi = np.random.normal()  # noqa: NPY002
+                    x[i, j] += scale * xi - h * g[j]
 
     x = problem.start.astype(real)
     return lambda steps: mixture(x, steps, h, scale)

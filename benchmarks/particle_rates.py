@@ -89,7 +89,7 @@ def against_peers(
                         absent.add(name)
                     continue
                 runs[name] = lambda peer=peer: peer(peer_steps)  # type: ignore[misc]
-            seconds = medians(runs, 3 if brief else 5)
+            seconds = medians(runs, 3 if brief else 7)
             rates = {
                 name: problem.particles * (steps if name == "ours" else peer_steps) / s / 1e6
                 for name, s in seconds.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from solvers.noise.backends import Bits, Real
 from solvers.particles import Scheme
 from solvers.particles.scheme import Draw, EnergyInStep, Info, State

@@ -131,7 +131,10 @@ BLOCK = {block}
 
 @njit(forceinline=True, error_model="numpy")
 def new_words():
-    return np.empty(4 * BLOCK, dtype=np.{word})
+    # a cache line's boundary: elsewhere every second vector would straddle two lines
+    raw = np.empty(4 * BLOCK + 16, dtype=np.{word})
+    skip = (-raw.ctypes.data % 64) // raw.itemsize
+    return raw[skip : skip + 4 * BLOCK]
 
 
 @njit(forceinline=True, error_model="numpy")

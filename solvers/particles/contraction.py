@@ -133,9 +133,9 @@ def product_lines(c: Contraction, term_rows: list[str]) -> list[str]:
     across, down = -(-c.rows // TILE), -(-c.columns // TILE)
     each = range(TILE)
     lines = [
-        f"terms = np.empty({down * TILE} * BLOCK, dtype=real)",
+        f"terms = room({down * TILE} * BLOCK)",
         f"terms[{c.columns} * BLOCK :] = real(0.0)",
-        f"sums = np.empty({TILE} * BLOCK, dtype=real)",
+        f"sums = room({TILE} * BLOCK)",
         f"for {c.column} in range({c.columns}):",
         *(f"    {line}" for line in term_rows),
         f"for k in range({across}):",

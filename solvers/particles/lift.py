@@ -173,6 +173,6 @@ def lifted(text: str, name: str, own_parameters: bool) -> str | None:
             scalars.remove(found.target)
         head = "" if found is None else f"{tiles_text(name, found)}\n\n"
         tiles = "" if found is None else ", tiles"
-        rows = [f"    {scalar} = np.empty(BLOCK, dtype=real)" for scalar in scalars]
+        rows = [f"    {scalar} = room(BLOCK)" for scalar in scalars]
         return head + "\n".join([f"def {name}_block(x, p, g, u{tiles}):", *rows, *lines])
     return None

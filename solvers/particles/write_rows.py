@@ -63,7 +63,7 @@ class RowWriter:
         for name, symbol in aside.items():
             scratch = f"new_{name}"
             rows = self._trace.dim if symbol.shape == "vector" else 1
-            preamble.append(f"{scratch} = np.empty({rows} * BLOCK, dtype=real)")
+            preamble.append(f"{scratch} = room({rows} * BLOCK)")
             lines += self._loop(
                 symbol.shape, self._scratch(scratch, symbol.shape), places[id(symbol)]
             )
@@ -151,7 +151,7 @@ class RowWriter:
 
     def _new(self, name: str, shape: str, preamble: list[str]) -> str:
         rows = self._trace.dim if shape == "vector" else 1
-        preamble.append(f"{name} = np.empty({rows} * BLOCK, dtype=real)")
+        preamble.append(f"{name} = room({rows} * BLOCK)")
         return self._scratch(name, shape)
 
     def _call(
