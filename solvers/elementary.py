@@ -68,6 +68,39 @@ def exp_32(x: Any) -> Any:
     return where(x < -87.33, 0.0, value)
 
 
+def exp_below_64(x: Any) -> Any:
+    """e^x for x <= 0, float64; e^-708 where x is less, down to -infinity."""
+    y = where(x < -708.0, -708.0, x)
+    shifted = fma(y, 1.4426950408889634, 6755399441055744.0)
+    k = shifted - 6755399441055744.0
+    r = fma(k, 4.2009150726810846e-11, fma(k, -0.6931471806019545, y))
+    p = fma(r, 2.500006742403907e-08, 2.763023352644162e-07)
+    p = fma(r, p, 2.7557586280920905e-06)
+    p = fma(r, p, 2.4801493137359776e-05)
+    p = fma(r, p, 0.00019841269506766767)
+    p = fma(r, p, 0.0013888888943596523)
+    p = fma(r, p, 0.008333333333494336)
+    p = fma(r, p, 0.04166666666653027)
+    p = fma(r, p, 0.16666666666666413)
+    p = fma(r, p, 0.5000000000000011)
+    scale = real_of_bits_64((bits_64(shifted) << 52) + 0x3FF0000000000000)
+    return scale * (1.0 + fma(r * r, p, r))
+
+
+def exp_below_32(x: Any) -> Any:
+    """e^x for x <= 0, float32; e^-87 where x is less, down to -infinity."""
+    y = where(x < -87.0, -87.0, x)
+    shifted = fma(y, 1.4426950408889634, 12582912.0)
+    k = shifted - 12582912.0
+    r = fma(k, -3.194618329871446e-05, fma(k, -0.693115234375, y))
+    p = fma(r, 0.0013814617029185299, 0.008368710101434614)
+    p = fma(r, p, 0.04166838730784641)
+    p = fma(r, p, 0.16666520686842162)
+    p = fma(r, p, 0.4999999345184555)
+    scale = real_of_bits_32((bits_32(shifted) << 23) + 0x3F800000)
+    return scale * (1.0 + fma(r * r, p, r))
+
+
 def natural_log_64(x: Any) -> Any:
     """log x, float64."""
     small = x < 2.2250738585072014e-308

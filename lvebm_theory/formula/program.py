@@ -5,7 +5,7 @@ so the sharing needs no search. The printers of each back end then only spell in
 
 Operations (``arguments`` are value numbers unless said otherwise):
 coordinate i, parameter i, constant c (SymPy number), add, sub, mul, div, neg, recip, fma a b c
-(a b + c, for loops over particles), power v n
+(a b + c, for loops over particles), exp_below (exp of numbers up to 0, likewise), power v n
 (integer n >= 2), pow, max, min, heaviside, the unary functions, and for ball arithmetic
 log_sum_exp, softmax k; in floats the latter become shift (a stable offset), exp and sums.
 """
@@ -294,7 +294,9 @@ class _Lowering:
         shift = numbers[0]
         for number in numbers[1:]:
             shift = value("max", shift, number)
-        parts = [value("exp", value("sub", number, shift)) for number in numbers]
+        # loops have an exponential of their own for what is never positive
+        function = "exp_below" if self.loops else "exp"
+        parts = [value(function, value("sub", number, shift)) for number in numbers]
         return shift, parts, self._chain("add", parts)
 
     def _log_sum_exp(self, expression: Any) -> int:

@@ -28,7 +28,7 @@ def elementary_functions(real: Real) -> str:
     if real == "float32":
         functions = with_typed_literals(functions, "np.float32")
     module = load(numba_text(real) + "\n\n" + functions).__name__
-    called = {name: name for name in ("exp", "log1p", "sin", "cos", "tanh")}
+    called = {name: name for name in ("exp", "exp_below", "log1p", "sin", "cos", "tanh")}
     called |= {"natural_log": "log", "log": "log_positive"}
     bound = ", ".join(f"{name}_{suffix} as {known}" for name, known in called.items())
     return f"from {module} import fma, {bound}\n"
