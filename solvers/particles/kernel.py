@@ -173,6 +173,21 @@ def _recording(observed: Observed | None, chunk: int) -> dict[str, str]:
     }
 
 
+def functions_needed(trace: Trace) -> list[str]:
+    """Which of an energy's functions the step and its initialisation call."""
+    names: set[str] = set()
+    for outputs in (
+        [*trace.step.values(), *trace.info.values()],
+        [s for name, s in trace.init.items() if name != "x"],
+    ):
+        asked: dict[int, set[str]] = {}
+        for symbol in ordered(outputs):
+            if symbol.operation in ("potential", "gradient"):
+                asked.setdefault(id(symbol.arguments[0]), set()).add(symbol.operation)
+        names |= {"potential_gradient" if len(s) == 2 else next(iter(s)) for s in asked.values()}
+    return sorted(names)  # the text must be the same in every process
+
+
 def kernel_text(
     trace: Trace,
     source: str,
@@ -202,19 +217,16 @@ def kernel_text(
     dim = trace.dim
     lanes, block = resolution(bits, real).lanes, block_size(dim)
     chunk = chunk_length(dim, lanes, trace.uses_uniform)
-    functions = {
-        name: scalar_function(source, name)
-        for name in ("potential", "gradient", "potential_gradient")
-    }
-    called = {s.operation for s in ordered([*trace.step.values(), *trace.init.values()])}
-    straight = all(functions.values()) or not called & {"potential", "gradient"}
+    needed = functions_needed(trace)
+    functions = {name: scalar_function(source, name) for name in needed}
+    straight = all(functions.values())
     way = "lanes" if straight and dim <= _LANE_LIMIT else "rows"
     writer: LaneWriter | RowWriter
     if way == "lanes":
         writer = LaneWriter(trace, functions, parameters, own_parameters)
         energy = _energy_text(header_of(source), real)
     else:
-        blocks = {name: lifted(source, name, own_parameters) for name in functions}
+        blocks = {name: lifted(source, name, own_parameters) for name in needed}
         found = {name: text for name, text in blocks.items() if text is not None}
         writer = RowWriter(trace, parameters, own_parameters, found)
         # called once per block: compiled once for both loops, not inlined into each

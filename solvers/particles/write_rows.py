@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .fuse import fused
 from .language import Symbol
 from .trace import Trace, ordered
 from .write_lanes import Lines, constant_names, spelled
@@ -42,9 +43,9 @@ class RowWriter:
             return [
                 f"for j in range({self._trace.dim}):",
                 "    for b in range(BLOCK):",
-                f"        {target} = {value}",
+                f"        {fused(f'{target} = {value}')}",
             ]
-        return ["for b in range(BLOCK):", f"    {target} = {value}"]
+        return ["for b in range(BLOCK):", f"    {fused(f'{target} = {value}')}"]
 
     def _outputs(
         self, outputs: dict[str, Symbol], places: dict[int, str], preamble: list[str]
@@ -128,7 +129,7 @@ class RowWriter:
                     lines.block += [
                         f"for j in range({self._trace.dim}):",
                         "    for b in range(BLOCK):",
-                        f"        {target} += {term}",
+                        f"        {fused(f'{target} += {term}')}",
                     ]
                     places[id(symbol)] = target
                 case _:
@@ -168,7 +169,10 @@ class RowWriter:
         which = "potential_gradient" if len(wanted) == 2 else next(iter(wanted))
         place = places[id(point)]
         x = f"s{order.index(point)}"
-        if place != self._scratch(x, "vector"):
+        if which in self._lifted and point.operation == "input":
+            row = self._trace.offset[str(point.arguments[0])]
+            x = f"state[base + {row} * BLOCK : base + {row + dim} * BLOCK]"
+        elif place != self._scratch(x, "vector"):
             x = f"x{k}"
             lines.block += self._loop("vector", self._new(x, "vector", lines.preamble), place)
         u = self._new(f"u{k}", "scalar", lines.preamble)

@@ -23,18 +23,21 @@ rng = np.random.default_rng(0)
 SMALL = 2.0 ** rng.uniform(-30, 0, 500)
 POINTS = {
     "exp": [rng.uniform(-80, 80, 3000), rng.uniform(-1, 1, 1000), SMALL],
+    "exp_below": [-rng.uniform(0, 80, 3000), -rng.uniform(0, 1, 1000), -SMALL],
     "natural_log": [2.0 ** rng.uniform(-100, 100, 2000), rng.uniform(0.5, 2, 2000)],
     "log1p": [SMALL, -0.9 * SMALL, rng.uniform(-0.5, 3, 2000), 2.0 ** rng.uniform(0, 60, 500)],
     "sin": [rng.uniform(-10, 10, 2000), rng.uniform(-1000, 1000, 2000), SMALL],
     "cos": [rng.uniform(-10, 10, 2000), rng.uniform(-1000, 1000, 2000), SMALL],
     "tanh": [rng.uniform(-10, 10, 2000), rng.uniform(-0.6, 0.6, 2000), SMALL],
 }
-EXACT = {"natural_log": mp.log, "log1p": lambda x: mp.log(1 + x)}
+EXACT = {"exp_below": mp.exp, "natural_log": mp.log, "log1p": lambda x: mp.log(1 + x)}
 
 
 def compiled(real: Any) -> dict[str, Any]:
     """Compiled loops y[i] = f(x[i]) by the names of ``POINTS``."""
-    names = {"exp": "exp", "log": "natural_log"} | {n: n for n in ("log1p", "tanh", "sin", "cos")}
+    names = {"exp": "exp", "log": "natural_log"} | {
+        n: n for n in ("exp_below", "log1p", "tanh", "sin", "cos")
+    }
     text = "import numpy as np\nfrom numba import njit\n" + elementary_functions(real)
     for name in names:
         text += (
@@ -73,6 +76,9 @@ def test_ends_of_the_number_line(bits: str) -> None:
 
     inf, nan = float("inf"), float("nan")
     assert at("exp", inf, -inf, 0.0, 1e6, -1e6) == [inf, 0.0, 1.0, inf, 0.0]
+    tiny = at("exp_below", -inf, -1e6)
+    assert at("exp_below", 0.0) == [1.0]
+    assert 0 <= min(tiny) <= max(tiny) < 2e-38
     assert at("natural_log", inf, 0.0, 1.0) == [inf, -inf, 0.0]
     assert at("log1p", inf, 0.0, -1.0) == [inf, 0.0, -inf]
     assert at("tanh", inf, -inf, 0.0, 50.0) == [1.0, -1.0, 0.0, 1.0]
