@@ -12,5 +12,6 @@ NAMES = (
     "particles_mala",
     "particles_compile",
     "particles_growth",
+    "noise_law",
     "whole_runs",
 )
