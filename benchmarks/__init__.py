@@ -6,6 +6,12 @@ seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine
 """
 
 NAMES = (
+    "particles_well",
+    "particles_mixture",
+    "particles_quadratic",
+    "particles_mala",
+    "particles_growth",
+    "particles_compile",
     "fokker_planck_line",
     "fokker_planck_plane",
     "fokker_planck_space",
@@ -16,4 +22,5 @@ NAMES = (
     "relative_entropy",
     "sinkhorn",
     "whole_runs",
+    "noise_law",
 )

@@ -14,7 +14,7 @@ from . import printing
 from .derivative import Differentiation
 from .generated import load
 from .nodes import LogCosh, LogSumExp, SoftmaxWeight
-from .program import UNARY, Program, lower
+from .program import UNARY, Program, Target, lower
 
 FormulaField = Literal["potential", "gradient", "hessian", "laplacian", "parameter_gradient"]
 
@@ -102,9 +102,7 @@ class Formula:
                 return [differentiate(self.expression, s) for s in self.parameter_symbols]
         raise ArgumentError(f"a formula has no field {name!r}")
 
-    def program(
-        self, expressions: Sequence[Any], target: Literal["float", "ball"] = "float"
-    ) -> Program:
+    def program(self, expressions: Sequence[Any], target: Target = "float") -> Program:
         """The straight-line program of expressions in these coordinates and parameters."""
         return lower(expressions, self.coordinates, self.parameter_symbols, target)
 
@@ -131,7 +129,7 @@ class Formula:
         dialect: printing.Dialect,
     ) -> Callable[..., tuple[Any, ...]]:
         if key not in self._functions:
-            target: Literal["float", "ball"] = "ball" if dialect is printing.BALL else "float"
+            target: Target = "ball" if dialect is printing.BALL else "float"
             program = self.program(expressions(argument), target)
             text = printing.tuple_function("field", program, dialect)
             self._functions[key] = load(printing.module(text, dialect)).field
@@ -147,7 +145,8 @@ class Formula:
         if key not in self._functions:
             gradient = self.expressions("gradient")
             programs = [
-                self.program(e) for e in ([self.expression], gradient, [self.expression, *gradient])
+                self.program(e, "loop" if backend == "numba" else "float")
+                for e in ([self.expression], gradient, [self.expression, *gradient])
             ]
             match backend:
                 case "numba":

@@ -60,12 +60,19 @@ NUMPY = Dialect(
 )
 
 NUMBA = Dialect(
+    # a loop over particles puts its own functions in place of these
     header="from math import atan, cos, cosh, erf, exp, log, log1p, sin, sinh, sqrt, tan, tanh\n"
     "\n"
-    "from numpy import {real} as real\n",
+    "from numpy import {real} as real\n\n\n"
+    "def fma(a, b, c):\n"
+    "    return a * b + c\n\n\n"
+    "def exp_below(a):\n"
+    "    return exp(a)\n",
     spelling=_ARITHMETIC
     | _functions("")
     | {
+        "fma": "fma({0}, {1}, {2})",
+        "exp_below": "exp_below({0})",
         "abs": "abs({0})",
         "sign": "(real(1.0) if {0} > real(0.0) else "
         "(real(-1.0) if {0} < real(0.0) else real(0.0)))",

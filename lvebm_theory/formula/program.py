@@ -4,7 +4,8 @@
 so the sharing needs no search. The printers of each back end then only spell instructions.
 
 Operations (``arguments`` are value numbers unless said otherwise):
-coordinate i, parameter i, constant c (SymPy number), add, sub, mul, div, neg, recip, power v n
+coordinate i, parameter i, constant c (SymPy number), add, sub, mul, div, neg, recip, fma a b c
+(a b + c, for loops over particles), exp_below (exp of numbers up to 0, likewise), power v n
 (integer n >= 2), pow, max, min, heaviside, the unary functions, and for ball arithmetic
 log_sum_exp, softmax k; in floats the latter become shift (a stable offset), exp and sums.
 """
@@ -20,6 +21,8 @@ import sympy
 
 from ..errors import ArgumentError
 from .nodes import LogCosh, LogSumExp, SoftmaxWeight
+
+Target = Literal["float", "loop", "ball"]
 
 UNARY = {
     sympy.exp: "exp",
@@ -89,12 +92,14 @@ class _Lowering:
         self,
         coordinates: Sequence[Any],
         parameters: Sequence[Any],
-        target: Literal["float", "ball"],
+        target: Target,
     ) -> None:
         self.program = Program()
         self.memo: dict[Any, int] = {}
         self.numbers: dict[Any, bool] = {}
-        self.floats = target == "float"
+        self.floats = target != "ball"
+        self.loops = target == "loop"
+        self.coordinates = set(coordinates)
         for kind, symbols in (("coordinate", coordinates), ("parameter", parameters)):
             for i, symbol in enumerate(symbols):
                 self.memo[symbol] = self.program.value(kind, i)
@@ -149,9 +154,14 @@ class _Lowering:
 
     def _sum(self, expression: Any) -> int:
         value = self.program.value
-        plus: list[int] = []
+        plus, terms = self._pulls(expression.args) if self.loops else ([], expression.args)
+        squares = [t for t in terms if _is_square(t)] if self.loops else []
+        if len(squares) > 1:
+            terms = [t for t in terms if not _is_square(t)]
+            bases = [self(t.base) for t in squares]
+            plus.append(self._fused(bases, bases))
         minus: list[int] = []
-        for term in expression.args:
+        for term in terms:
             coefficient, rest = term.as_coeff_Mul()
             if coefficient.is_Rational and coefficient < 0 and rest is not sympy.S.One:
                 minus.append(self(-term))
@@ -164,6 +174,55 @@ class _Lowering:
             total = value("sub", total, number)
         return total
 
+    def _pulls(self, terms: Sequence[Any]) -> tuple[list[int], list[Any]]:
+        """Sums over k of c_k (x_j - m_k) with softmax weights in c_k, and the other terms.
+
+        As x_j sum_k c_k - sum_k c_k m_k a term costs one product, and no difference x_j - m_k
+        has to outlive the exponentials; the sum of the c_k serves every coordinate. What is lost
+        to cancellation is what half a unit in the last place of x_j changes.
+        """
+        groups: dict[Any, list[tuple[Any, Any]]] = {}
+        others: list[Any] = []
+        for term in terms:
+            found = self._pull(term)
+            if found is None:
+                others.append(term)
+            else:
+                coordinate, weight, centre = found
+                groups.setdefault(coordinate, []).append((weight, centre))
+        value = self.program.value
+        numbers: list[int] = []
+        for coordinate, parts in groups.items():
+            weights = [self(weight) for weight, _ in parts]
+            centres = [self(centre) for _, centre in parts]
+            whole = self._chain("add", weights)
+            mean = self._fused(centres, weights)
+            numbers.append(value("fma", self(coordinate), whole, value("neg", mean)))
+        return numbers, others
+
+    def _fused(self, left: list[int], right: list[int]) -> int:
+        """The sum of products of like sign, each added with one rounding."""
+        total = self.program.value("mul", left[0], right[0])
+        for a, b in zip(left[1:], right[1:], strict=True):
+            total = self.program.value("fma", a, b, total)
+        return total
+
+    def _pull(self, term: Any) -> tuple[Any, Any, Any] | None:
+        """(x_j, c, m) of a term c (x_j - m), c a softmax weight times what is free of x, like m."""
+        factors = sympy.Mul.make_args(term)
+        varying = [f for f in factors if f.free_symbols & self.coordinates]
+        weights = [f for f in varying if isinstance(f, SoftmaxWeight)]
+        sums = [f for f in varying if f.is_Add]
+        if len(varying) != 2 or len(weights) != 1 or len(sums) != 1:
+            return None
+        content, difference = sums[0].primitive()
+        for coordinate in difference.free_symbols & self.coordinates:
+            centre = coordinate - difference
+            if not centre.free_symbols & self.coordinates:
+                rest = [f for f in factors if f is not sums[0]]
+                return coordinate, sympy.Mul(content, *rest), centre
+        return None
+
     def _chain(self, operation: str, numbers: list[int]) -> int:
         total = numbers[0]
         for number in numbers[1:]:
@@ -175,7 +234,13 @@ class _Lowering:
         coefficient, rest = expression.as_coeff_Mul()
         above: list[int] = []
         below: list[int] = []
-        for factor in sympy.Mul.make_args(rest):
+        weights: list[int] = []
+        for given in sympy.Mul.make_args(rest):
+            factor = given
+            if self.floats and given.is_Add:
+                # SymPy spreads numbers over sums: 2 x - 2 m is 2 (x - m), known already
+                content, factor = given.primitive()
+                coefficient *= content
             exponent = factor.exp if factor.is_Pow else sympy.S.One
             if factor.is_Pow and exponent.is_Rational and exponent < 0:
                 number = self(sympy.Pow(factor.base, -exponent))
@@ -183,15 +248,20 @@ class _Lowering:
                     below.append(number)
                 else:
                     above.append(value("recip", number))
+            elif isinstance(factor, SoftmaxWeight):
+                weights.append(self(factor))
             else:
                 above.append(self(factor))
         negative = coefficient == -1
         if coefficient not in (1, -1):
             above.insert(0, value("constant", coefficient))
-        if not above:
+        if not above and not weights:
             result = value("recip", self._chain("mul", below))
         else:
-            result = self._chain("mul", self._fixed_first(above))
+            # a weight meets what does not vary first: that product serves every coordinate
+            fixed = [n for n in above if not self.program.varies[n]]
+            varying = [n for n in above if self.program.varies[n]]
+            result = self._chain("mul", [*fixed, *weights, *varying])
             if below:
                 result = value("div", result, self._chain("mul", self._fixed_first(below)))
         return value("neg", result) if negative else result
@@ -224,7 +294,9 @@ class _Lowering:
         shift = numbers[0]
         for number in numbers[1:]:
             shift = value("max", shift, number)
-        parts = [value("exp", value("sub", number, shift)) for number in numbers]
+        # loops have an exponential of their own for what is never positive
+        function = "exp_below" if self.loops else "exp"
+        parts = [value(function, value("sub", number, shift)) for number in numbers]
         return shift, parts, self._chain("add", parts)
 
     def _log_sum_exp(self, expression: Any) -> int:
@@ -242,6 +314,10 @@ class _Lowering:
         return value("mul", parts[expression.index], value("recip", total))
 
 
+def _is_square(term: Any) -> bool:
+    return bool(term.is_Pow and term.exp == 2)
+
+
 def _real_number(expression: Any) -> Any:
     number = sympy.N(expression, 40)
     real = number.is_Float or number.is_Rational
@@ -254,15 +330,17 @@ def lower(
     expressions: Sequence[Any],
     coordinates: Sequence[Any],
     parameters: Sequence[Any],
-    target: Literal["float", "ball"] = "float",
+    target: Target = "float",
 ) -> Program:
     """The straight-line program of several expressions, sharing what they share.
 
     Parameters
     ----------
     expressions, coordinates, parameters : sequences of SymPy expressions and symbols
-    target : {"float", "ball"}
-        Ball arithmetic keeps powers, log-sum-exp and softmax whole, for tighter enclosures.
+    target : {"float", "loop", "ball"}
+        Loops over particles get sums in the form that costs least: fused products, and the pull
+        of softmax-weighted centres as one sum per coordinate. Ball arithmetic keeps powers,
+        log-sum-exp and softmax whole, for tighter enclosures.
 
     Raises
     ------

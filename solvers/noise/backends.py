@@ -38,6 +38,10 @@ sqrt = torch.sqrt
 where = torch.where
 
 
+def fma(a, b, c):
+    return a * b + c
+
+
 def bits_64(x):
     return x.view(torch.int64)
 
@@ -67,8 +71,23 @@ import math
 
 import numpy as np
 from numba import njit
+from numba.extending import intrinsic
 
 sqrt = math.sqrt
+
+
+@intrinsic
+def fma(context, a, b, c):
+    # one rounding, spelled out: what a compiler may contract on its own would depend on the loop
+    real = context.unify_types(a, b, c)
+
+    def generate(target, builder, signature, values):
+        fused = [
+            target.cast(builder, v, t, real) for v, t in zip(values, signature.args, strict=True)
+        ]
+        return builder.fma(*fused)
+
+    return real(a, b, c), generate
 
 
 @njit(forceinline=True, error_model="numpy")
@@ -111,52 +130,83 @@ BLOCK = {block}
 
 
 @njit(forceinline=True, error_model="numpy")
-def fill_block_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
-    for i in range(rows // {lanes}):
-        for b in range(BLOCK):
-            w0, w1, w2, w3 = philox4x32(
-                index + i, ids[np.uint64(first + b)], stream_low, stream_high, key_low, key_high
-            )
-            {targets} = {normals}(w0, w1, w2, w3)
-            {stores}
+def new_words():
+    # a cache line's boundary: elsewhere every second vector would straddle two lines
+    raw = np.empty(4 * BLOCK + 16, dtype=np.{word})
+    skip = (-raw.ctypes.data % 64) // raw.itemsize
+    return raw[skip : skip + 4 * BLOCK]
 
 
 @njit(forceinline=True, error_model="numpy")
-def fill_block_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
+def fill_words(words, ids, first, index, stream_low, stream_high, key_low, key_high):
+    for b in range(BLOCK):
+        w0, w1, w2, w3 = philox4x32(
+            index, ids[np.uint64(first + b)] & MASK, stream_low, stream_high, key_low, key_high
+        )
+        words[np.uint64(b)] = np.{word}(w0)
+        words[np.uint64(BLOCK + b)] = np.{word}(w1)
+        words[np.uint64(2 * BLOCK + b)] = np.{word}(w2)
+        words[np.uint64(3 * BLOCK + b)] = np.{word}(w3)
+
+
+@njit(forceinline=True, error_model="numpy")
+def fill_block_normals(
+    out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+):
     for i in range(rows // {lanes}):
-        for b in range(BLOCK):
-            w0, w1, w2, w3 = philox4x32(
-                index + i, ids[np.uint64(first + b)], stream_low, stream_high, key_low, key_high
-            )
-            {targets} = {uniforms}(w0, w1, w2, w3)
-            {stores}
+        fill_words(
+            words, ids, first, index + i, stream_low, stream_high, key_low, key_high
+        )
+        base = i * {lanes} * BLOCK
+{normals}
+
+
+@njit(forceinline=True, error_model="numpy")
+def fill_block_uniforms(
+    out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+):
+    for i in range(rows // {lanes}):
+        fill_words(
+            words, ids, first, index + i, stream_low, stream_high, key_low, key_high
+        )
+        base = i * {lanes} * BLOCK
+{uniforms}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
-    fill_block_normals(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high)
+def fill_normals(
+    out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+):
+    fill_block_normals(
+        out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high):
-    fill_block_uniforms(out, rows, ids, first, index, stream_low, stream_high, key_low, key_high)
+def fill_uniforms(
+    out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+):
+    fill_block_uniforms(
+        out, rows, ids, first, words, index, stream_low, stream_high, key_low, key_high
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def tape(out, ids, index, law, stream_low, stream_high, key_low, key_high):
     rows, n = out.shape
     buffer = np.empty(rows * BLOCK, dtype=out.dtype)
+    words = new_words()
     for first in range(0, n, BLOCK):
         here = min(BLOCK, n - first)
         padded = np.zeros(BLOCK, dtype=np.int64)
         padded[:here] = ids[first : first + here]
         if law == 0:
             fill_normals(
-                buffer, rows, padded, 0, index, stream_low, stream_high, key_low, key_high
+                buffer, rows, padded, 0, words, index, stream_low, stream_high, key_low, key_high
             )
         else:
             fill_uniforms(
-                buffer, rows, padded, 0, index, stream_low, stream_high, key_low, key_high
+                buffer, rows, padded, 0, words, index, stream_low, stream_high, key_low, key_high
             )
         for i in range(rows):
             for b in range(here):
@@ -209,27 +259,44 @@ def numba_text(real: Real) -> str:
     return f"{_NUMBA_HEADER}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
 
 
+def _pass(function: str, words: range, rows: range) -> str:
+    """A loop over the block: ``function`` of these words makes these rows of ``out``."""
+    loads = ", ".join(f"words[np.uint64({k} * BLOCK + b)]" for k in words)
+    stores = "\n            ".join(
+        f"out[np.uint64(base + {row} * BLOCK + b)] = z{k}" for k, row in enumerate(rows)
+    )
+    targets = ", ".join(f"z{k}" for k in range(len(rows)))
+    return f"""        for b in range(BLOCK):
+            {targets} = {function}({loads})
+            {stores}"""
+
+
 @functools.cache
 def filler(bits: Bits, real: Real, block: int = 256) -> ModuleType:
     """Compiled loops over a block of particles.
 
-    ``fill_normals(out, rows, ids, first, index, *address)`` writes the entries of the tapes of
-    the particles ids[first : first + block], from Philox index on, to the flat array out of
-    rows x block numbers; ``fill_uniforms`` likewise. A block of constant length vectorises
-    without a remainder, so that no particle's arithmetic depends on its neighbours. ``tape`` and
-    ``integers`` serve any number of particles.
+    ``fill_normals(out, rows, ids, first, words, index, *address)`` writes the entries of the
+    tapes of the particles ids[first : first + block], from Philox index on, to the flat array out
+    of rows x block numbers; ``fill_uniforms`` likewise; ``words = new_words()`` is scratch. A
+    block of constant length vectorises without a remainder, so that no particle's arithmetic
+    depends on its neighbours. ``tape`` and ``integers`` serve any number of particles.
+
+    Philox words lie in a buffer of the first-level cache between the integer loop and that of
+    Box and Muller: one loop for both keeps more values alive than there are vector registers,
+    and computes float32 at the width of 64-bit integers.
     """
     way = resolution(bits, real)
-    lanes = range(way.lanes)
+    pair = way.normals.replace("normals", "normal_pair")
+    each = 8 // way.lanes  # words that make two normals
     text = numba_text(way.real) + _FILL.format(
         block=block,
         lanes=way.lanes,
-        targets=", ".join(f"z{k}" for k in lanes),
-        normals=way.normals,
-        uniforms=way.uniforms,
-        stores="\n            ".join(
-            f"out[np.uint64(({way.lanes} * i + {k}) * BLOCK + b)] = z{k}" for k in lanes
+        word="uint32" if way.real == "float32" else "int64",
+        normals="\n".join(
+            _pass(pair, range(k * each, (k + 1) * each), range(2 * k, 2 * k + 2))
+            for k in range(4 // each)
         ),
+        uniforms=_pass(way.uniforms, range(4), range(way.lanes)),
     )
     return load(text)
 

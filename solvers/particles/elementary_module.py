@@ -14,7 +14,7 @@ from ..source_text import body_of, decorated, with_typed_literals
 
 @functools.cache
 def elementary_functions(real: Real) -> str:
-    """An import of exp, log, log1p, sin, cos, tanh and log_positive for this type.
+    """An import of fma, exp, log, log1p, sin, cos, tanh and log_positive for this type.
 
     It must stand below whatever else binds these names.
     """
@@ -28,7 +28,7 @@ def elementary_functions(real: Real) -> str:
     if real == "float32":
         functions = with_typed_literals(functions, "np.float32")
     module = load(numba_text(real) + "\n\n" + functions).__name__
-    names = {name: name for name in ("exp", "log1p", "sin", "cos", "tanh")}
-    names |= {"natural_log": "log", "log": "log_positive"}
-    bound = ", ".join(f"{name}_{suffix} as {known}" for name, known in names.items())
-    return f"from {module} import {bound}\n"
+    called = {name: name for name in ("exp", "exp_below", "log1p", "sin", "cos", "tanh")}
+    called |= {"natural_log": "log", "log": "log_positive"}
+    bound = ", ".join(f"{name}_{suffix} as {known}" for name, known in called.items())
+    return f"from {module} import fma, {bound}\n"

@@ -7,6 +7,7 @@ neighbouring particles do the same. Inlined with plain names (x_0, p_1, g_0) it 
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 
 
@@ -55,9 +56,15 @@ def _constant_subscripts(tree: ast.AST, names: tuple[str, ...]) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> ast.Module:
+    """Shared by the functions of one source; nobody changes it."""
+    return ast.parse(text)
+
+
 def scalar_function(text: str, name: str) -> ScalarFunction | None:
     """The function if it is straight-line code, else None."""
-    for function in ast.parse(text).body:
+    for function in _parsed(text).body:
         if not (isinstance(function, ast.FunctionDef) and function.name == name):
             continue
         names = tuple(a.arg for a in function.args.args)
@@ -111,7 +118,7 @@ def parameters_read(function: ScalarFunction) -> set[int]:
 
 def header_of(text: str) -> str:
     """Everything outside the three functions of the protocol: imports, constants, helpers."""
-    tree = ast.parse(text)
+    tree = _parsed(text)
     public = ("potential", "gradient", "potential_gradient")
     keep = [
         node

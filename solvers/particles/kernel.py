@@ -13,6 +13,7 @@ rows    otherwise: one loop per operation over a coordinate's row, the energy ca
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..noise.backends import CALLED, INLINED, Bits, Real, filler, resolution
@@ -46,8 +47,9 @@ def advance(
     """Steps first to last - 1 of the blocks; sums of info per lane; finite[block] = 0 or not."""
 {preamble}
 {record_preamble}
-    normals = np.empty({normal_rows} * BLOCK, dtype=np.{real})
-    uniforms = np.empty({uniform_rows} * BLOCK, dtype=np.{real})
+    words = new_words()
+    normals = room({normal_rows} * BLOCK)
+    uniforms = room({uniform_rows} * BLOCK)
     for block in range(block_from, block_to):
         base = block * {state_size}
         for chunk in range(first // {chunk}, (last + {chunk} - 1) // {chunk}):
@@ -64,6 +66,17 @@ def advance(
                 difference = state[np.uint64(base + i * BLOCK + b)]
                 check += difference - difference
         finite[block] = 1 if check == real(0.0) else 0
+'''
+
+
+_ROOM = '''
+
+@njit(forceinline=True, error_model="numpy")
+def room(count):
+    """Scratch that begins with a cache line, so that no vector straddles two."""
+    raw = np.empty(count + 16, dtype=real)
+    skip = (-raw.ctypes.data % 64) // raw.itemsize
+    return raw[skip : skip + count]
 '''
 
 
@@ -84,12 +97,13 @@ class KernelText:
 
 def block_size(dim: int) -> int:
     """Particles per block: state, noise and scratch of a block stay in the nearest caches."""
-    return 256 if dim <= 2 else 128 if dim <= 8 else 64
+    return 256 if dim <= 2 else 128 if dim <= 8 else 64 if dim <= 24 else 256
 
 
-def chunk_length(dim: int, lanes: int) -> int:
+def chunk_length(dim: int, lanes: int, uniforms: bool) -> int:
     """Steps per filling of the noise buffer: whole Philox calls, about eight rows."""
-    return lanes * max(1, 8 // (lanes * dim))
+    whole = lanes if uniforms else lanes // math.gcd(lanes, dim)
+    return whole * max(1, 8 // (whole * dim))
 
 
 def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
@@ -98,7 +112,7 @@ def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
         lines += [
             f"row = begin * {trace.dim} // {lanes}",
             f"fill_normals(normals, (end * {trace.dim} + {lanes - 1}) // {lanes} * {lanes} "
-            f"- row * {lanes}, ids, block * BLOCK,",
+            f"- row * {lanes}, ids, block * BLOCK, words,",
             f"             chunk * {chunk * trace.dim // lanes} + row, "
             "stream_low, stream_high, key_low, key_high)",
             f"row = row * {lanes}",
@@ -107,7 +121,7 @@ def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
         lines += [
             f"uniform_row = begin // {lanes}",
             f"fill_uniforms(uniforms, (end + {lanes - 1}) // {lanes} * {lanes} "
-            f"- uniform_row * {lanes}, ids, block * BLOCK,",
+            f"- uniform_row * {lanes}, ids, block * BLOCK, words,",
             f"              {2**31} + chunk * {chunk // lanes} + uniform_row, "
             "stream_low, stream_high, key_low, key_high)",
             f"uniform_row = uniform_row * {lanes}",
@@ -159,6 +173,21 @@ def _recording(observed: Observed | None, chunk: int) -> dict[str, str]:
     }
 
 
+def functions_needed(trace: Trace) -> list[str]:
+    """Which of an energy's functions the step and its initialisation call."""
+    names: set[str] = set()
+    for outputs in (
+        [*trace.step.values(), *trace.info.values()],
+        [s for name, s in trace.init.items() if name != "x"],
+    ):
+        asked: dict[int, set[str]] = {}
+        for symbol in ordered(outputs):
+            if symbol.operation in ("potential", "gradient"):
+                asked.setdefault(id(symbol.arguments[0]), set()).add(symbol.operation)
+        names |= {"potential_gradient" if len(s) == 2 else next(iter(s)) for s in asked.values()}
+    return sorted(names)  # the text must be the same in every process
+
+
 def kernel_text(
     trace: Trace,
     source: str,
@@ -187,22 +216,19 @@ def kernel_text(
     """
     dim = trace.dim
     lanes, block = resolution(bits, real).lanes, block_size(dim)
-    chunk = chunk_length(dim, lanes)
-    functions = {
-        name: scalar_function(source, name)
-        for name in ("potential", "gradient", "potential_gradient")
-    }
-    called = {s.operation for s in ordered([*trace.step.values(), *trace.init.values()])}
-    straight = all(functions.values()) or not called & {"potential", "gradient"}
+    chunk = chunk_length(dim, lanes, trace.uses_uniform)
+    needed = functions_needed(trace)
+    functions = {name: scalar_function(source, name) for name in needed}
+    straight = all(functions.values())
     way = "lanes" if straight and dim <= _LANE_LIMIT else "rows"
     writer: LaneWriter | RowWriter
     if way == "lanes":
         writer = LaneWriter(trace, functions, parameters, own_parameters)
         energy = _energy_text(header_of(source), real)
     else:
-        blocks = {name: lifted(source, name, own_parameters) for name in functions}
+        blocks = {name: lifted(source, name, own_parameters) for name in needed}
         found = {name: text for name, text in blocks.items() if text is not None}
-        writer = RowWriter(trace, parameters, own_parameters, set(found))
+        writer = RowWriter(trace, parameters, own_parameters, found)
         # called once per block: compiled once for both loops, not inlined into each
         energy = _energy_text(source, real) + "".join(
             f"\n\n{_energy_text(text, real, CALLED)}" for text in found.values()
@@ -211,9 +237,9 @@ def kernel_text(
     fill_module = filler(bits, real, block).__name__
     head = (
         "import math\n\nimport numpy as np\nfrom numba import njit\n\n"
-        f"from {fill_module} import fill_normals, fill_uniforms\n\n"
+        f"from {fill_module} import fill_normals, fill_uniforms, new_words\n\n"
         f"{recording.pop('record_import')}\nBLOCK = {block}\n"
-        f"{energy}\n\nreal = np.{real}\n{elementary_functions(real)}"
+        f"{energy}\n\nreal = np.{real}\n{elementary_functions(real)}{_ROOM}"
     )
     step = writer.step()
     initial = writer.init()

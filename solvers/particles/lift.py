@@ -11,6 +11,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from .contraction import TILE, Contraction, product_lines, recognised, tiles_text
+from .fuse import fused
+
 _ARRAYS = ("x", "g")
 
 
@@ -53,9 +56,12 @@ def _lane_names(body: list[ast.stmt], own_parameters: bool) -> set[str]:
 class _Row(ast.NodeTransformer):
     """Entries of arrays and of lifted scalars, in the loop over particles b."""
 
-    def __init__(self, lane: set[str], hoisted: dict[str, str]) -> None:
+    def __init__(
+        self, lane: set[str], hoisted: dict[str, str], places: dict[str, str] | None = None
+    ) -> None:
         self._lane = lane
         self._hoisted = hoisted
+        self._places = places or {}
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         assert isinstance(node.value, ast.Name)
@@ -67,7 +73,9 @@ class _Row(ast.NodeTransformer):
         return _expression(text, node.ctx)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return _expression(f"{node.id}[b]", node.ctx) if node.id in self._lane else node
+        if node.id not in self._lane:
+            return node
+        return _expression(self._places.get(node.id, f"{node.id}[b]"), node.ctx)
 
 
 def _expression(text: str, ctx: ast.expr_context) -> ast.expr:
@@ -87,7 +95,9 @@ class _Unliftable(Exception):
     pass
 
 
-def _lines(body: list[ast.stmt], lane: set[str], depth: int) -> list[str]:
+def _lines(
+    body: list[ast.stmt], lane: set[str], depth: int, places: dict[str, str] | None = None
+) -> list[str]:
     pad = "    " * depth
     lines: list[str] = []
     run: list[ast.stmt] = []
@@ -96,7 +106,7 @@ def _lines(body: list[ast.stmt], lane: set[str], depth: int) -> list[str]:
         if not run:
             return
         hoisted: dict[str, str] = {}
-        rows = [_row(s, _Row(lane, hoisted)) for s in run]
+        rows = [fused(_row(s, _Row(lane, hoisted, places))) for s in run]
         lines.extend(f"{pad}{name} = {value}" for value, name in hoisted.items())
         lines.append(f"{pad}for b in range(BLOCK):")
         lines.extend(f"{pad}    {row}" for row in rows)
@@ -116,10 +126,28 @@ def _lines(body: list[ast.stmt], lane: set[str], depth: int) -> list[str]:
             lines.append(
                 f"{pad}for {ast.unparse(statement.target)} in {ast.unparse(statement.iter)}:"
             )
-            lines.extend(_lines(statement.body, lane, depth + 1))
+            lines.extend(_lines(statement.body, lane, depth + 1, places))
         else:
             raise _Unliftable
     flush()
+    return lines
+
+
+def _blocked(found: Contraction, lane: set[str]) -> list[str]:
+    """The body of a function that is a matrix product."""
+    term = ast.parse(f"terms = {ast.unparse(found.term)}").body
+    at = f"terms[np.uint64({found.column} * BLOCK + b)]"
+    lines = _lines(found.before, lane, 1)
+    product = _lines(term, lane | {"terms"}, 0, {"terms": at})
+    lines += [f"    {line}" for line in product_lines(found, product)]
+    if found.after:
+        lines += [
+            f"        for r in range(min({TILE}, {found.rows} - k * {TILE})):",
+            f"            {found.row} = k * {TILE} + r",
+            *_lines(found.after, lane, 3, {found.target: "sums[np.uint64(r * BLOCK + b)]"}),
+        ]
+    if found.result is not None:
+        lines += _lines([found.result], lane, 1)
     return lines
 
 
@@ -127,17 +155,24 @@ def lifted(text: str, name: str, own_parameters: bool) -> str | None:
     """Source of ``{name}_block(x, p, g, u)`` on flat rows of a block; None if it cannot be.
 
     x and g have d rows of BLOCK numbers, u one; p too if every particle has its own parameters.
+    Where the loops are a matrix product, it takes ``tiles = {name}_tiles(p)`` too, whose text
+    comes along.
     """
     for function in ast.parse(text).body:
         if not (isinstance(function, ast.FunctionDef) and function.name == name):
             continue
         body = function.body[1:] if ast.get_docstring(function) is not None else function.body
         lane = _lane_names(body, own_parameters)
+        found = recognised(body, lane)
         try:
-            lines = _lines(body, lane, 1)
+            lines = _lines(body, lane, 1) if found is None else _blocked(found, lane)
         except _Unliftable:
             return None
         scalars = sorted(lane - {*_ARRAYS, "p"})
-        rows = [f"    {scalar} = np.empty(BLOCK, dtype=real)" for scalar in scalars]
-        return "\n".join([f"def {name}_block(x, p, g, u):", *rows, *lines])
+        if found is not None:
+            scalars.remove(found.target)
+        head = "" if found is None else f"{tiles_text(name, found)}\n\n"
+        tiles = "" if found is None else ", tiles"
+        rows = [f"    {scalar} = room(BLOCK)" for scalar in scalars]
+        return head + "\n".join([f"def {name}_block(x, p, g, u{tiles}):", *rows, *lines])
     return None

@@ -57,6 +57,13 @@ def _module(
     return text, load(text.text)
 
 
+def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin with a cache line, so that no vector of the loop straddles two."""
+    raw = np.zeros(size * dtype.itemsize + 64, dtype=np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + size * dtype.itemsize].view(dtype)
+
+
 @dataclass
 class Ensemble:
     """Particles in the engine's layout; ``state`` is (blocks, rows, block), flattened."""
@@ -67,7 +74,9 @@ class Ensemble:
 
     def copy(self) -> Ensemble:
         """The same particles in other memory."""
-        return Ensemble(self.state.copy(), self.ids, self.count)
+        state = _aligned(self.state.size, self.state.dtype)
+        state[:] = self.state
+        return Ensemble(state, self.ids, self.count)
 
 
 @dataclass
@@ -141,7 +150,9 @@ class NumbaEngine:
         n, block = len(x), self.text.block
         blocks = -(-n // block)
         pad = np.minimum(np.arange(blocks * block), n - 1)
-        state = np.zeros((blocks, self.text.rows, block), dtype=self._dtype)
+        state = _aligned(blocks * self.text.rows * block, self._dtype).reshape(
+            blocks, self.text.rows, block
+        )
         state[:, : self.dim] = x[pad].reshape(blocks, block, self.dim).transpose(0, 2, 1)
         self._parameters = self._laid_out(pad, blocks)
         ensemble = Ensemble(state.reshape(-1), np.ascontiguousarray(ids[pad]), n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .fuse import fused
 from .inline import ScalarFunction, inlined
 from .language import Symbol
 from .trace import Trace, ordered
@@ -116,7 +117,8 @@ class LaneWriter:
 
     @staticmethod
     def _in_loop(lines: Lines) -> Lines:
-        lines.block = ["for b in range(BLOCK):", *(f"    {s}" for s in lines.block or ["pass"])]
+        body = lines.block or ["pass"]
+        lines.block = ["for b in range(BLOCK):", *(f"    {s}" for s in body)]
         return lines
 
     def _stores(self, name: str, values: list[str]) -> list[str]:
@@ -174,7 +176,8 @@ class LaneWriter:
                         for j in range(count)
                     ]
             names[id(symbol)] = [f"n{k}_{j}" for j in range(len(places))]
-            lines.block += [f"n{k}_{j} = {place}" for j, place in enumerate(places)]
+            # not the energy's own sums: its exponents may be far larger than what they leave
+            lines.block += [fused(f"n{k}_{j} = {place}") for j, place in enumerate(places)]
         return lines, names
 
     def _call(

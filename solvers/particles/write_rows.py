@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .fuse import fused
 from .language import Symbol
 from .trace import Trace, ordered
 from .write_lanes import Lines, constant_names, spelled
@@ -13,7 +14,7 @@ class RowWriter:
     """Writes step and initialisation for any energy and dimension."""
 
     def __init__(
-        self, trace: Trace, parameters: int, own_parameters: bool, lifted: set[str]
+        self, trace: Trace, parameters: int, own_parameters: bool, lifted: dict[str, str]
     ) -> None:
         self._trace = trace
         self._lifted = lifted
@@ -42,9 +43,9 @@ class RowWriter:
             return [
                 f"for j in range({self._trace.dim}):",
                 "    for b in range(BLOCK):",
-                f"        {target} = {value}",
+                f"        {fused(f'{target} = {value}')}",
             ]
-        return ["for b in range(BLOCK):", f"    {target} = {value}"]
+        return ["for b in range(BLOCK):", f"    {fused(f'{target} = {value}')}"]
 
     def _outputs(
         self, outputs: dict[str, Symbol], places: dict[int, str], preamble: list[str]
@@ -63,7 +64,7 @@ class RowWriter:
         for name, symbol in aside.items():
             scratch = f"new_{name}"
             rows = self._trace.dim if symbol.shape == "vector" else 1
-            preamble.append(f"{scratch} = np.empty({rows} * BLOCK, dtype=real)")
+            preamble.append(f"{scratch} = room({rows} * BLOCK)")
             lines += self._loop(
                 symbol.shape, self._scratch(scratch, symbol.shape), places[id(symbol)]
             )
@@ -128,7 +129,7 @@ class RowWriter:
                     lines.block += [
                         f"for j in range({self._trace.dim}):",
                         "    for b in range(BLOCK):",
-                        f"        {target} += {term}",
+                        f"        {fused(f'{target} += {term}')}",
                     ]
                     places[id(symbol)] = target
                 case _:
@@ -151,7 +152,7 @@ class RowWriter:
 
     def _new(self, name: str, shape: str, preamble: list[str]) -> str:
         rows = self._trace.dim if shape == "vector" else 1
-        preamble.append(f"{name} = np.empty({rows} * BLOCK, dtype=real)")
+        preamble.append(f"{name} = room({rows} * BLOCK)")
         return self._scratch(name, shape)
 
     def _call(
@@ -168,14 +169,24 @@ class RowWriter:
         which = "potential_gradient" if len(wanted) == 2 else next(iter(wanted))
         place = places[id(point)]
         x = f"s{order.index(point)}"
-        if place != self._scratch(x, "vector"):
+        if which in self._lifted and point.operation == "input":
+            row = self._trace.offset[str(point.arguments[0])]
+            x = f"state[base + {row} * BLOCK : base + {row + dim} * BLOCK]"
+        elif place != self._scratch(x, "vector"):
             x = f"x{k}"
             lines.block += self._loop("vector", self._new(x, "vector", lines.preamble), place)
         u = self._new(f"u{k}", "scalar", lines.preamble)
         g = self._new(f"g{k}", "vector", lines.preamble)
         if which in self._lifted:
             own = f"parameters[block * {n} * BLOCK : (block + 1) * {n} * BLOCK]"
-            lines.block += [f"{which}_block({x}, {own if self._own else 'parameters'}, g{k}, u{k})"]
+            tiles = ""
+            if f"def {which}_tiles(" in self._lifted[which]:
+                tiles = f", {which}_tiles_of"
+                statement = f"{which}_tiles_of = {which}_tiles(parameters)"
+                if statement not in lines.preamble:
+                    lines.preamble.append(statement)
+            p = own if self._own else "parameters"
+            lines.block += [f"{which}_block({x}, {p}, g{k}, u{k}{tiles})"]
         else:
             lines.preamble.append(f"one = np.empty((3, {max(dim, n)}), dtype=real)")
             lines.block += ["for b in range(BLOCK):", f"    for j in range({dim}):"]

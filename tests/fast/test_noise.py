@@ -78,7 +78,7 @@ def test_normals_agree_to_4_ulp_on_every_back_end(
     compiled = draw(50_000, 17, 3, backend="numba", dtype=dtype)
     tensor = draw(50_000, 17, 3, backend="torch", dtype=dtype, device=device).cpu().numpy()
     assert expected.dtype == compiled.dtype == tensor.dtype == np.dtype(dtype)
-    assert np.array_equal(expected, compiled)
+    assert ulps(expected, compiled) <= 4  # compiled code fuses multiply and add
     assert ulps(expected, tensor) <= 4
 
 
@@ -86,7 +86,9 @@ def test_values_depend_on_their_address_only() -> None:
     noise = Noise(5)
     whole = noise.normals(1000, 9, 3)
     assert np.array_equal(noise.normals([999, 4, 4], 9, 3), whole[[999, 4, 4]])
-    assert np.array_equal(noise.normals(range(100, 357), 9, 3, backend="numba"), whole[100:357])
+    compiled = noise.normals(1000, 9, 3, backend="numba")
+    part = noise.normals(range(100, 357), 9, 3, backend="numba")
+    assert np.array_equal(part, compiled[100:357])
     tape = noise.tape(10, 0, 40)
     for step, dim in ((0, 1), (1, 1), (2, 3), (5, 4), (3, 7)):
         assert np.array_equal(noise.normals(10, step, dim).T, tape[step * dim : (step + 1) * dim])

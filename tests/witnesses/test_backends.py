@@ -109,7 +109,8 @@ def test_some_of_these_energies_are_convex_and_some_are_not() -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_metropolis_decisions_agree_path_by_path(device: str) -> None:
     energy, x = energy_of("double_well"), Noise(5).normals(3000, 0, 1)
-    options: dict[str, Any] = {"step_size": 0.2, "steps": 300, "noise": Noise(6)}
+    # at h = 0.2 rare far excursions, where |1 - h U''| > 1, would blow up the last bits
+    options: dict[str, Any] = {"step_size": 0.15, "steps": 300, "noise": Noise(6)}
     compiled = simulate(energy, mala, x, **options)
     for backend, where in (("torch", device), ("numpy", "cpu")):
         other = simulate(energy, mala, x, backend=backend, device=where, **options)  # type: ignore[arg-type]
