@@ -16,7 +16,7 @@ from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 
-from .triton_engine import _WARPS, TritonEngine
+from .triton_engine import OPTIONS, TritonEngine
 
 _INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(.*?);")
 _BACKWARD = re.compile(r"\bBRA\b.*?(0x[0-9a-f]+)")
@@ -63,8 +63,7 @@ def _compiled(engine: TritonEngine, block: int, capability: int) -> bytes:
     for name in engine.kernel.arg_names:
         signature.setdefault(name, "constexpr" if name in flags else "i32")
     source = ASTSource(fn=engine.kernel, signature=signature, constexprs=flags)
-    options = {"num_warps": _WARPS, "num_stages": 1}
-    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=OPTIONS)
     return bytes(made.asm["cubin"])
 
 
@@ -93,7 +92,7 @@ def assembly(engine: TritonEngine, count: int, capability: int = 90) -> Assembly
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
         usage, code = shown("-res-usage"), shown("-sass")
-    per_thread = block / (32 * _WARPS) * engine.text.chunk
+    per_thread = block / (32 * OPTIONS["num_warps"]) * engine.text.chunk
     registers, stack = (int(found) for found in re.findall(r"(?:REG|STACK):(\d+)", usage)[:2])
     return Assembly(registers=registers, stack=stack, instructions=_longest_loop(code) / per_thread)
 

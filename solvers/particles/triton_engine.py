@@ -34,7 +34,8 @@ from .triton_kernel import TritonText, kernel_text
 
 Array = npt.NDArray[Any]
 
-_WARPS = 4
+#: no contraction of a b + c: see ``noise.triton_text``
+OPTIONS: dict[str, Any] = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": False}
 _LARGEST_DIM = 24  # coordinates that, with their gradient and noise, stay in registers
 _GROUPS = 4096  # sums per function that leave the card
 _PIECE = 2**24  # particles that are moved or counted at a time
@@ -240,7 +241,7 @@ class TritonEngine:
         with self._on_device():
             self._plain.initialise[(self._programs(ensemble.count),)](
                 ensemble.state, self._parameters, self._constants,
-                ensemble.count, ensemble.count, BLOCK=self.block(ensemble.count), num_warps=_WARPS,
+                ensemble.count, ensemble.count, BLOCK=self.block(ensemble.count), **OPTIONS,
             )  # fmt: skip
 
     def advance(
@@ -271,7 +272,7 @@ class TritonEngine:
                     ensemble.count, ensemble.count, ensemble.first_id, low, high,
                     low // text.chunk, -(-high // text.chunk), *_words(self._noise.address),
                     BLOCK=block, CONSECUTIVE=not own_ids, RAGGED=ragged,
-                    num_warps=_WARPS, num_stages=1,
+                    **OPTIONS,
                 )  # fmt: skip
                 total += info
                 if records is not None:
@@ -339,7 +340,7 @@ class TritonEngine:
         with self._on_device():
             found[1].observe[(self._programs(ensemble.count),)](
                 ensemble.state, sums, ensemble.count, ensemble.count,
-                BLOCK=self.block(ensemble.count), num_warps=_WARPS,
+                BLOCK=self.block(ensemble.count), **OPTIONS,
             )  # fmt: skip
         return np.asarray(self._grouped(sums)[0])
 
