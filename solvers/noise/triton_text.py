@@ -6,8 +6,8 @@ in one instruction and has no 64-bit multiplier; its integers are the same.
 
 Kernels are compiled without contraction of a b + c: where a formula's terms cancel, as inside an
 exponent, one rounding less is another path. Only the Horner steps of float32 exp, log1p, sin, cos
-and tanh are fused, by name. float32 division is the fast one, right to 2 ulp, and roots are exact:
-with roots to 2 ulp, or with fused Horner steps, a normal may stray by more than 4 ulp.
+and tanh are fused, by name. float32 division is the fast one, right to 2 ulp; the fast root is
+not good enough, since with it, or with fused Horner steps, a normal may stray by more than 4 ulp.
 """
 
 from __future__ import annotations
@@ -36,9 +36,20 @@ def where(condition, a, b):
 
 
 @triton.jit
-def sqrt(x):
+def exact_sqrt(x):
     if x.dtype == tl.float32:
         return tl.sqrt_rn(x)
+    else:
+        return tl.sqrt(x)
+
+
+@triton.jit
+def sqrt(x):
+    # -2 log u is 0 or above 1e-7: one Newton step, and none of the care for other numbers
+    if x.dtype == tl.float32:
+        r = tl.rsqrt(tl.maximum(x, 1e-30))
+        y = x * r
+        return tl.fma(tl.fma(-y, y, x), 0.5 * r, y)
     else:
         return tl.sqrt(x)
 

@@ -309,7 +309,7 @@ def _imported(bits: Bits, real: Real) -> list[str]:
     names = {name: name for name in ("exp", "log1p", "sin", "cos", "tanh")}
     names |= {"natural_log": "log", "log": "log_positive"}
     return [
-        "philox4x32", "sqrt", "where", way.normals, way.uniforms,
+        "philox4x32", "exact_sqrt as sqrt", "where", way.normals, way.uniforms,
         *(f"{name}_{suffix} as {known}" for name, known in names.items()),
     ]  # fmt: skip
 
