@@ -24,7 +24,7 @@ import triton.language as tl
 
 """
 
-_PRIMITIVES = '''
+_PRIMITIVES = """
 @triton.jit
 def where(condition, a, b):
     return tl.where(condition, a, b)
@@ -84,7 +84,7 @@ def philox_round(c0, c1, c2, c3, k0, k1):
 
 @triton.jit
 def philox4x32(c0, c1, c2, c3, k0, k1):
-'''
+"""
 
 
 def _philox() -> str:

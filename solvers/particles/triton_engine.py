@@ -34,9 +34,10 @@ from .triton_kernel import TritonText, kernel_text
 
 Array = npt.NDArray[Any]
 
+_WARPS = 4
 _LARGEST_DIM = 24  # coordinates that, with their gradient and noise, stay in registers
 _GROUPS = 4096  # sums per function that leave the card
-_PIECE = 2**24  # particles whose cells are counted at a time
+_PIECE = 2**24  # particles that are moved or counted at a time
 
 
 def interpreted() -> bool:
@@ -62,9 +63,18 @@ def straight_source(energy: Energy) -> str | None:
     return source
 
 
-def launch_shape(dim: int) -> tuple[int, int]:
-    """Particles per program, and warps: several particles per thread while registers last."""
-    return (512, 4) if dim <= 2 else (256, 4) if dim <= 4 else (128, 4)
+def block_size(dim: int, real: Real, count: int) -> int:
+    """Particles per program of 128 threads.
+
+    Several per thread hide latencies while the registers last; few particles are spread over as
+    many processors as there may be.
+    """
+    per_thread = 4 if dim <= 2 else 2 if dim <= 4 else 1
+    if real == "float64":
+        per_thread = max(1, per_thread // 2)
+    while per_thread > 1 and count < 1024 * 128 * per_thread:
+        per_thread //= 2
+    return 128 * per_thread
 
 
 @functools.lru_cache(maxsize=256)
@@ -164,34 +174,44 @@ class TritonEngine:
             scheme, energy.dim, source, dtype, noise.bits_for(dtype), p.shape[-1], self._own
         )  # fmt: skip
         self.text, self._plain = _module(*self._key)
-        shape = (2**14, 4) if interpreted() else launch_shape(energy.dim)
-        self.block, self._warps = block or shape[0], shape[1]
+        self._block = block or (2**14 if interpreted() else None)
+        self.dtype: Real = dtype
         self._given = p
         self._parameters: Any = None
         self._constants = self._tensor(np.array([*self.text.constants(self._h), 0.0]))
         self._nothing = torch.zeros(1, dtype=torch.float64, device=self._device)
 
+    @property
+    def kernel(self) -> Any:
+        """The loop without recording."""
+        return self._plain.advance
+
     def close(self) -> None:
         """Nothing to let go."""
 
     def _tensor(self, a: Array) -> Any:
-        return self._torch.as_tensor(np.ascontiguousarray(a), device=self._device).to(self._real)
+        return self._torch.as_tensor(np.ascontiguousarray(a, dtype=self.dtype), device=self._device)
 
     def _on_device(self) -> Any:
         if self._device.type == "cuda":
             return self._torch.cuda.device(self._device)
         return contextlib.nullcontext()
 
+    def block(self, count: int) -> int:
+        """Particles per program."""
+        return self._block or block_size(self.dim, self.dtype, count)
+
     def _programs(self, count: int) -> int:
-        return -(-count // self.block)
+        return -(-count // self.block(count))
 
     def begin(self, x: Array, ids: npt.NDArray[np.int64]) -> TritonEnsemble:
         """Particles at x (n, d), numbered by ids (n,)."""
         state = self._torch.zeros((self.text.rows, len(x)), dtype=self._real, device=self._device)
-        for j in range(self.dim):
-            state[j] = self._tensor(x[:, j])
-        first = int(ids[0])
-        consecutive = int(ids[-1]) - first == len(ids) - 1 and bool(np.all(np.diff(ids) == 1))
+        first, consecutive = int(ids[0]), True
+        for a in range(0, len(x), _PIECE):
+            b = min(len(x), a + _PIECE)
+            state[: self.dim, a:b] = self._tensor(x[a:b].T)
+            consecutive &= np.array_equal(ids[a:b], np.arange(first + a, first + b))
         numbers = None if consecutive else self._torch.as_tensor(ids, device=self._device)
         ensemble = TritonEnsemble(state, numbers, first, len(x))
         self._lay_out(len(x))
@@ -220,7 +240,7 @@ class TritonEngine:
         with self._on_device():
             self._plain.initialise[(self._programs(ensemble.count),)](
                 ensemble.state, self._parameters, self._constants,
-                ensemble.count, ensemble.count, BLOCK=self.block, num_warps=self._warps,
+                ensemble.count, ensemble.count, BLOCK=self.block(ensemble.count), num_warps=_WARPS,
             )  # fmt: skip
 
     def advance(
@@ -232,11 +252,13 @@ class TritonEngine:
     ) -> dict[str, float]:
         """Steps first to last - 1 in place; see ``NumbaEngine.advance``."""
         text, module = self.text, self._plain
+        block, own_ids = self.block(ensemble.count), ensemble.ids is not None
         slots, sums, records = self._nothing, self._nothing, None
         if watched is not None:
             text, module = _module(*self._key, watched.functions, True)
             records = self._room(watched.sums.shape[0], ensemble.count, text.functions)
             slots, sums = self._torch.as_tensor(watched.slots, device=self._device), records
+        ids = ensemble.ids if own_ids else self._nothing
         programs = self._programs(ensemble.count)
         shape = (programs, max(1, len(text.info)))
         info = self._torch.zeros(shape, dtype=self._torch.float64, device=self._device)
@@ -245,13 +267,11 @@ class TritonEngine:
         with self._on_device():
             for low, high, ragged in pieces(first, last, text.chunk):
                 module.advance[(programs,)](
-                    ensemble.state, self._parameters, self._constants,
-                    self._nothing if ensemble.ids is None else ensemble.ids,
-                    info, lost, slots, sums,
+                    ensemble.state, self._parameters, self._constants, ids, info, lost, slots, sums,
                     ensemble.count, ensemble.count, ensemble.first_id, low, high,
                     low // text.chunk, -(-high // text.chunk), *_words(self._noise.address),
-                    BLOCK=self.block, CONSECUTIVE=ensemble.ids is None, RAGGED=ragged,
-                    num_warps=self._warps, num_stages=1,
+                    BLOCK=block, CONSECUTIVE=not own_ids, RAGGED=ragged,
+                    num_warps=_WARPS, num_stages=1,
                 )  # fmt: skip
                 total += info
                 if records is not None:
@@ -319,13 +339,15 @@ class TritonEngine:
         with self._on_device():
             found[1].observe[(self._programs(ensemble.count),)](
                 ensemble.state, sums, ensemble.count, ensemble.count,
-                BLOCK=self.block, num_warps=self._warps,
+                BLOCK=self.block(ensemble.count), num_warps=_WARPS,
             )  # fmt: skip
         return np.asarray(self._grouped(sums)[0])
 
     def _observe_plainly(self, ensemble: TritonEnsemble, functions: dict[str, Any]) -> Array:
         x = self.positions(ensemble).T.astype(np.float64)
-        edges = np.arange(0, ensemble.count, self.block * self._group(ensemble.count))
+        edges = np.arange(
+            0, ensemble.count, self.block(ensemble.count) * self._group(ensemble.count)
+        )
         sums = np.zeros((len(edges), len(functions), 2))
         for q, function in enumerate(functions.values()):
             value = np.broadcast_to(np.asarray(function(x), dtype=np.float64), x.shape[1:])
@@ -335,7 +357,7 @@ class TritonEngine:
 
     def sizes(self, ensemble: TritonEnsemble) -> npt.NDArray[np.int64]:
         """Particles per group of ``observe``."""
-        size = self.block * self._group(ensemble.count)
+        size = self.block(ensemble.count) * self._group(ensemble.count)
         return np.minimum(size, ensemble.count - np.arange(0, ensemble.count, size))
 
     def count_cells(

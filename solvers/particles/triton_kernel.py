@@ -150,8 +150,7 @@ def _noise(trace: Trace, bits: Bits, real: Real, chunk: int) -> list[str]:
             made = [f"{name}{k * way.lanes + i}" for i in range(way.lanes)]
             lines += [
                 f"index = tl.cast(chunk * {calls} + {k}, tl.uint32){offset}",
-                "w0, w1, w2, w3 = philox4x32("
-                "index, particle, stream_0, stream_1, key_0, key_1)",
+                "w0, w1, w2, w3 = philox4x32(index, particle, stream_0, stream_1, key_0, key_1)",
                 f"{', '.join(made)} = {function}(w0, w1, w2, w3)",
             ]
             if way.real != real:

@@ -118,9 +118,7 @@ class TritonWriter:
         """Statements, and the names of each output's coordinates."""
         order = ordered(outputs)
         lines: list[str] = []
-        names = {
-            id(s): [name] for s, name in zip(self._fixed, self.constant_names, strict=True)
-        }
+        names = {id(s): [name] for s, name in zip(self._fixed, self.constant_names, strict=True)}
         asked: dict[int, set[str]] = {}
         for symbol in order:
             if symbol.operation in ("potential", "gradient"):
@@ -166,9 +164,7 @@ class TritonWriter:
         """Inline the energy once per point, for everything that is asked there."""
         point = symbol.arguments[0]
         wanted = asked[id(point)]
-        function = self._functions[
-            "potential_gradient" if len(wanted) == 2 else next(iter(wanted))
-        ]
+        function = self._functions["potential_gradient" if len(wanted) == 2 else next(iter(wanted))]
         assert function is not None
         lines += [f"x{tag}_{j} = {name}" for j, name in enumerate(names[id(point)])]
         code, result = inlined(function, x=f"x{tag}", p="p", g=f"g{tag}", suffix=tag)
