@@ -5,4 +5,4 @@ measured, and ``measure(brief)``, which returns a ``Table``; ``brief`` asks for 
 seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine and versions.
 """
 
-NAMES = ("whole_runs",)
+NAMES = ("whole_runs", "gpu")

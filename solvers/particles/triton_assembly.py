@@ -1,8 +1,9 @@
 """What Triton's compiler makes of a fused loop, for a card that need not be there.
 
 The loop stores nothing on its way, so its speed is bounded by how many instructions a card can
-issue: per processor and clock, one for each of 128 lanes (since compute capability 8.6; at most
-that before). Counting the instructions of the loop in the machine code gives the bound.
+issue: four warps of 32 threads per processor and clock. Counting the instructions of the loop in
+the machine code gives the bound. Calls out of the loop, and units that take several clocks per
+instruction, are not counted: the true bound is lower.
 """
 
 from __future__ import annotations

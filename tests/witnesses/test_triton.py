@@ -95,3 +95,75 @@ def test_machine_code_keeps_the_state_in_registers() -> None:
     assert 25 < rows[0][2] < 60
     assert rows[0][2] < rows[1][2] < 150
     assert 200 < rows[2][2] < 500
+
+
+LAUNCHES = """
+import numpy as np
+from triton.backends.compiler import GPUTarget
+from triton.runtime import driver
+from triton.runtime.jit import JITFunction
+from lvebm_theory.energies import catalogue
+from solvers.noise import Noise
+from solvers.particles import mala, ula
+from solvers.particles.triton_engine import TritonEngine
+
+
+class NoCard:
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, device):
+        return 0
+
+    def get_current_target(self):
+        return GPUTarget("cuda", 90, 32)
+
+
+made = []
+
+
+def compile_only(self, grid):
+    def launch(*arguments, **options):
+        made.append(self.warmup(*arguments, grid=grid, **options).hash)
+
+    return launch
+
+
+driver.set_active(NoCard())
+JITFunction.__getitem__ = compile_only
+functions = {"square": lambda x: x[0] ** 2}
+
+
+def launches(scheme, ids, seed, b, h, shift):
+    well = catalogue()["double_well"](b=b)
+    engine = TritonEngine(well, scheme, noise=Noise(seed), step_size=h, device="cpu")
+    ensemble = engine.begin(np.zeros((len(ids), 1)), ids)
+    engine.advance(ensemble, 4 * shift, 1000 + 4 * shift)
+    engine.advance(ensemble, 4 * shift + 1, 16 + 4 * shift)
+    watched = engine.watch(ensemble, functions, [3, 5], 9)
+    engine.advance(ensemble, 4 * shift, 9 + 4 * shift, watched)
+    engine.observe(ensemble, functions)
+
+
+for scheme in (ula, mala):
+    for ids in (np.arange(3000), np.arange(3000)[::-1].copy(), np.arange(3000) + 2**31):
+        launches(scheme, ids, 1, 1.0, 0.01, 0)
+first = set(made)
+for scheme in (ula, mala):
+    for ids in (np.arange(3000), np.arange(3000)[::-1].copy(), np.arange(3000) + 2**31):
+        launches(scheme, ids, 2**64 - 1, 2.5, 0.02, 7)
+print(len(made), len(first), len(set(made) - first))
+"""
+
+
+@pytest.mark.slow
+def test_every_launch_binds_and_compiles_once() -> None:
+    """As the engine launches its kernels, but for the launch; numbers compile nothing anew."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCHES],
+        env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    launched, distinct, again = (int(entry) for entry in done.stdout.split())
+    assert launched > 60
+    assert distinct < launched / 2
+    assert again == 0
