@@ -30,6 +30,7 @@ TITLE = "GPU: all steps fused in registers, against torch eager on the same card
 GOAL = 50.0
 RUNS = 5
 STEP = 1e-2
+DEVICE = "cuda"
 ISSUED = 128  # instructions per processor and clock: four warps of 32
 COLUMNS = (
     "work", "particles", "steps", "ours (1e6/s)", "torch eager (1e6/s)", "ratio", "goal",
@@ -67,7 +68,8 @@ def eager(energy: Any, x: Any, steps: int) -> Callable[[], None]:
 
 def fused(energy: Any, start: Any, steps: int) -> tuple[TritonEngine, Callable[[], None]]:
     """Our engine on the same start."""
-    engine = TritonEngine(energy, ula, noise=Noise(1), step_size=STEP, dtype="float32")
+    options: dict[str, Any] = {"step_size": STEP, "dtype": "float32", "device": DEVICE}
+    engine = TritonEngine(energy, ula, noise=Noise(1), **options)
     ensemble = engine.begin(start, np.arange(len(start)))
 
     def run() -> None:
@@ -115,7 +117,8 @@ def one_step_distance(energy: Any, n: int = 10**5) -> float:
     x = 1.5 * Noise(5, "states").normals(n, 0, energy.dim, dtype="float32")
     options: dict[str, Any] = {"noise": Noise(21), "step_size": STEP, "dtype": "float32"}
     final = []
-    for engine in (TritonEngine(energy, ula, **options), NumbaEngine(energy, ula, **options)):
+    fast = TritonEngine(energy, ula, device=DEVICE, **options)
+    for engine in (fast, NumbaEngine(energy, ula, **options)):
         ensemble: Any = engine.begin(x, np.arange(n))
         engine.advance(ensemble, 0, 1)
         final.append(engine.positions(ensemble))
@@ -131,7 +134,7 @@ def row(name: str, energy: Any, n: int, steps: int, machine: dict[str, Any]) -> 
 
     start = 0.5 * Noise(2).normals(n, 0, energy.dim, dtype="float32")
     engine, ours = fused(energy, start, steps)
-    peer = eager(energy, torch.as_tensor(start.T.copy(), device="cuda"), steps)
+    peer = eager(energy, torch.as_tensor(start.T.copy(), device=DEVICE), steps)
     own, other = seconds([ours, peer], RUNS)
     made = assembly(engine, n, machine["capability"])
     limit = ISSUED * machine["processors"] * machine["clock"] / made.instructions
