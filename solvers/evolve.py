@@ -232,7 +232,7 @@ def _validate(
     if not (np.isfinite(step_size) and step_size > 0):
         raise ArgumentError(f"the step size needs to be positive and finite, got {step_size}")
     if backend not in ("numba", "torch", "triton", "numpy"):
-        raise ArgumentError(f"a back end is numba, torch, triton or numpy, got {backend!r}")
+        raise ArgumentError(f"a back end is triton, numba, torch or numpy, got {backend!r}")
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"particles are float64 or float32, got {dtype!r}")
     if backend not in ("torch", "triton") and device != "cpu":
