@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME...] [--brief]``; without a name, all of them."""
+"""``python -m benchmarks [NAME...] [--brief]``; without a name, all of them.
+
+``--document`` measures nothing and writes docs/performance.md from the stored results.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import importlib
 import sys
 import time
 
-from . import NAMES
+from . import NAMES, document
 from .table import store
 
 
@@ -16,7 +19,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--brief", action="store_true", help="a few seconds each, nothing stored")
+    parser.add_argument("--document", action="store_true", help="write docs/performance.md only")
     asked = parser.parse_args()
+    if asked.document:
+        print(f"written: {document.write()}; no result yet: {', '.join(document.missing()) or '-'}")
+        return 0
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(NAMES)}")
     for name in asked.names or NAMES:

@@ -54,12 +54,11 @@ MUTANTS = {HALF_NOISE: "a solver with noise sqrt(h) xi in place of sqrt(2h) xi"}
 # per cent away; of the particles, the lost factor 2
 RESOLUTIONS = {"grid": 0.01, "particles": 0.1}
 SMALLEST = {1: 1e-9, 2: 1e-7}  # relative entropy at the end of the window, by dimension
-UNEXCITED = 1e-9  # overlaps below this are rounding of a symmetric start
+UNEXCITED = 1e-3  # of relative entropy at the end of the window: what a mode may add unseen
 CLUSTER = 2e-3  # eigenvalues this near, relatively, count as one
 ALONE = 0.007  # what other modes may add to the slope, of itself, when the window ends
 # particles tell the mean of a mode of unit variance from noise
 LEAST_MEAN = 0.2
-UNKNOWN = 1e-6  # of the start, where a planar mesh does not know its modes
 
 
 def settings() -> list[Setting]:
@@ -134,13 +133,12 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     gap = constants.gap
     require(statements.theorem, gap=gap, smooth=energy.smooth)
     modes = constants.spectrum
-    if modes.unknown_share(start) > UNKNOWN:
-        raise AssumptionError(NAME, ["the start lies where the first modes are known"])
     overlaps = modes.overlaps(start)
-    if np.abs(overlaps).max(initial=0.0) <= UNEXCITED:
+    unseen = math.sqrt(2.0 * UNEXCITED * SMALLEST[energy.dim])
+    if np.abs(overlaps).max(initial=0.0) <= unseen:
         modes = spectrum(energy, 6)
         overlaps = modes.overlaps(start)
-    excited = np.flatnonzero(np.abs(overlaps) > UNEXCITED)
+    excited = np.flatnonzero(np.abs(overlaps) > unseen)
     if excited.size == 0:
         raise AssumptionError(NAME, ["one of the first six modes is excited by the start"])
     k = int(excited[0])
