@@ -298,14 +298,14 @@ FUNCTIONS = (
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_formulas(name: str) -> None:
-    """U = f((1 + x^2) / 2) for every function that a formula may use, against numba's path."""
+    """U = f((1 + x^2) / 2)^2 / 2, whose gradient holds both f and f', against numba's path."""
     import lvebm_theory.formula as words
 
     f = getattr(words, name)
 
     def wrapped(x: Any) -> Any:
-        """f((1 + x^2) / 2)."""
-        return f((1 + x[0] ** 2) / 2)
+        """f((1 + x^2) / 2)^2 / 2."""
+        return f((1 + x[0] ** 2) / 2) ** 2 / 2
 
     wrapped.__name__ = f"with_{name}"
     e = energy(dim=1)(wrapped)()
