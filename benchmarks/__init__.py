@@ -12,6 +12,7 @@ NAMES = (
     "particles_mala",
     "particles_growth",
     "particles_compile",
+    "gpu",
     "fokker_planck_line",
     "fokker_planck_plane",
     "fokker_planck_space",

@@ -32,7 +32,7 @@ def main() -> int:
         table = module.measure(asked.brief)
         print(f"\n{module.TITLE}\n{table.markdown()}")
         print(*table.notes, f"({time.perf_counter() - began:.0f} s)", sep="\n", flush=True)
-        if not asked.brief:
+        if table.rows and not asked.brief:
             print(f"stored: {store(name, module.TITLE, table)}")
     return 0
 

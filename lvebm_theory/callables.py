@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
 from .formula_energy import particles
-from .protocols import Field
+from .protocols import Field, SourceBackend
 
 FloatArray = npt.NDArray[np.float64]
 Map = Callable[[FloatArray], Any]
@@ -130,6 +130,6 @@ class CallableEnergy:
         """Parameters as an array (n_p,); they are informative only, the callables own theirs."""
         return np.array(list(self.parameters.values()), dtype=float)
 
-    def source(self, backend: Literal["numba", "torch"]) -> None:
+    def source(self, backend: SourceBackend) -> None:
         """None: there is no formula to spell."""
         return

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
-from .protocols import Field
+from .protocols import Field, SourceBackend
 
 if TYPE_CHECKING:
     from .formula.expression import Formula
@@ -214,7 +214,7 @@ class FormulaEnergy:
 
     def source(
         self,
-        backend: Literal["numba", "torch"],
+        backend: SourceBackend,
         dtype: Literal["float64", "float32"] = "float64",
     ) -> str:
         """Python module text for a back end; see ``protocols.Energy.source``.

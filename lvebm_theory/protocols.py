@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Field = Literal["potential", "gradient", "hessian", "laplacian"]
+SourceBackend = Literal["numba", "torch", "triton"]
 
 
 @runtime_checkable
@@ -55,12 +56,13 @@ class Energy(Protocol):
     def parameter_vector(self) -> FloatArray:
         """Parameters as the run-time argument p of the generated source, shape (n_p,)."""
 
-    def source(self, backend: Literal["numba", "torch"]) -> str | None:
+    def source(self, backend: SourceBackend) -> str | None:
         """Python module text for a back end, or None when this energy is not a formula.
 
         numba: plain scalar Python functions, to be compiled by the caller,
         ``potential(x, p) -> float``, ``gradient(x, p, g) -> None`` (fills g[0..d)),
         ``potential_gradient(x, p, g) -> float``, where x, g index like 1-D arrays of length d.
+        triton: the same three functions in Triton's words, straight-line, to be inlined.
         torch: ``potential(x, p)`` with x of shape (d, ...) and ``gradient(x, p)`` -> (d, ...).
         Parameters are never baked in, so that one compilation serves the family.
         """

@@ -30,6 +30,7 @@ from .particles.watch import Watch
 Array = npt.NDArray[Any]
 Engine = Any
 Progress = Callable[[int, int], None]
+Backend = Literal["numba", "torch", "triton", "numpy"]
 
 # checks for divergence: soon, since a start too far out explodes at once, then every so many
 # steps; the exact step is found by replay
@@ -73,7 +74,7 @@ def simulate(
     particles: int | None = None,
     recorders: Iterable[Recorder] = (),
     save_at: Sequence[float] = (),
-    backend: Literal["numba", "torch", "numpy"] = "numba",
+    backend: Backend = "numba",
     dtype: Real = "float64",
     device: str = "cpu",
     threads: int | None = None,
@@ -101,12 +102,13 @@ def simulate(
         ``Moments``, ``TestFunctions``, ``Histogram``, ``Snapshots``.
     save_at : sequence of float
         Times of snapshots, whole numbers of steps.
-    backend : {"numba", "torch", "numpy"}
-        An energy without a formula runs on numpy arrays where numba was asked for; ``info``
-        says so.
+    backend : {"numba", "torch", "triton", "numpy"}
+        An energy without a formula runs on numpy arrays where numba was asked for, and on torch
+        tensors where triton was; ``info`` says so. triton makes all steps of a particle in the
+        registers of a GPU; it needs the optional extra ``gpu``.
     dtype : {"float64", "float32"}
     device : str
-        For torch: "cpu" or "cuda".
+        For torch: "cpu" or "cuda"; for triton: "cuda".
     threads : int, optional
         None means every core for numba and one for torch; the result does not depend on it.
     parameters : array (n_p,) or (n, n_p), optional
@@ -229,13 +231,15 @@ def _validate(
 ) -> None:
     if not (np.isfinite(step_size) and step_size > 0):
         raise ArgumentError(f"the step size needs to be positive and finite, got {step_size}")
-    if backend not in ("numba", "torch", "numpy"):
-        raise ArgumentError(f"a back end is numba, torch or numpy, got {backend!r}")
+    if backend not in ("numba", "torch", "triton", "numpy"):
+        raise ArgumentError(f"a back end is triton, numba, torch or numpy, got {backend!r}")
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"particles are float64 or float32, got {dtype!r}")
-    if backend != "torch" and device != "cpu":
+    if backend not in ("torch", "triton") and device != "cpu":
         raise ArgumentError(f"{backend} runs on the CPU only; ask for backend='torch' on {device}")
-    if backend == "torch":
+    if backend == "triton":
+        _validate_triton(device)
+    if backend in ("torch", "triton"):
         import torch
 
         if device.startswith("cuda") and not torch.cuda.is_available():
@@ -250,6 +254,18 @@ def _validate(
             raise ArgumentError(
                 f"a histogram's axes are coordinates 0 to {energy.dim - 1}, got {r.axes}"
             )
+
+
+def _validate_triton(device: str) -> None:
+    from .particles.triton_engine import installed, interpreted
+
+    if not installed():
+        raise ArgumentError("the back end triton needs the optional extra: lvebm-theory[gpu]")
+    if not device.startswith("cuda") and not interpreted():
+        raise ArgumentError(
+            f"triton runs on a GPU: ask for device='cuda', not {device!r} "
+            "(its interpreter, TRITON_INTERPRET=1, runs on 'cpu')"
+        )
 
 
 def _length(
@@ -301,7 +317,7 @@ def _start(
 def _engine(
     energy: Energy,
     scheme: Scheme,
-    backend: Literal["numba", "torch", "numpy"],
+    backend: Backend,
     noise: Noise,
     step_size: float,
     dtype: Real,
@@ -323,8 +339,23 @@ def _engine(
             parameters=parameters,
         )
         return engine, None
-    kind: Literal["numpy", "torch"] = "torch" if backend == "torch" else "numpy"
     note = None
+    if backend == "triton":
+        from .particles.triton_engine import TritonEngine, straight_source
+
+        if straight_source(energy) is not None:
+            fused = TritonEngine(
+                energy,
+                scheme,
+                noise=noise,
+                step_size=step_size,
+                dtype=dtype,
+                device=device,
+                parameters=parameters,
+            )
+            return fused, None
+        note = f"{energy.name} has no formula for Triton's loops; ran on torch tensors"
+    kind: Literal["numpy", "torch"] = "torch" if backend in ("torch", "triton") else "numpy"
     if backend == "numba":
         note = f"{energy.name} has no formula to compile; ran on numpy arrays"
     elif backend == "torch" and energy.source("torch") is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import LvebmError
-from ..protocols import Energy, Field
+from ..protocols import Energy, Field, SourceBackend
 
 if TYPE_CHECKING:
     from ..certified.subject import Potential
@@ -86,7 +86,7 @@ class PotentialEnergy:
         """Empty."""
         return np.zeros(0)
 
-    def source(self, backend: Literal["numba", "torch"]) -> str | None:
+    def source(self, backend: SourceBackend) -> str | None:
         """None: this energy serves the constants only."""
         return None
 

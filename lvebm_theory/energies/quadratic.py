@@ -12,6 +12,7 @@ from ..energy import energy
 from ..errors import ArgumentError
 from ..facts import KnownFacts, gaussian_facts
 from ..formula_energy import FormulaEnergy
+from ..protocols import SourceBackend
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,11 +109,14 @@ class QuadraticEnergy(FormulaEnergy):
 
     def source(
         self,
-        backend: Literal["numba", "torch"],
+        backend: SourceBackend,
         dtype: Literal["float64", "float32"] = "float64",
     ) -> str:
-        """Loops (numba) or tensor products (torch) over P and m in p; unrolled for small d."""
-        if self.dim <= _UNROLLED:
+        """Loops (numba) or tensor products (torch) over P and m in p.
+
+        Unrolled for small d, and for triton, whose loops hold everything in registers.
+        """
+        if self.dim <= _UNROLLED or backend == "triton":
             return super().source(backend, dtype)
         text = _LOOPS if backend == "numba" else _TENSORS
         return text.format(d=self.dim, square=self.dim**2, real=dtype)

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import sympy
 
 from ..errors import ArgumentError
+from ..protocols import SourceBackend
 from . import printing
 from .derivative import Differentiation
 from .generated import load
@@ -137,7 +138,7 @@ class Formula:
 
     def source(
         self,
-        backend: Literal["numba", "torch"],
+        backend: SourceBackend,
         dtype: Literal["float64", "float32"] = "float64",
     ) -> str:
         """Module text for a back end; see ``protocols.Energy.source``."""
@@ -153,8 +154,12 @@ class Formula:
                     text = printing.numba_module(programs[0], programs[1], programs[2], dtype)
                 case "torch":
                     text = printing.torch_module(programs[0], programs[1])
+                case "triton":
+                    text = printing.triton_module(programs[0], programs[1], programs[2])
                 case _:
-                    raise ArgumentError(f"back ends are 'numba' and 'torch', got {backend!r}")
+                    raise ArgumentError(
+                        f"back ends are 'numba', 'torch' and 'triton', got {backend!r}"
+                    )
             self._functions[key] = text
         return cast(str, self._functions[key])
 

@@ -106,6 +106,27 @@ TORCH = Dialect(
     },
 )
 
+# exp, log, sin, cos and tanh are those of the particle engines, whatever the type. A literal takes
+# the type of the tensor beside it. No arctangent and no real power: Triton has none of its own.
+TRITON = Dialect(
+    header="",
+    spelling=_ARITHMETIC
+    | {name: f"{name}({{0}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "where")}
+    | {
+        "tan": "(sin({0}) / cos({0}))",
+        "cosh": "(0.5 * (exp({0}) + exp(-{0})))",
+        "sinh": "(0.5 * tanh({0}) * (exp({0}) + exp(-{0})))",
+        "erf": "tl.erf({0})",
+        "abs": "tl.abs({0})",
+        "sign": "where({0} > 0.0, 1.0, where({0} < 0.0, -1.0, 0.0))",
+        "recip": "(1.0 / {0})",
+        "max": "where({0} > {1}, {0}, {1})",
+        "min": "where({0} < {1}, {0}, {1})",
+        "heaviside": "where({0} > 0.0, 1.0, where({0} < 0.0, 0.0, 0.5))",
+        "log_cosh": f"(tl.abs({{0}}) + log1p(exp(-2.0 * tl.abs({{0}}))) - {_LOG2})",
+    },
+)
+
 BALL = Dialect(
     header="from lvebm_theory.formula import ball\n",
     spelling=_ARITHMETIC
@@ -167,6 +188,8 @@ def body(program: Program, dialect: Dialect) -> tuple[list[str], list[str]]:
                 spelled = f"ball.softmax({arguments[0]}, {inside})"
             case "power":
                 spelled = dialect.spelling["power"].format(text[arguments[0]], arguments[1])
+            case _ if operation not in dialect.spelling:
+                raise ArgumentError(f"this back end has no function {operation!r}")
             case _:
                 spelled = dialect.spelling[operation].format(*(text[a] for a in arguments))
         repeats = operation in ("max", "min", "sign", "heaviside", "log_cosh")
@@ -214,16 +237,33 @@ def numba_module(
     dtype: Literal["float64", "float32"],
 ) -> str:
     """Scalar functions potential(x, p), gradient(x, p, g), potential_gradient(x, p, g)."""
-    lines, results = body(potential, NUMBA)
-    text = NUMBA.header.format(real=dtype)
-    text += _function("potential(x, p)", [*lines, f"return {results[0]}"])
-    lines, results = body(gradient, NUMBA)
+    return NUMBA.header.format(real=dtype) + _scalar_functions(potential, gradient, both, NUMBA)
+
+
+def triton_module(potential: Program, gradient: Program, both: Program) -> str:
+    """The functions of ``numba_module`` in Triton's words: straight-line, to be inlined.
+
+    Raises
+    ------
+    ArgumentError
+        If the formula uses an arctangent or a power that is not a whole number.
+    """
+    return _scalar_functions(potential, gradient, both, TRITON)
+
+
+def _scalar_functions(
+    potential: Program, gradient: Program, both: Program, dialect: Dialect
+) -> str:
+    lines, results = body(potential, dialect)
+    text = _function("potential(x, p)", [*lines, f"return {results[0]}"])
+    lines, results = body(gradient, dialect)
     stores = [f"g[{i}] = {r}" for i, r in enumerate(results)]
     text += _function("gradient(x, p, g)", [*lines, *stores])
-    lines, results = body(both, NUMBA)
+    lines, results = body(both, dialect)
     stores = [f"g[{i}] = {r}" for i, r in enumerate(results[1:])]
-    text += _function("potential_gradient(x, p, g)", [*lines, *stores, f"return {results[0]}"])
-    return text
+    return text + _function(
+        "potential_gradient(x, p, g)", [*lines, *stores, f"return {results[0]}"]
+    )
 
 
 def torch_module(potential: Program, gradient: Program) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.initial import InitialLaw
-from lvebm_theory.protocols import Energy, Field
+from lvebm_theory.protocols import Energy, Field, SourceBackend
 
 if TYPE_CHECKING:
     from solvers.densities import DensityPath
@@ -74,7 +74,7 @@ class ScaledEnergy:
         """Those of U."""
         return self.energy.parameter_vector()
 
-    def source(self, backend: Literal["numba", "torch"]) -> None:
+    def source(self, backend: SourceBackend) -> None:
         """None: not a formula."""
         return
 
