@@ -137,7 +137,8 @@ class _WideWords(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         if "53" not in node.name:
-            return _SignedDifferences().visit(node)
+            signed: ast.AST = _SignedDifferences().visit(node)
+            return signed
         names = [a.arg for a in node.args.args if a.arg.startswith("w")]
         for place, name in enumerate(names):
             widened = ast.Call(

@@ -368,13 +368,13 @@ class TritonEngine:
         lows, scales, cells = recorder.arrays()
         total = self._torch.zeros(int(np.prod(cells)), dtype=self._torch.int64)
         for start in range(0, ensemble.count, _PIECE):
-            flat, inside = 0, True
+            flat: Any = 0
+            inside: Any = True
             for axis, low, scale, n in zip(recorder.axes, lows, scales, cells, strict=True):
                 place = (ensemble.state[axis, start : start + _PIECE].double() - low) * scale
                 within = (place >= 0.0) & (place < int(n))
                 inside = within & inside
                 flat = flat * int(n) + self._torch.where(within, place, 0.0).long()
-            assert not isinstance(flat, int)
             total += self._torch.bincount(flat[inside], minlength=len(total)).cpu()
         counts = total.numpy().reshape(recorder.shape)
         return counts, int(ensemble.count - counts.sum())

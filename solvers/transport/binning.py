@@ -32,7 +32,7 @@ class _Bins(NamedTuple):
 class _Atoms(NamedTuple):
     """A binned sample: counts and means in increasing order, and a bound on E Var(X | bin)."""
 
-    count: IntArray
+    number: IntArray
     place: FloatArray
     variance: float
 
@@ -57,7 +57,7 @@ def binned_interval(x: npt.ArrayLike, y: npt.ArrayLike, number: int) -> Distance
     cost, within_b, within_a = (
         sum_ / (n // common * m)
         for sum_ in monotone_spread(
-            a.count * (m // common), a.place, b.count * (n // common), b.place
+            a.number * (m // common), a.place, b.number * (n // common), b.place
         )
     )
     triangle = math.sqrt(a.variance) + math.sqrt(b.variance)

@@ -57,7 +57,8 @@ def count_cells(x: npt.ArrayLike, edges: Sequence[FloatArray]) -> IntArray:
     found = run_all(count, [(points[k : k + _PART],) for k in range(0, len(points), _PART)])
     if any(bad for _, bad in found):
         raise ArgumentError("need finite particles")
-    return np.sum([counts for counts, _ in found] or np.zeros((1, cells), int), 0).reshape(shape)
+    total = np.sum([counts for counts, _ in found] or np.zeros((1, cells), int), 0)
+    return np.asarray(total.reshape(shape), dtype=np.int64)
 
 
 def _is_even(edges: FloatArray) -> bool:

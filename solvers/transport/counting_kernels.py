@@ -26,7 +26,7 @@ def count_even(x, low, scale, counts):  # type: ignore[no-untyped-def]
     Returns how many are not finite (those are counted somewhere).
     """
     place = np.empty(BLOCK, dtype=np.int32)
-    most, bad = np.float64(counts.size - 1), 0
+    most, bad = np.float64(counts.size - 1), np.int64(0)
     for start in range(0, x.size, BLOCK):
         part = x[start : start + BLOCK]
         here = place[: part.size]
@@ -45,7 +45,7 @@ def count_plane(x, low_1, low_2, scale_1, scale_2, columns, counts):  # type: ig
     """The same for n pairs (2n,) on an even plane grid with this many columns; counts are flat."""
     place = np.empty(BLOCK, dtype=np.int32)
     most_1, most_2 = np.float64(counts.size // columns - 1), np.float64(columns - 1)
-    width, bad = np.int32(columns), 0
+    width, bad = np.int32(columns), np.int64(0)
     for start in range(0, x.size, 2 * BLOCK):
         part = x[start : start + 2 * BLOCK]
         here = place[: part.size // 2]
@@ -70,7 +70,7 @@ def find_cells(x, edges, table, scale, stride, found):  # type: ignore[no-untype
     ``table`` (m + 1,) holds, for m even buckets of the whole range, the cell of each bucket's
     left end; a step or two, or bisection, is left to do. Returns how many are not finite.
     """
-    last, bad = np.uint64(edges.size - 2), 0
+    last, bad = np.uint64(edges.size - 2), np.int64(0)
     most, first, one = np.float64(table.size - 2), edges[0], np.uint64(1)
     for k in range(x.size):
         value = x[k]

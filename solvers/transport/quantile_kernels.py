@@ -6,6 +6,8 @@ the next level is a minimum, and each index advances by the truth of a compariso
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -13,7 +15,7 @@ import numpy as np
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _total(mass):  # type: ignore[no-untyped-def]
     """The sum of the masses; nan where they make no law."""
-    wrong, n = 0, mass.size
+    wrong, n = np.int64(0), mass.size
     for i in range(n):
         wrong += np.int64(not (mass[i] >= 0.0))
     a, b, c, d, whole = 0.0, 0.0, 0.0, 0.0, n // 4 * 4
@@ -47,7 +49,8 @@ def _levels(mass, left, right, total, up, rise, down, fall):  # type: ignore[no-
     n, last, scale, one = np.uint64(mass.size), np.uint64(mass.size - 1), 1.0 / total, np.uint64(1)
     below, above, i, k = 0.0, 0.0, np.uint64(0), np.uint64(0)
     up[0], down[0] = 0.0, 0.0
-    more_below, more_above = True, True
+    more_below: Any = True
+    more_above: Any = True
     while more_below or more_above:  # together, so that neither sum waits for the other
         if more_below:
             new = below + mass[i] * scale
