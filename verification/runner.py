@@ -151,6 +151,22 @@ def user_constants(plan: Plan) -> dict[str, Any]:
 # in the calling process -----------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """What is started here never sees an interrupt; one that comes meanwhile is delivered after.
+
+    A worker that is still importing would die of it with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # no such thing on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Workers:
     """A pool of single-threaded worker processes that can be replaced when one dies."""
 
@@ -167,7 +183,8 @@ class _Workers:
             self._pool = ProcessPoolExecutor(
                 max_workers=self._jobs, initializer=_begin_worker, env=ONE_THREAD
             )
-        future: Future[None] = self._pool.submit(work, folder, index)
+        with _interrupts_held():
+            future: Future[None] = self._pool.submit(work, folder, index)
         return future
 
     def drop(self) -> None:

@@ -33,10 +33,16 @@ def _real(i: Any) -> Any:
     return np.float64(i)
 
 
+@numba.njit(error_model="numpy", fastmath={"contract"}, forceinline=True)  # type: ignore[untyped-decorator]
+def _fma(a: Any, b: Any, c: Any) -> Any:
+    return a * b + c
+
+
 def _for_numba(function: Callable[..., Any]) -> Callable[..., Any]:
     """The one source, with the primitives that numba compiles."""
     names = {
         "where": _where,
+        "fma": _fma,
         "bits_64": _bits,
         "real_of_bits_64": _real_of_bits,
         "real_64": _real,

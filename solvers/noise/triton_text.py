@@ -5,9 +5,9 @@ numba and torch. Philox is spelled anew in 32-bit words, since a GPU multiplies 
 in one instruction and has no 64-bit multiplier; its integers are the same.
 
 Kernels are compiled without contraction of a b + c: where a formula's terms cancel, as inside an
-exponent, one rounding less is another path. Only the Horner steps of float32 exp, log1p, sin, cos
-and tanh are fused, by name. float32 division is the fast one, right to 2 ulp; the fast root is
-not good enough, since with it, or with fused Horner steps, a normal may stray by more than 4 ulp.
+exponent, one rounding less is another path. Fused are the products that the shared text writes as
+``fma``, as in the numba engine. float32 division is the fast one, right to 2 ulp; the fast root is
+not good enough: with it a normal may stray by more than 4 ulp.
 """
 
 from __future__ import annotations
@@ -85,8 +85,10 @@ def real_32(i):
 
 
 @triton.jit
-def fused(a, b, c):
-    return tl.fma(a, b, tl.cast(c, tl.float32))
+def fma(a, b, c):
+    # literals take the type that they would have in a b + c
+    kind = (a * b + c).dtype
+    return tl.fma(tl.cast(a, kind), tl.cast(b, kind), tl.cast(c, kind))
 
 
 @triton.jit
@@ -150,35 +152,6 @@ class _WideWords(ast.NodeTransformer):
         return node
 
 
-class _HornerSteps(ast.NodeTransformer):
-    """literal + a * b in a float32 function becomes fused(a, b, literal)."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self.generic_visit(node) if node.name.endswith("_32") else node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        literal, product = node.left, node.right
-        if not (
-            isinstance(node.op, ast.Add)
-            and isinstance(product, ast.BinOp)
-            and isinstance(product.op, ast.Mult)
-            and _is_number(literal)
-        ):
-            return node
-        arguments = [product.left, product.right, literal]
-        return ast.Call(func=ast.Name("fused", ast.Load()), args=arguments, keywords=[])
-
-
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
-
-
-def fused_horner_steps(text: str) -> str:
-    """The shared text with its float32 polynomials in fused multiply-adds."""
-    return ast.unparse(ast.fix_missing_locations(_HornerSteps().visit(ast.parse(text))))
-
-
 def _for_words(text: str) -> str:
     return ast.unparse(ast.fix_missing_locations(_WideWords().visit(ast.parse(text))))
 
@@ -194,7 +167,7 @@ def arithmetic() -> ModuleType:
         for name in ("MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1")
     )
     shared = decorated(_for_words(body_of(box_muller)), JIT)
-    functions = decorated(fused_horner_steps(body_of(elementary)), JIT)
+    functions = decorated(body_of(elementary), JIT)
     return load(f"{_HEADER}{constants}\n\n{_PRIMITIVES}{_philox()}\n\n{shared}\n\n{functions}\n")
 
 

@@ -1,9 +1,8 @@
 """How far a GPU may stray from the CPU: its rounding, emulated where there is none.
 
-A GPU divides in float32 to 2 ulp, and the fused loop asks for one rounding instead of two in the
-Horner steps of its elementary functions in float32. Here quotients are moved by as much, at random,
-and Horner steps are rounded once: what the interpreter cannot show, since numpy rounds every
-operation to nearest. In float64 a GPU rounds to nearest as well.
+A GPU divides in float32 to 2 ulp. Here quotients are moved by as much, at random, and products that
+the shared text writes as ``fma`` are rounded once: what the interpreter cannot show, since numpy
+rounds every operation to nearest. In float64 a GPU rounds to nearest as well.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from lvebm_theory.formula.generated import load
 from solvers import elementary
 from solvers.evolve import simulate
 from solvers.noise import Noise, box_muller
-from solvers.noise.triton_text import fused_horner_steps
 from solvers.particles import ula
 from solvers.source_text import body_of, decorated
 
@@ -78,9 +76,12 @@ class Numbers:
 
 
 def fused(a: Any, b: Any, c: Any) -> Numbers:
-    """a b + c, rounded once: float32 products are exact in float64."""
-    product = a.value.astype(np.float64) * a.like(b)
-    return Numbers((product + a.like(c)).astype(np.float32))
+    """a b + c in the next wider type: rounded once in float32, all but once in float64."""
+    like = next(z for z in (a, b, c) if isinstance(z, Numbers))
+    kind = like.value.dtype
+    wide = np.float64 if kind == np.float32 else np.longdouble
+    x, y, z = (like.like(v).astype(wide) for v in (a, b, c))
+    return Numbers((x * y + z).astype(kind))
 
 
 def root(x: Any) -> Numbers:
@@ -109,7 +110,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 PRIMITIVES: dict[str, Any] = {
     "where": where,
-    "fused": fused,
+    "fma": fused,
     "sqrt": root,
     "bits_64": lambda x: x.value.view(np.int64),
     "bits_32": lambda x: x.value.view(np.int32),
@@ -129,7 +130,7 @@ def with_names(text: str, names: dict[str, Any]) -> ModuleType:
 
 
 def shared(primitives: dict[str, Any] = PRIMITIVES) -> ModuleType:
-    functions = fused_horner_steps(decorated(body_of(elementary)))
+    functions = decorated(body_of(elementary))
     return with_names(decorated(body_of(box_muller)) + "\n\n\n" + functions, primitives)
 
 
