@@ -86,9 +86,12 @@ def real_32(i):
 
 @triton.jit
 def fma(a, b, c):
-    # literals take the type that they would have in a b + c
-    kind = (a * b + c).dtype
-    return tl.fma(tl.cast(a, kind), tl.cast(b, kind), tl.cast(c, kind))
+    return tl.fma(a, b, c)
+
+
+@triton.jit
+def literal(like, value):
+    return tl.zeros_like(like) + value
 
 
 @triton.jit
@@ -152,8 +155,31 @@ class _WideWords(ast.NodeTransformer):
         return node
 
 
-def _for_words(text: str) -> str:
-    return ast.unparse(ast.fix_missing_locations(_WideWords().visit(ast.parse(text))))
+class _TypedLiterals(ast.NodeTransformer):
+    """Literals among the arguments of ``fma`` in the type of its first, not in 32 bits."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "fma":
+            like = node.args[0]
+            node.args = [
+                ast.Call(func=ast.Name("literal", ast.Load()), args=[like, a], keywords=[])
+                if _is_number(a)
+                else a
+                for a in node.args
+            ]
+        return node
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
+
+
+def _rewritten(text: str, *passes: ast.NodeTransformer) -> str:
+    tree: ast.AST = ast.parse(text)
+    for one in passes:
+        tree = one.visit(tree)
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 @functools.cache
@@ -166,8 +192,8 @@ def arithmetic() -> ModuleType:
         f"{name} = tl.constexpr({getattr(philox, name)})"
         for name in ("MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1")
     )
-    shared = decorated(_for_words(body_of(box_muller)), JIT)
-    functions = decorated(body_of(elementary), JIT)
+    shared = decorated(_rewritten(body_of(box_muller), _WideWords(), _TypedLiterals()), JIT)
+    functions = decorated(_rewritten(body_of(elementary), _TypedLiterals()), JIT)
     return load(f"{_HEADER}{constants}\n\n{_PRIMITIVES}{_philox()}\n\n{shared}\n\n{functions}\n")
 
 
