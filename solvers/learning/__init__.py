@@ -1,0 +1,1 @@
+"""Learning theta: trainers, mean fields, evaluation and baselines."""
