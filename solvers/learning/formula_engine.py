@@ -19,11 +19,14 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from ..noise.backends import Real, resolution
+from . import judge
 from .engine import Stopped, Track
 from .formula_kernel import AVERAGE, MOVE, RESTART, PhaseText, block_for, phase_text
 from .formula_loop import FINE, NOT_FINITE, NOT_NORMALISABLE, OUTSIDE_FAMILY, loop
 from .observation import observed
+from .optimisers import TorchAscent
 from .problem import LearningProblem
+from .rates import TorchOptimizer
 from .state import LearningState
 from .update import Stage
 
@@ -32,9 +35,9 @@ IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 REASONS = {
-    NOT_FINITE: "theta stopped being finite",
-    OUTSIDE_FAMILY: "a parameter that must be > 0 is not",
-    NOT_NORMALISABLE: "Z diverges: the Hessian of the joint energy is not positive definite",
+    NOT_FINITE: judge.NOT_FINITE,
+    OUTSIDE_FAMILY: judge.OUTSIDE_FAMILY,
+    NOT_NORMALISABLE: judge.NOT_POSITIVE_DEFINITE,
 }
 # coordinate steps of an update from which sharing them out pays for waking threads
 _WORTH_SHARING = 60_000
@@ -121,6 +124,12 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
     return raw[skip : skip + size * dtype.itemsize].view(dtype)
 
 
+def _tensor(values: FloatArray) -> Any:
+    import torch
+
+    return torch.from_numpy(values)
+
+
 @dataclass(frozen=True)
 class Moments:
     """Where theta's running moments are kept: over updates from ``counted`` on."""
@@ -182,9 +191,13 @@ class FormulaEngine:
             np.zeros(dim * (dim + 1) // 2),
             np.zeros((dim, dim)),
         )
-        self._stages = np.array(problem.update.stages, dtype=np.int64)
+        self._optimised = isinstance(settings.rate, TorchOptimizer)
+        # an optimiser makes the last stage itself
+        stages = problem.update.stages[:-1] if self._optimised else problem.update.stages
+        self._stages = np.array(stages, dtype=np.int64)
         self._theta_real = np.zeros(thetas, dtype=self._real)
         self._moments = Moments.of(1, 2**62)
+        self._ascent: TorchAscent | None = None
         steps = settings.inner_steps * sum(s.count * s.text.dim for s in self._sides)
         wanted = max(1, threads or os.cpu_count() or 1)
         shared = steps >= _WORTH_SHARING and max(s.blocks for s in self._sides) > 1
@@ -205,7 +218,16 @@ class FormulaEngine:
         self._sides[1].take(state.pool)
         self._averages = np.array(state.averages, dtype=np.float64)
         self._gradient = np.zeros(len(self._theta))
+        if isinstance(self.problem.settings.rate, TorchOptimizer):
+            moving = self._theta[self.problem.learned]
+            self._ascent = TorchAscent(self.problem.settings.rate, _tensor(moving))
+            self._ascent.restore(state.optimiser)
         self._good(self._loop.settle(self._theta, *self._judging))
+
+    @property
+    def theta(self) -> FloatArray:
+        """A copy of theta (n_theta,)."""
+        return self._theta.copy()
 
     def keep_moments(self, after: int) -> Moments:
         """Fill running moments of theta over the updates after ``after``."""
@@ -222,6 +244,7 @@ class FormulaEngine:
             latents=latents.reshape(shape),
             pool=pool,
             averages=self._averages.copy(),
+            optimiser={} if self._ascent is None else self._ascent.state(),
         )
 
     def _good(self, verdict: int) -> None:
@@ -238,7 +261,7 @@ class FormulaEngine:
             problem.gradient_normals(first, last),
             problem.batches(first, last),
         )
-        go = self._fused if self._pool is None else self._shared
+        go = self._stepped if self._pool is not None or self._optimised else self._fused
         verdict, self._update = go(first, last, record_every, theta, gradient, *series)
         self._good(verdict)
         recorded = np.arange(first // record_every + 1, last // record_every + 1) * record_every
@@ -268,7 +291,7 @@ class FormulaEngine:
         )  # fmt: skip
         return verdict, update
 
-    def _shared(
+    def _stepped(
         self,
         first: int,
         last: int,
@@ -279,16 +302,19 @@ class FormulaEngine:
         normals: FloatArray,
         chosen: IntArray,
     ) -> tuple[int, int]:
-        row = 0
+        records = 0
         for update in range(first, last):
             k = update - first
             self._work(update, chosen[min(k, len(chosen) - 1)])
-            verdict = self._outer(rates[k], normals, min(k, len(normals) - 1))
+            row = min(k, len(normals) - 1)
+            verdict = self._outer(rates[k], normals, row)
+            if self._ascent is not None:
+                verdict = self._optimise(self._ascent, normals[row])
             if verdict != FINE:
                 return verdict, update
             if (update + 1) % every == 0:
-                theta[row], gradient[row] = self._theta, self._gradient
-                row += 1
+                theta[records], gradient[records] = self._theta, self._gradient
+                records += 1
         return FINE, last
 
     def _outer(self, rate: float, normals: FloatArray, row: int) -> int:
@@ -301,16 +327,29 @@ class FormulaEngine:
         )  # fmt: skip
         return verdict
 
+    def _optimise(self, ascent: TorchAscent, normals: FloatArray) -> int:
+        """The optimiser's step, gradient noise and the verdict."""
+        learned, tau = self.problem.learned, self.problem.settings.gradient_noise
+        ascent.theta.numpy()[:] = self._theta[learned]
+        ascent.step(_tensor(self._gradient[learned]))
+        self._theta[learned] = ascent.theta.numpy()
+        if tau > 0:
+            self._theta[learned] += np.sqrt(2.0 * ascent.rate * tau) * normals[learned]
+        verdict: int = self._loop.settle(self._theta, *self._judging)
+        return verdict
+
     def _work(self, update: int, chosen: IntArray) -> None:
         """The particles' stages of one update, blocks shared out to threads."""
         settings = self.problem.settings
         self._theta_real[:] = self._theta
         common = (update, settings.inner_steps, 1.0 / settings.temperature, self._theta_real)
-        assert self._pool is not None
+        works = (self._loop.work_q, self._loop.work_p)
+        if self._pool is None:
+            for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
+                work(*side.arguments(rows, 0, side.blocks, 0), *common)
+            return
         futures = []
-        for side, work, rows in zip(
-            self._sides, (self._loop.work_q, self._loop.work_p), (chosen, _NONE), strict=True
-        ):
+        for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
             pieces = min(side.blocks, self._threads)
             edges = [side.blocks * k // pieces for k in range(pieces + 1)]
             futures += [
@@ -354,9 +393,7 @@ def _sides(problem: LearningProblem, dtype: Real) -> tuple[_Side, _Side]:
         block = block_for(dims[k], counts[k])
         sides.append(
             _Side(
-                text=phase_text(
-                    energy.formula, formulas[k], scheme, learned, dtype, bits, block
-                ),
+                text=phase_text(energy.formula, formulas[k], scheme, learned, dtype, bits, block),
                 stages=np.array(
                     [_KINDS[k][s] for s in update.stages if s in _KINDS[k]], dtype=np.int64
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def observed(problem: LearningProblem, state: LearningState) -> dict[str, Any]:
         largest = max(float(np.max(np.abs(a))) for a in (latents, pool))
         if not np.isfinite(largest):
             return {"largest": largest}
-        now = _at(energy, state.theta)
+        now, _ = at_theta(energy, state.theta)
         owners = np.repeat(problem.data, state.latents.shape[1], axis=0)
         latent_mean, latent_covariance = _moments(latents)
         pool_mean, pool_covariance = _moments(pool)
@@ -40,11 +41,14 @@ def observed(problem: LearningProblem, state: LearningState) -> dict[str, Any]:
         }
 
 
-def _at(energy: Any, theta: FloatArray) -> Any:
-    """The joint energy at this theta."""
+def at_theta(energy: Any, theta: FloatArray) -> tuple[Any, Callable[[FloatArray], Any]]:
+    """The joint energy at this theta, and its conditionals as a function of x."""
     if hasattr(energy, "with_parameter_vector"):
-        return energy.with_parameter_vector(theta).joint()
-    return energy.with_parameters(**dict(zip(energy.parameters, theta, strict=True))).joint()
+        moved = energy.with_parameter_vector(theta)
+    else:
+        named = dict(zip(energy.parameters, map(float, theta), strict=True))
+        moved = energy.with_parameters(**named)
+    return moved.joint(), moved.conditional
 
 
 def _moments(particles: FloatArray) -> tuple[FloatArray, FloatArray]:

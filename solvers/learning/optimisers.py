@@ -39,7 +39,9 @@ class TorchAscent:
         if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)):
             raise ArgumentError(f"torch.optim has no optimiser {rate.name!r}")
         if kind is torch.optim.Optimizer or kind is torch.optim.LBFGS:
-            raise ArgumentError(f"an optimiser that steps along a gradient is needed, got {rate.name}")
+            raise ArgumentError(
+                f"an optimiser that steps along a gradient is needed, got {rate.name}"
+            )
         self.theta = theta
         self.theta.requires_grad_(False)
         try:
