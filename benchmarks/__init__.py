@@ -23,5 +23,6 @@ NAMES = (
     "relative_entropy",
     "sinkhorn",
     "whole_runs",
+    "experiments",
     "noise_law",
 )

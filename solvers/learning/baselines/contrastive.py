@@ -12,7 +12,7 @@ Source: Tieleman 2008; Du and Mordatch 2019 for Langevin pools.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from ..conditional import ConditionalSampling, fill_in
 from ..likelihood.bracket import Bracket
 from ..likelihood.density import LogDensity, log_density
 from ..tensor_energy import FastEnergy, potential_and_gradient
-from .fitting import Budget, FitRecord, batches, checked_data, one_thread, rate_at
+from .fitting import Adam, Budget, FitRecord, batches, checked_data, one_thread, rate_at
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class ContrastiveModel:
         settings: ConditionalSampling | None = None,
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Draws (n, draws, dim) of x given its observed coordinates, and what was done."""
-        how = settings or ConditionalSampling(chains=draws, steps=200, step_size=0.02)
+        how = replace(settings or ConditionalSampling(steps=200, step_size=0.02), chains=draws)
         found = fill_in(
             FastEnergy(self.energy),
             x,
@@ -168,7 +168,7 @@ def fit(
     energy = NeuralEnergy(dim=x.shape[1], widths=how.hidden, confinement=how.confinement, seed=seed)
     theta = torch.tensor(energy.parameter_vector(), dtype=torch.float32, requires_grad=True)
     pool = torch.randn(how.pool, x.shape[1], generator=generator)
-    optimiser = torch.optim.Adam([theta], lr=how.rate, betas=(0.5, 0.999))
+    optimiser = Adam([theta], betas=(0.5, 0.999))
     positive, negative = (
         batches(len(x), how.batch, generator),
         batches(how.pool, how.batch, generator),
@@ -178,11 +178,10 @@ def fit(
         fake = _moved(energy, theta.detach(), pool[index], how, generator)
         pool[index] = fake
         real = x[next(positive)]
-        optimiser.param_groups[0]["lr"] = rate_at(update, updates, how.rate)
         gap = energy.on_tensors(real, theta).mean() - energy.on_tensors(fake, theta).mean()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.clear()
         gap.backward()
-        optimiser.step()
+        optimiser.step(rate_at(update, updates, how.rate))
         if (update + 1) % how.project_every == 0 or update + 1 == updates:
             _project(energy, theta)
         budget.note(float(gap.detach()))

@@ -68,8 +68,15 @@ class DecoderModel:
         centres = self.decode(rng.standard_normal((n, self.dim_z)))
         return np.asarray(centres + self.noise * rng.standard_normal((n, self.dim)))
 
-    def log_density(self, x: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    def log_density(
+        self, x: npt.ArrayLike, *, nodes: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """log p(x) at x (n, dim) and its error width, both (n,), by quadrature over z.
+
+        Parameters
+        ----------
+        nodes : int, optional
+            Per axis of the lattice, even; fewer are faster and the widths say what they cost.
 
         Raises
         ------
@@ -77,10 +84,10 @@ class DecoderModel:
             More than two latents.
         """
         points = self._data(x)
-        z, log_mass = self._lattice()
+        z, log_mass = self._lattice(nodes)
         centres = self.decode(z)
         whole, widths = np.empty(len(points)), np.empty(len(points))
-        rows = max(1, 20_000_000 // len(z))
+        rows = max(1, 4_000_000 // len(z))
         everything = np.arange(self.dim)
         for first in range(0, len(points), rows):
             logs = self._log_joint(points[first : first + rows], centres, log_mass, everything)
@@ -148,7 +155,7 @@ class DecoderModel:
         centres = self.decode(z)
         rng = np.random.Generator(np.random.Philox(seed))
         out = np.empty((len(points), draws, self.dim))
-        rows = max(1, 20_000_000 // len(z))
+        rows = max(1, 4_000_000 // len(z))
         for first in range(0, len(points), rows):
             some = points[first : first + rows]
             logs = self._log_joint(some, centres, log_mass, seen)
@@ -160,11 +167,13 @@ class DecoderModel:
         out[:, :, seen] = points[:, None, seen]
         return out, {"scheme": "lattice of latents", "nodes": len(z)}
 
-    def _lattice(self) -> tuple[FloatArray, FloatArray]:
+    def _lattice(self, count: int | None = None) -> tuple[FloatArray, FloatArray]:
         """Nodes (m, dim_z), those of each coarser lattice together, and log prior mass (m,)."""
         if self.dim_z not in _NODES:
             raise ArgumentError(f"latents are taken on a lattice up to 2, got {self.dim_z}")
-        nodes = _NODES[self.dim_z]
+        nodes = count or _NODES[self.dim_z]
+        if nodes < 2 or nodes % 2:
+            raise ArgumentError(f"a lattice needs an even number of nodes, got {nodes}")
         side = 2 * _REACH / nodes
         axis = -_REACH + (np.arange(nodes) + 0.25) * side
         grids = np.meshgrid(*[axis] * self.dim_z, indexing="ij")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,6 +88,47 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1) on tensors with ``grad``; no grad, no step.
+
+    Written out because an optimiser of torch.optim imports the compiler stack first: seconds.
+    """
+
+    def __init__(
+        self, parameters: Sequence[torch.Tensor], betas: tuple[float, float] = (0.9, 0.999)
+    ) -> None:
+        import torch
+
+        self._betas = betas
+        self._parameters = list(parameters)
+        self._moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self._parameters]
+        self._counts = [0] * len(self._parameters)
+
+    def clear(self) -> None:
+        """Forgets all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def step(self, rate: float) -> None:
+        """One step down the gradients."""
+        import torch
+
+        first, second = self._betas
+        with torch.no_grad():
+            for index, (parameter, (m, v)) in enumerate(
+                zip(self._parameters, self._moments, strict=True)
+            ):
+                slope = parameter.grad
+                if slope is None:
+                    continue
+                self._counts[index] += 1
+                m.lerp_(slope, 1 - first)
+                v.mul_(second).addcmul_(slope, slope, value=1 - second)
+                count = self._counts[index]
+                scale = (v / (1 - second**count)).sqrt_().add_(1e-8)
+                parameter.addcdiv_(m, scale, value=-rate / (1 - first**count))
 
 
 class Budget:

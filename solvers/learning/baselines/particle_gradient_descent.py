@@ -22,7 +22,7 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from .decoder_model import DecoderModel
-from .fitting import Budget, batches, checked_data, one_thread, rate_at
+from .fitting import Adam, Budget, batches, checked_data, one_thread, rate_at
 from .networks import parameter_count, perceptron
 
 _REFRESH = 20  # updates between looks at the curvature
@@ -106,7 +106,7 @@ def fit(
     decoder = perceptron(how.dim_z, how.hidden, dim, generator)
     log_noise = torch.full((dim,), math.log(how.first_noise), requires_grad=True)
     cloud = torch.randn(n, how.particles, how.dim_z, generator=generator)
-    optimiser = torch.optim.Adam([*decoder.parameters(), log_noise], lr=how.rate)
+    optimiser = Adam([*decoder.parameters(), log_noise])
     pieces = batches(n, how.batch, generator)
     for update in budget.steps():
         index = next(pieces)
@@ -119,8 +119,7 @@ def fit(
             z = z.detach().requires_grad_()
             energy = _energy(some, z, decoder, how.least_noise + log_noise.exp())
             if inner == 0:
-                optimiser.param_groups[0]["lr"] = rate_at(update, updates, how.rate)
-                optimiser.zero_grad(set_to_none=True)
+                optimiser.clear()
                 energy.mean().backward()
                 # z.grad is of the mean over the batch's particles
                 slope = z.grad * energy.numel()
@@ -132,7 +131,7 @@ def fit(
         if update < how.noise_held * updates:
             log_noise.grad = None
         # theta moves after every use of its old value
-        optimiser.step()
+        optimiser.step(rate_at(update, updates, how.rate))
         cloud[index] = z
         budget.note(objective)
     return DecoderModel(

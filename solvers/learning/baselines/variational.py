@@ -19,7 +19,7 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from .decoder_model import DecoderModel
-from .fitting import Budget, batches, checked_data, one_thread, rate_at
+from .fitting import Adam, Budget, batches, checked_data, one_thread, rate_at
 from .networks import parameter_count, perceptron
 
 FloatArray = npt.NDArray[np.float64]
@@ -93,15 +93,14 @@ def fit(
     decoder = perceptron(how.dim_z, how.hidden, x.shape[1], generator)
     log_noise = torch.full((x.shape[1],), math.log(how.first_noise), requires_grad=True)
     learned = [*encoder.parameters(), *decoder.parameters(), log_noise]
-    optimiser = torch.optim.Adam(learned, lr=how.rate)
+    optimiser = Adam(learned)
     pieces = batches(len(x), how.batch, generator)
     for update in budget.steps():
         some = x[next(pieces)]
-        optimiser.param_groups[0]["lr"] = rate_at(update, updates, how.rate)
         loss = -_elbo(some, encoder, decoder, log_noise, how, generator)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.clear()
         loss.backward()
-        optimiser.step()
+        optimiser.step(rate_at(update, updates, how.rate))
         budget.note(-float(loss.detach()))
     return DecoderModel(
         name="variational autoencoder",
