@@ -1,0 +1,1 @@
+"""Learning theta: particle trainers, their limits, and the systems they learn from."""
