@@ -12,13 +12,18 @@ near 1 the step is short; below a half the unadjusted chain samples another law 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.protocols import Energy, JointEnergy
-from solvers.noise import Noise
+
+if TYPE_CHECKING:
+    from solvers.learning.state import LearningState
+    from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
 # enough for a few per cent; a reading must cost less than the updates between two of them
@@ -66,64 +71,55 @@ class Reading:
 
 def take_reading(
     energy: JointEnergy,
-    data: FloatArray,
-    latents: FloatArray,
-    pool: FloatArray,
+    state: LearningState,
+    observed: Mapping[str, Any],
     *,
-    update: int,
     seconds: float,
-    gradient_norm: float,
-    theta_norm: float,
     pool_step: float,
     temperature: float,
     noise: Noise,
 ) -> Reading:
-    """A look at particles under the energy at the present theta.
+    """A look at a learner.
 
     Parameters
     ----------
-    energy : JointEnergy at the present theta
-    data : array (n, dim_x)
-    latents : array (n, K, dim_z)
-    pool : array (M, dim_x + dim_z)
+    energy : JointEnergy
+        At the state's theta.
+    observed : mapping
+        What the solver recorded at this state: energies, moments, the gradient's norm.
     noise : Noise
         Of the proposals; a reading leaves the run's own noise alone.
     """
     joint = energy.joint()
-    few = np.asarray(pool[:MOST], dtype=np.float64)
-    chosen = slice(None, None, max(1, len(data) // MOST))
-    clamped = np.hstack([data[chosen], np.asarray(latents[chosen, 0], dtype=np.float64)])
+    few = np.asarray(state.pool[:MOST], dtype=np.float64)
+    normals = noise.normals(len(few), state.update, joint.dim)
     with np.errstate(all="ignore"):
-        here = joint.potential(few)
-        acceptance = metropolis_acceptance(
-            joint, few, here, pool_step, temperature, noise.normals(len(few), update, joint.dim)
-        )
-        return Reading(
-            update=update,
-            seconds=seconds,
-            pool_energy=float(here.mean()),
-            conditional_energy=float(joint.potential(clamped).mean()),
-            gradient_norm=gradient_norm,
-            theta_norm=theta_norm,
-            acceptance=acceptance,
-            pool_mean=tuple(map(float, np.mean(pool, axis=0, dtype=np.float64))),
-            pool_sd=tuple(map(float, np.std(pool, axis=0, dtype=np.float64))),
-        )
+        acceptance = metropolis_acceptance(joint, few, normals, pool_step, temperature)
+    return Reading(
+        update=state.update,
+        seconds=seconds,
+        pool_energy=float(observed["joint_energy"]),
+        conditional_energy=float(observed["conditional_energy"]),
+        gradient_norm=float(observed["gradient_norm"]),
+        theta_norm=float(np.linalg.norm(state.theta)),
+        acceptance=acceptance,
+        pool_mean=tuple(map(float, observed["pool_mean"])),
+        pool_sd=tuple(map(float, np.sqrt(np.diag(observed["pool_covariance"])))),
+    )
 
 
 def metropolis_acceptance(
     joint: Energy,
     x: FloatArray,
-    potential: FloatArray,
+    normals: FloatArray,
     step: float,
     temperature: float,
-    normals: FloatArray,
 ) -> float:
-    """E min(1, e^A) over particles x (n, d) with their potential (n,) and normals (n, d)."""
+    """E min(1, e^A) over particles x (n, d) and normals (n, d)."""
     gradient = joint.gradient(x)
     y = x - step * gradient + np.sqrt(2 * temperature * step) * normals
     back = x - y + step * joint.gradient(y)
-    log_ratio = (potential - joint.potential(y)) / temperature + (
+    log_ratio = (joint.potential(x) - joint.potential(y)) / temperature + (
         2 * temperature * step * np.square(normals).sum(1) - np.square(back).sum(1)
     ) / (4 * temperature * step)
     accepted = np.exp(np.minimum(log_ratio, 0.0))

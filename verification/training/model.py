@@ -6,11 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import JointEnergy
 
 from ..discovery import nearest
 from .config import Model, Neural
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEnergy:
@@ -87,3 +92,13 @@ def file_digest(model: Model, beside: Path) -> str | None:
     if not path.endswith(".py"):
         return None
     return hashlib.sha256((beside / path).read_bytes()).hexdigest()
+
+
+def at_theta(energy: JointEnergy, theta: FloatArray) -> Any:
+    """The same energy at another theta (n_theta,)."""
+    own = getattr(energy, "with_parameter_vector", None)
+    if own is not None:
+        return own(theta)
+    names = list(energy.parameters)
+    changed: Any = energy
+    return changed.with_parameters(**dict(zip(names, map(float, theta), strict=True)))
