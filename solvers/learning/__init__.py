@@ -1,1 +1,1 @@
-"""Learning theta: particle trainers, their limits, and the systems they learn from."""
+"""Learning theta: trainers, mean fields, evaluation and baselines."""
