@@ -126,7 +126,7 @@ class Evaluation:
     n: int = entry("samples of each side", 2000, least=50)
     seed: int = entry("seed of fresh data and of sampling", 1, least=0, most=LARGEST_SEED)
     sampling_steps: int = entry("adjusted Langevin steps from the pool", 200, least=0)
-    pairs: int = entry("pairs of fresh true samples", 10, least=1)
+    pairs: int = entry("pairs of fresh true samples", 5, least=1)
     missing: tuple[int, ...] | None = entry("coordinates to reconstruct; from 0", None, least=0)
     reconstructions: int = entry("points to reconstruct", 200, least=1)
     likelihood: bool = entry("also bracket the log-likelihood", False)

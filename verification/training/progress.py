@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..wording import duration
 from .diagnosis import Reading
 from .watch import LEAST_ACCEPTANCE, Sign
 
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 MOST_COORDINATES = 6
 MOST_SIGNS = 4
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s``."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60} s"
 
 
 class LiveTraining:

@@ -1,0 +1,182 @@
+"""The learned law beside fresh data: what the report says in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..measurement import Measurement
+
+if TYPE_CHECKING:
+    from solvers.learning.likelihood.bracket import Bracket
+
+    from ..estimate.mode_coverage import ModeCoverage
+    from .config import Data
+    from .data import Units
+    from .truth import Truth
+
+FloatArray = npt.NDArray[np.float64]
+# chance that an interval of the report misses
+ALPHA = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Distances in the units in which the model sees the data.
+
+    Attributes
+    ----------
+    n, blocks : int
+        Points of a sample; pairs of samples that were compared.
+    source : str
+        Where the true points come from.
+    learned, fresh : Measurement
+        Sliced W2 of n learned against n true points, and of two true samples of n points.
+    energy_distance : Measurement
+        2 E|X - Y| - E|X - X'| - E|Y - Y'|.
+    modes : ModeCoverage or None
+        Where the modes are known.
+    likelihood : Bracket or None
+        Of the mean log-density of true points, in nats, in the reader's units.
+    notes : tuple of str
+        What a reader should know of these numbers.
+    """
+
+    n: int
+    blocks: int
+    source: str
+    learned: Measurement
+    fresh: Measurement
+    energy_distance: Measurement
+    modes: ModeCoverage | None = None
+    likelihood: Bracket | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def ratio(self) -> float:
+        """Sliced W2 of the learned law over that of two true samples."""
+        return self.learned.value / self.fresh.value if self.fresh.value > 0 else math.inf
+
+    def in_words(self) -> dict[str, str]:
+        """Name and value, for the screen and the report."""
+        words = {
+            f"sliced W2, learned against true (n = {self.n})": _measured(self.learned),
+            "sliced W2, two true samples": _measured(self.fresh),
+            "ratio": f"{self.ratio:.3g}",
+            "energy distance": _measured(self.energy_distance),
+        }
+        if self.modes is not None:
+            count = len(self.modes.thresholds)
+            words["modes visited"] = (
+                f"{self.modes.hit} of {count} for certain, {self.modes.missed} missed for certain"
+            )
+        if self.likelihood is not None:
+            words[f"mean log-density ({self.likelihood.kind})"] = _bracket(self.likelihood)
+        words["true points"] = self.source
+        return words
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON object; numbers that are not finite are null."""
+        row: dict[str, Any] = {
+            "n": self.n,
+            "blocks": self.blocks,
+            "source": self.source,
+            "sliced_w2": _json(self.learned),
+            "sliced_w2_of_two_true_samples": _json(self.fresh),
+            "ratio": self.ratio if math.isfinite(self.ratio) else None,
+            "energy_distance": _json(self.energy_distance),
+            "notes": list(self.notes),
+        }
+        if self.modes is not None:
+            row["modes"] = {
+                "known": len(self.modes.thresholds),
+                "hit": self.modes.hit,
+                "missed": self.modes.missed,
+                "outside": self.modes.outside,
+            }
+        if self.likelihood is not None:
+            ends = [end if math.isfinite(end) else None for end in self.likelihood.ends]
+            row["mean_log_density"] = {
+                "kind": self.likelihood.kind,
+                "lower": ends[0],
+                "upper": ends[1],
+                "route": self.likelihood.route,
+            }
+        return row
+
+
+def _measured(m: Measurement) -> str:
+    return f"{m.value:.4g} ± {m.half_width:.1g}"
+
+
+def _bracket(bracket: Bracket) -> str:
+    low, high = bracket.ends
+    if math.isinf(low):
+        return f"at most {high:.5g} nats"
+    if math.isinf(high):
+        return f"at least {low:.5g} nats"
+    return f"between {low:.5g} and {high:.5g} nats"
+
+
+def _json(m: Measurement) -> dict[str, float]:
+    return {
+        "value": m.value,
+        "half_width": m.half_width,
+        "confidence": m.confidence,
+    }
+
+
+def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores:
+    """Scores of draws (>= pairs n, d) against the blocks of truth, both in the reader's units.
+
+    The blocks of truth come in pairs: the second of each pair is what the first is compared with,
+    and what draws are compared with too.
+    """
+    from ..estimate.sample_quality import energy_distance, sliced_distance_at
+
+    n, dim = truth.n, truth.blocks.shape[2]
+    one = units.inside(truth.blocks[0::2].reshape(-1, dim))
+    two = units.inside(truth.blocks[1::2].reshape(-1, dim))
+    learned = units.inside(draws[: len(two)])
+    notes = [] if truth.independent else ["the true samples share rows: there are few"]
+    return Scores(
+        n=n,
+        blocks=len(two) // n,
+        source=truth.source,
+        learned=sliced_distance_at(learned, two, n, ALPHA),
+        fresh=sliced_distance_at(one, two, n, ALPHA),
+        energy_distance=energy_distance(learned, two, ALPHA),
+        modes=_modes(draws, data),
+        notes=tuple(notes),
+    )
+
+
+def _modes(draws: FloatArray, data: Data) -> ModeCoverage | None:
+    """Coverage of the mixture that the data come from, where that is one of round Gaussians."""
+    from ..estimate.mode_coverage import mode_coverage
+
+    known = known_modes(data)
+    if known is None:
+        return None
+    weights, means, sds = known
+    return mode_coverage(draws, weights=weights, means=means, sds=sds, alpha=ALPHA)
+
+
+def known_modes(data: Data) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Weights (K,), means (K, d) and standard deviations (K,); None where they are not known."""
+    if data.law is not None:
+        from lvebm_theory.parse_law import parse_initial
+
+        law = parse_initial(data.law, data.dim)
+        if len(law.weights) < 2 or not np.allclose(law.sds, law.sds[:, :1]):
+            return None
+        return law.weights, law.means, law.sds[:, 0]
+    if data.system is not None and data.system.replace("-", "_") in ("ring", "ring_mixture"):
+        from solvers.learning.systems.ring_mixture import MODES, SPREAD, means
+
+        return np.full(MODES, 1 / MODES), means(), np.full(MODES, SPREAD)
+    return None
