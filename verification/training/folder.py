@@ -46,6 +46,11 @@ class RunFolder:
         self.report_file = self.path / "report.html"
 
     @property
+    def checkpoint_name(self) -> str:
+        """The checkpoint's files, for a reader."""
+        return ", ".join(sorted(p.name for p in self.path.glob(f"{self.checkpoint.name}*")))
+
+    @property
     def holds_a_run(self) -> bool:
         """True where a run has left anything."""
         return self.run_file.exists() or self.points_file.exists()

@@ -71,10 +71,8 @@ def described(reading: Reading) -> list[tuple[str, str | Text]]:
 
 def time_left(step: Step) -> str:
     """How long the remaining updates will take at the speed so far."""
-    if not step.updates_here:
-        return "not known yet"
-    left = step.total - step.reading.update
-    return duration(left * step.seconds_here / step.updates_here)
+    left = step.seconds_left
+    return "not known yet" if left is None else duration(left)
 
 
 def sign_lines(signs: Sequence[Sign]) -> list[RenderableType]:
@@ -107,7 +105,7 @@ class Lines:
         said = (
             f"update {reading.update}/{step.total}: J's energy part {reading.contrast:.4g}, "
             f"gradient {reading.gradient_norm:.3g}, acceptance {100 * reading.acceptance:.0f} %, "
-            f"{time_left(step)} left"
+            f"time left: {time_left(step)}"
         )
         warnings = [f"warning: {sign.name}: {sign.sentence}" for sign in fresh]
         return "\n".join([said, *warnings])

@@ -41,15 +41,36 @@ class Step:
         Of divergence; none for a healthy run.
     total : int
         Updates asked for.
-    updates_here, seconds_here : int, float
-        Since this process began or resumed.
+    seconds_left : float or None
+        At the speed so far; None while only the first piece, which also compiles, is known.
     """
 
     reading: Reading
     signs: Sequence[Sign]
     total: int
-    updates_here: int
-    seconds_here: float
+    seconds_left: float | None
+
+
+@dataclass(kw_only=True)
+class Speed:
+    """Updates per second; the first piece, which also compiles, does not count."""
+
+    pieces: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+
+    def add(self, updates: int, seconds: float) -> None:
+        """Takes in a piece."""
+        self.pieces += 1
+        if self.pieces > 1:
+            self.updates += updates
+            self.seconds += seconds
+
+    def left(self, updates: int) -> float | None:
+        """Seconds that some updates will take; None where no speed is known."""
+        if updates == 0:
+            return 0.0
+        return updates * self.seconds / self.updates if self.updates else None
 
 
 Listener = Callable[[Step], None]
@@ -91,8 +112,8 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
     """
     training = learner.config.training
     state, curves = resume(learner, folder)
-    first, begun, before = state.update, time.monotonic(), curves.seconds
-    stored = first
+    begun, before = time.monotonic(), curves.seconds
+    stored, speed = state.update, Speed()
     watch = Watch(size=_size(learner), dim=state.pool.shape[1])
     for reading in curves.readings:
         watch.look(reading)
@@ -104,9 +125,10 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
             count = min(count, training.updates - state.update)
             run = _advance(learner, folder, state, count)
             state = run.final
+            seconds = time.monotonic() - clock
+            speed.add(count, seconds)
             curves.add(run)
-            here = time.monotonic() - begun
-            reading = learner.look(run, before + here)
+            reading = learner.look(run, before + time.monotonic() - begun)
             curves.look(reading)
             signs = tuple(watch.look(reading))
             done = state.update >= training.updates
@@ -118,11 +140,10 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
                     reading=reading,
                     signs=signs,
                     total=training.updates,
-                    updates_here=state.update - first,
-                    seconds_here=here,
+                    seconds_left=speed.left(training.updates - state.update),
                 )
             )
-            count = _next_count(count, time.monotonic() - clock, training.record_every)
+            count = _next_count(count, seconds, training.record_every)
     except KeyboardInterrupt:
         if not signs and state.update > stored:
             store(learner, folder, state, curves)
