@@ -28,6 +28,7 @@ from lvebm_theory.errors import ArgumentError
 from .tables import entry, plain, read_table
 
 LARGEST_SEED = 2**63 - 1
+ACTIVATIONS = ("silu", "tanh", "softplus")
 DATA, DEFAULT = "data", "default"
 PROJECTIONS = ("box", "above-square", "positive-definite")
 
@@ -38,9 +39,9 @@ class Neural:
 
     dim_z: int = entry("number of latent coordinates", 2, least=1)
     widths: tuple[int, ...] = entry("units of each hidden layer", (64, 64), least=1)
-    confinement: float = entry("strength of the confining quadratic", 1.0, above=0)
-    spectral_bound: float = entry("largest spectral norm of a layer's weights", 2.0, above=0)
-    options: Mapping[str, float | str] = entry("further arguments of NeuralJointEnergy", {})
+    activation: str = entry("of the hidden layers", "silu", choices=ACTIVATIONS)
+    confinement: float | tuple[float, ...] = entry("D > 0: one number, or one per (x, z)", 0.1, above=0)
+    spectral_caps: tuple[float, ...] | None = entry("bounds of the layers' norms", None, above=0)
 
 
 @dataclass(frozen=True, kw_only=True)

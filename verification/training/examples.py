@@ -9,7 +9,7 @@ from lvebm_theory.errors import ArgumentError
 from ..discovery import nearest
 from .config import Config, config_of
 
-# a Gaussian of variance 4 under E = a x^2/2 - b x z + z^2/2 with b = 1/2: a = b^2 + 1/4 = 1/2
+# points of variance 4 under E = a x^2/2 - b x z + z^2/2 with b = 1/2: the best a is b^2 + 1/4 = 1/2
 GAUSSIAN: dict[str, Any] = {
     "name": "gaussian",
     "model": {"energy": "linear_gaussian_undirected", "parameters": {"a": 1.5, "b": 0.5}},
@@ -22,7 +22,7 @@ GAUSSIAN: dict[str, Any] = {
         "pool_step": 0.05,
         "rate": {"kind": "robbins-monro", "value": 0.02, "offset": 500.0, "power": 0.7},
         "learned": ["a"],
-        "projection": {"kind": "above-square", "margin": 0.02},
+        "projection": {"kind": "box", "lower": {"a": 0.27}},
     },
     "evaluation": {"likelihood": True},
 }

@@ -79,9 +79,10 @@ def _neural(neural: Neural, dim_x: int, seed: int) -> Any:
         dim_x=dim_x,
         dim_z=neural.dim_z,
         widths=neural.widths,
+        activation=neural.activation,
         confinement=neural.confinement,
+        spectral_caps=neural.spectral_caps,
         seed=seed,
-        **neural.options,
     )
 
 

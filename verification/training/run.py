@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # seconds between two looks: often enough to be live, seldom enough to cost nothing
 PIECE_SECONDS = 0.7
+# looks at a run that is over sooner: curves need points
+LOOKS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,8 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
                     seconds_left=speed.left(training.updates - state.update),
                 )
             )
-            count = _next_count(count, seconds, training.record_every)
+            most = max(training.updates // LOOKS, training.record_every)
+            count = min(_next_count(count, seconds, training.record_every), most)
     except KeyboardInterrupt:
         if not signs and state.update > stored:
             store(learner, folder, state, curves)
