@@ -13,10 +13,13 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 
 _PREFIX = "lvebm_generated_"
+# another thread must not find a module whose text is still running
+_LOADING = threading.RLock()
 
 
 @functools.cache
@@ -80,8 +83,11 @@ def load(text: str) -> ModuleType:
         When neither the cache folder nor a temporary one can be written.
     """
     name = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:32]
-    if name in sys.modules:
-        return sys.modules[name]
+    with _LOADING:
+        return sys.modules[name] if name in sys.modules else _loaded(name, text)
+
+
+def _loaded(name: str, text: str) -> ModuleType:
     path = cache_folder() / f"{name}.py"
     # an interrupted or foreign file under this name is replaced, never trusted
     if not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text):
