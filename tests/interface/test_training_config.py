@@ -139,7 +139,9 @@ def test_numpy_files(tmp_path):
 def test_missing_values_only_where_they_are_asked_about(tmp_path):
     file = tmp_path / "gaps.csv"
     file.write_text("x,y\n1,\nnan,4\n")
-    np.testing.assert_array_equal(np.isnan(read_points(file, missing=True).values), [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(
+        np.isnan(read_points(file, missing=True).values), [[0, 1], [1, 0]]
+    )
     with pytest.raises(ArgumentError, match="row 0, column 1"):
         read_points(file)
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..training.folder import RunFolder
 
 
-
 def render(folder: RunFolder) -> str:
     """The page of a finished run, from what its folder holds."""
     run, config = folder.run(), folder.config()
@@ -67,20 +66,23 @@ def _banner(samples: xarray.Dataset) -> Html:
 
 
 def _pairs(rows: Mapping[str, str]) -> Html:
-    return tag("dl", *(tag(k, v) for row in rows.items() for k, v in zip(("dt", "dd"), row, strict=True)))
+    return tag(
+        "dl", *(tag(k, v) for row in rows.items() for k, v in zip(("dt", "dd"), row, strict=True))
+    )
 
 
 def _scores(samples: xarray.Dataset) -> Html:
     scores = json.loads(samples.attrs["scores"])
     note = (
         f"Distances over {scores['blocks']} pairs of samples, in the units in which the model sees "
-        "the data; intervals miss with a chance of at most "
-        f"{1 - scores['sliced_w2']['confidence']:.2g} each."
+        f"the data; intervals at a confidence of {100 * scores['confidence']:g} %."
     )
     more = [tag("p", said, class_="quiet") for said in scores["notes"]]
     return _section(
-        "Learned against true", _pairs(json.loads(samples.attrs["words"])),
-        tag("p", note, class_="quiet"), *more,
+        "Learned against true",
+        _pairs(json.loads(samples.attrs["words"])),
+        tag("p", note, class_="quiet"),
+        *more,
     )
 
 
@@ -125,9 +127,7 @@ def _theta(path: xarray.Dataset) -> Html:
         return Html()
     names = [str(name) for name in path["parameter"].values]
     first, last = path["theta"].values[0], path["theta"].values[-1]
-    rows = [
-        [name, f"{a:.6g}", f"{b:.6g}"] for name, a, b in zip(names, first, last, strict=True)
-    ]
+    rows = [[name, f"{a:.6g}", f"{b:.6g}"] for name, a, b in zip(names, first, last, strict=True)]
     listed = table(("parameter", "first recorded", "learned"), rows, numeric=(1, 2))
     return _section("Theta", listed)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from .html import Html, join, tag
+from .html import Html, tag
 from .plots import DECADES, STYLE, inline
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def _plane(
 
     def draw(figure: Figure) -> None:
         edges = [np.linspace(low, high, CELLS + 1) for low, high in box]
-        masses = [
-            np.histogram2d(s[:, i], s[:, j], bins=edges)[0] / len(s) for s in (true, learned)
-        ]
+        masses = [np.histogram2d(s[:, i], s[:, j], bins=edges)[0] / len(s) for s in (true, learned)]
         most = max(float(np.quantile(mass[mass > 0], 0.995)) for mass in masses if mass.any())
         for axes, mass, title in zip(
             figure.subplots(1, 2, sharey=True), masses, ("true", "learned"), strict=True
@@ -177,7 +175,9 @@ def _space(names: Sequence[str], true: FloatArray, learned: FloatArray) -> Html:
             ((true, FIRST, "true"), (learned, SECOND, "learned")), start=1
         ):
             axes: Any = figure.add_subplot(1, 2, place, projection="3d")
-            inside = np.all([(points[:, k] > a) & (points[:, k] < b) for k, (a, b) in enumerate(box)], 0)
+            inside = np.all(
+                [(points[:, k] > a) & (points[:, k] < b) for k, (a, b) in enumerate(box)], 0
+            )
             few = points[inside][:3000]
             axes.scatter(*few.T, s=1.2, c=colour, alpha=0.35, lw=0, rasterized=True)
             axes.set(xlim=box[0], ylim=box[1], zlim=box[2])
@@ -199,15 +199,16 @@ def reconstruction_pictures(reconstruction: xarray.Dataset) -> list[Html]:
     names = [str(name) for name in reconstruction["coordinate"].values]
     missing = [int(k) for k in reconstruction["missing"].values]
     truth, draws = reconstruction["truth"].values, reconstruction["draws"].values
-    drawn = [
-        _against(names[k], truth[:, k], draws[:, :, at]) for at, k in enumerate(missing)
-    ]
+    drawn = [_against(names[k], truth[:, k], draws[:, :, at]) for at, k in enumerate(missing)]
     known = [k for k in range(len(names)) if k not in missing]
     if known:
         at = 0
         drawn.append(
             _fibres(
-                names[known[0]], names[missing[at]], truth[:, known[0]], truth[:, missing[at]],
+                names[known[0]],
+                names[missing[at]],
+                truth[:, known[0]],
+                truth[:, missing[at]],
                 draws[:, :, at],
             )
         )
@@ -222,8 +223,15 @@ def _against(name: str, truth: FloatArray, draws: FloatArray) -> Html:
         axes = figure.subplots()
         axes.plot([low, high], [low, high], color="#000000", ls="--", lw=0.9)
         axes.errorbar(
-            truth, draws.mean(0), yerr=draws.std(0), fmt="o", ms=2.2, lw=0, elinewidth=0.6,
-            color=FIRST, alpha=0.6,
+            truth,
+            draws.mean(0),
+            yerr=draws.std(0),
+            fmt="o",
+            ms=2.2,
+            lw=0,
+            elinewidth=0.6,
+            color=FIRST,
+            alpha=0.6,
         )
         axes.set(xlim=(low, high), ylim=(low, high))
         axes.set_xlabel(f"{name}, true")
@@ -242,8 +250,14 @@ def _fibres(
         axes = figure.subplots()
         few = min(20, draws.shape[0])
         axes.scatter(
-            np.tile(given, few), draws[:few].ravel(), s=2, c=SECOND, alpha=0.35, lw=0,
-            label="draws", rasterized=True,
+            np.tile(given, few),
+            draws[:few].ravel(),
+            s=2,
+            c=SECOND,
+            alpha=0.35,
+            lw=0,
+            label="draws",
+            rasterized=True,
         )
         axes.scatter(given, truth, s=5, c=FIRST, lw=0, label="true")
         axes.set_xlabel(f"{known}, known")

@@ -146,10 +146,7 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
             say("comparing the learned law with fresh data")
             content = finish(session, trained)
     except KeyboardInterrupt:
-        say(
-            "interrupted; the last good state is kept: "
-            f"lvebm train --resume --out {folder.path}"
-        )
+        say(f"interrupted; the last good state is kept: lvebm train --resume --out {folder.path}")
         return INTERRUPTED
     if as_json:
         sys.stdout.write(json.dumps(content.as_json(), indent=1, allow_nan=False) + "\n")
@@ -191,7 +188,9 @@ def sample(
 @failing
 def reconstruct(
     run: Run,
-    data: Annotated[Path, typer.Option(help="CSV, NPY or NPZ file; NaN or an empty cell is missing.")],
+    data: Annotated[
+        Path, typer.Option(help="CSV, NPY or NPZ file; NaN or an empty cell is missing.")
+    ],
     missing: Annotated[
         str | None, typer.Option(help="Coordinates to fill in for every row, such as '1,2'.")
     ] = None,

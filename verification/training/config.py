@@ -15,6 +15,8 @@
 Every key is described where it is declared below, and in docs/learning.md.
 """
 
+# ruff: noqa: RUF009 (``entry`` makes a dataclass field, which is what a default may be)
+
 from __future__ import annotations
 
 import tomllib
@@ -40,7 +42,9 @@ class Neural:
     dim_z: int = entry("number of latent coordinates", 2, least=1)
     widths: tuple[int, ...] = entry("units of each hidden layer", (64, 64), least=1)
     activation: str = entry("of the hidden layers", "silu", choices=ACTIVATIONS)
-    confinement: float | tuple[float, ...] = entry("D > 0: one number, or one per (x, z)", 0.1, above=0)
+    confinement: float | tuple[float, ...] = entry(
+        "D > 0: one number, or one per (x, z)", 0.1, above=0
+    )
     spectral_caps: tuple[float, ...] | None = entry("bounds of the layers' norms", None, above=0)
 
 
@@ -90,7 +94,9 @@ class Projection:
     a: str = entry("above-square: the name of a in a - b^2 >= margin", "a")
     b: str = entry("above-square: the name of b in a - b^2 >= margin", "b")
     matrix: str = entry("positive-definite: the name of the matrix", "precision")
-    margin: float = entry("above-square: of a - b^2; positive-definite: of eigenvalues", 0.05, above=0)
+    margin: float = entry(
+        "above-square: of a - b^2; positive-definite: of eigenvalues", 0.05, above=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,7 @@ class Evaluation:
     n: int = entry("samples of each side", 2000, least=50)
     seed: int = entry("seed of fresh data and of sampling", 1, least=0, most=LARGEST_SEED)
     sampling_steps: int = entry("adjusted Langevin steps from the pool", 200, least=0)
-    pairs: int = entry("pairs of fresh true samples", 5, least=1)
+    pairs: int = entry("pairs of fresh true samples", 10, least=2)
     missing: tuple[int, ...] | None = entry("coordinates to reconstruct; from 0", None, least=0)
     reconstructions: int = entry("points to reconstruct", 200, least=1)
     likelihood: bool = entry("also bracket the log-likelihood", False)
@@ -190,7 +196,7 @@ def read_config(path: Path) -> Config:
 def _refuse_contradictions(config: Config) -> None:
     model, data, training = config.model, config.data, config.training
     if (model.energy is None) == (model.neural is None):
-        raise ArgumentError("model needs either energy = \"...\" or a table [model.neural]")
+        raise ArgumentError('model needs either energy = "..." or a table [model.neural]')
     if model.neural is not None and model.parameters:
         raise ArgumentError("model.parameters belong to a formula; a neural energy has weights")
     if model.neural is not None and (training.learned is not None or training.projection):
@@ -207,7 +213,7 @@ def _refuse_contradictions(config: Config) -> None:
         if data.file is None and getattr(data, key) is not None:
             raise ArgumentError(f"data.{key} belongs to data.file, not to data.{given[0]}")
     if training.device == "cuda" and training.backend == "numba":
-        raise ArgumentError("training.device = \"cuda\" needs training.backend = \"torch\"")
+        raise ArgumentError('training.device = "cuda" needs training.backend = "torch"')
     if training.record_every > training.updates:
         raise ArgumentError(
             f"training.record_every must be at most training.updates = {training.updates}, got "

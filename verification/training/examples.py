@@ -49,7 +49,9 @@ def example_config(name: str) -> Config:
         return config_of(OWN[name])
     if name in SYSTEMS:
         return config_of(_system(name, SYSTEMS[name]))
-    raise ArgumentError(f"--example is one of {', '.join(names())}, got {name!r}{nearest(name, names())}")
+    raise ArgumentError(
+        f"--example is one of {', '.join(names())}, got {name!r}{nearest(name, names())}"
+    )
 
 
 def _system(name: str, system: str) -> dict[str, Any]:

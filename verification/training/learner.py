@@ -77,7 +77,10 @@ class Learner:
     def _pool_from_data(self) -> FloatArray:
         """Rows drawn from the data, each with a latent of its own."""
         count, data = self.config.training.pool, self.points.seen
-        own, law = self.noise.derive("pool from data"), latent_law(self.config.training, self.energy)
+        own, law = (
+            self.noise.derive("pool from data"),
+            latent_law(self.config.training, self.energy),
+        )
         chance = own.uniforms(count, 0, 2, backend="numba")
         rows = np.minimum((chance[:, 0] * len(data)).astype(np.int64), len(data) - 1)
         latents = law.push_normals(chance[:, 1], own.normals(count, 0, law.dim, backend="numba"))

@@ -36,8 +36,9 @@ def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEn
         An unknown name, parameters that do not fit, or an energy of other data.
     """
     if model.neural is not None:
-        return _neural(model.neural, dim_x, seed)
-    energy = _formula(str(model.energy), dim_x, beside)
+        neural: JointEnergy = _neural(model.neural, dim_x, seed)
+        return neural
+    energy: JointEnergy = _formula(str(model.energy), beside)
     if model.parameters:
         changed = getattr(energy, "with_parameters", None)
         if changed is None:
@@ -50,7 +51,7 @@ def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEn
     return energy
 
 
-def _formula(name: str, dim_x: int, beside: Path) -> Any:
+def _formula(name: str, beside: Path) -> Any:
     if name.rpartition(":")[0].endswith(".py") or name.endswith(".py"):
         from lvebm_theory.user_file import load_energy
 

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
-    """The rows of a file: ``values`` (n, d) and the columns' ``names``, x0, x1, ... if it has none."""
+    """The rows of a file: ``values`` (n, d), and ``names`` (x0, x1, ... where it has none)."""
 
     values: FloatArray
     names: tuple[str, ...]

@@ -82,7 +82,9 @@ def sign_lines(signs: Sequence[Sign]) -> list[RenderableType]:
     lines: list[RenderableType] = [
         Text("signs of divergence; the checkpoint stays at the last good state", "bold yellow")
     ]
-    return lines + [Text(f"  {sign.name}: {sign.sentence}", "yellow") for sign in signs[:MOST_SIGNS]]
+    return lines + [
+        Text(f"  {sign.name}: {sign.sentence}", "yellow") for sign in signs[:MOST_SIGNS]
+    ]
 
 
 class Lines:

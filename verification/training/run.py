@@ -168,9 +168,7 @@ def _next_count(count: int, seconds: float, record_every: int) -> int:
     return max(1, round(bounded / record_every)) * record_every
 
 
-def _advance(
-    learner: Learner, folder: RunFolder, state: LearningState, count: int
-) -> LearningRun:
+def _advance(learner: Learner, folder: RunFolder, state: LearningState, count: int) -> LearningRun:
     try:
         return learner.advance(state, count)
     except SolverError as error:

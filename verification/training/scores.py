@@ -21,7 +21,30 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 # chance that an interval of the report misses
-ALPHA = 0.01
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """(E SW2^2)^(1/2) of two samples of n points: root mean square over pairs, and an interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def between(cls, x: FloatArray, y: FloatArray, n: int) -> Distance:
+        """Of draws (pairs n, d) cut into samples of n."""
+        from ..estimate.sample_quality import sliced_distance_at, sliced_w2
+
+        squares = [sliced_w2(x[i : i + n], y[i : i + n]) ** 2 for i in range(0, len(x), n)]
+        interval = sliced_distance_at(x, y, n, ALPHA)
+        return cls(
+            value=float(np.sqrt(np.mean(squares))), lower=interval.lower, upper=interval.upper
+        )
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} ({self.lower:.3g} to {self.upper:.3g})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +57,7 @@ class Scores:
         Points of a sample; pairs of samples that were compared.
     source : str
         Where the true points come from.
-    learned, fresh : Measurement
+    learned, fresh : Distance
         Sliced W2 of n learned against n true points, and of two true samples of n points.
     energy_distance : Measurement
         2 E|X - Y| - E|X - X'| - E|Y - Y'|.
@@ -49,8 +72,8 @@ class Scores:
     n: int
     blocks: int
     source: str
-    learned: Measurement
-    fresh: Measurement
+    learned: Distance
+    fresh: Distance
     energy_distance: Measurement
     modes: ModeCoverage | None = None
     likelihood: Bracket | None = None
@@ -64,8 +87,8 @@ class Scores:
     def in_words(self) -> dict[str, str]:
         """Name and value, for the screen and the report."""
         words = {
-            f"sliced W2, learned against true (n = {self.n})": _measured(self.learned),
-            "sliced W2, two true samples": _measured(self.fresh),
+            f"sliced W2, learned against true (n = {self.n})": str(self.learned),
+            "sliced W2, two true samples": str(self.fresh),
             "ratio": f"{self.ratio:.3g}",
             "energy distance": _measured(self.energy_distance),
         }
@@ -85,10 +108,15 @@ class Scores:
             "n": self.n,
             "blocks": self.blocks,
             "source": self.source,
-            "sliced_w2": _json(self.learned),
-            "sliced_w2_of_two_true_samples": _json(self.fresh),
+            "confidence": 1 - ALPHA,
+            "sliced_w2": vars(self.learned),
+            "sliced_w2_of_two_true_samples": vars(self.fresh),
             "ratio": self.ratio if math.isfinite(self.ratio) else None,
-            "energy_distance": _json(self.energy_distance),
+            "energy_distance": {
+                "value": self.energy_distance.value,
+                "lower": self.energy_distance.lower,
+                "upper": self.energy_distance.upper,
+            },
             "notes": list(self.notes),
         }
         if self.modes is not None:
@@ -110,7 +138,7 @@ class Scores:
 
 
 def _measured(m: Measurement) -> str:
-    return f"{m.value:.4g} ± {m.half_width:.1g}"
+    return f"{m.value:.4g} ({m.lower:.3g} to {m.upper:.3g})"
 
 
 def _bracket(bracket: Bracket) -> str:
@@ -119,15 +147,9 @@ def _bracket(bracket: Bracket) -> str:
         return f"at most {high:.5g} nats"
     if math.isinf(high):
         return f"at least {low:.5g} nats"
+    if high - low < 1e-4 * max(1.0, abs(low)):
+        return f"{(low + high) / 2:.6g} nats"
     return f"between {low:.5g} and {high:.5g} nats"
-
-
-def _json(m: Measurement) -> dict[str, float]:
-    return {
-        "value": m.value,
-        "half_width": m.half_width,
-        "confidence": m.confidence,
-    }
 
 
 def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores:
@@ -136,7 +158,7 @@ def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores
     The blocks of truth come in pairs: the second of each pair is what the first is compared with,
     and what draws are compared with too.
     """
-    from ..estimate.sample_quality import energy_distance, sliced_distance_at
+    from ..estimate.sample_quality import energy_distance
 
     n, dim = truth.n, truth.blocks.shape[2]
     one = units.inside(truth.blocks[0::2].reshape(-1, dim))
@@ -147,8 +169,8 @@ def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores
         n=n,
         blocks=len(two) // n,
         source=truth.source,
-        learned=sliced_distance_at(learned, two, n, ALPHA),
-        fresh=sliced_distance_at(one, two, n, ALPHA),
+        learned=Distance.between(learned, two, n),
+        fresh=Distance.between(one, two, n),
         energy_distance=energy_distance(learned, two, ALPHA),
         modes=_modes(draws, data),
         notes=tuple(notes),

@@ -102,9 +102,7 @@ def read_table(kind: type[Table], content: Any, where: str) -> Table:
         if name in content:
             place = _place(where, name)
             values[name] = _value(hints[name], content[name], place, field.metadata["range"])
-        elif (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        ):
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ArgumentError(f"{_place(where, name)} is missing: {field.metadata['text']}")
     return kind(**values)
 

@@ -16,7 +16,9 @@ def toml_text(content: Mapping[str, Any], where: str = "") -> str:
         place = f"{where}.{_key(name)}" if where else _key(name)
         inside = toml_text(table, place)
         # a table of tables needs no head of its own
-        head = "" if table and all(isinstance(v, Mapping) for v in table.values()) else f"[{place}]\n"
+        head = (
+            "" if table and all(isinstance(v, Mapping) for v in table.values()) else f"[{place}]\n"
+        )
         text += f"\n{head}{inside}" if head else inside
     return text
 

@@ -82,9 +82,7 @@ class TrainedModel:
             seed=seed,
         )
 
-    def evaluate(
-        self, data: Path | None, *, n: int | None, seed: int, likelihood: bool
-    ) -> Scores:
+    def evaluate(self, data: Path | None, *, n: int | None, seed: int, likelihood: bool) -> Scores:
         """Scores against a file's rows, or against fresh data."""
         if data is None:
             truth = self.truth(seed=seed, n=n)
@@ -99,9 +97,7 @@ class TrainedModel:
     def with_likelihood(self, scores: Scores, truth: Truth, seed: int) -> Scores:
         """The same scores with the bracket of the mean log-density of the true points."""
         if self.learner.config.training.temperature != 1.0:
-            return replace(
-                scores, notes=(*scores.notes, "no likelihood: the temperature is not 1")
-            )
+            return replace(scores, notes=(*scores.notes, "no likelihood: the temperature is not 1"))
         from .evidence import log_likelihood
 
         bracket = log_likelihood(

@@ -63,9 +63,7 @@ def from_rows(rows: FloatArray, n: int, blocks: int, seed: int, source: str) -> 
     size = min(n, len(rows) // blocks)
     if size >= min(n, 50):
         order = generator.permutation(len(rows))[: size * blocks]
-        return Truth(
-            blocks=rows[order].reshape(blocks, size, -1), source=source, independent=True
-        )
+        return Truth(blocks=rows[order].reshape(blocks, size, -1), source=source, independent=True)
     size = min(n, len(rows) // 2)
     halves = [generator.permutation(len(rows))[: 2 * size] for _ in range((blocks + 1) // 2)]
     stacked = np.concatenate([rows[half].reshape(2, size, -1) for half in halves])[:blocks]

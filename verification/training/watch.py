@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections import deque
@@ -91,7 +92,7 @@ class Watch:
     def _drift(self, reading: Reading) -> list[Sign]:
         self._contrasts.append(abs(reading.contrast))
         seen = list(self._contrasts)
-        grows = all(a < b for a, b in zip(seen, seen[1:], strict=False))
+        grows = all(a < b for a, b in itertools.pairwise(seen))
         limit = DRIFT_FACTOR * math.sqrt(self.dim / 2)
         if len(seen) < DRIFT_LOOKS or not grows or seen[-1] <= limit:
             return []
