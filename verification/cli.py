@@ -227,8 +227,10 @@ def constants(
 def report(directory: Annotated[Path, typer.Argument(help="Results folder.")]) -> int:
     """Writes report.html again from the stored results of a run, finished or not."""
     from .session import rewrite_report
+    from .training.finish import holds_training, rewrite_training_report
 
-    screens.screen().print(str(rewrite_report(directory)), soft_wrap=True)
+    rewrite = rewrite_training_report if holds_training(directory) else rewrite_report
+    screens.screen().print(str(rewrite(directory)), soft_wrap=True)
     return 0
 
 

@@ -62,7 +62,7 @@ BAD = {
         "model.parameters",
     ),
     "a layer of no units": ({**GOOD, "model": {"neural": {"widths": [8, 0]}}}, "got 0"),
-    "no data": ({**GOOD, "data": {}}, "one of file, system and law, got none"),
+    "no data": ({**GOOD, "data": {}}, "one of file, system, law, truth, got none"),
     "two sources": (changed(data={"system": "lorenz"}), "got system and law"),
     "columns of a law": (changed(data={"columns": [0]}), "data.columns belongs to data.file"),
     "numba on a GPU": (

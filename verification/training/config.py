@@ -31,7 +31,9 @@ from .tables import entry, plain, read_table
 
 LARGEST_SEED = 2**63 - 1
 ACTIVATIONS = ("silu", "tanh", "softplus")
+SOURCES = ("file", "system", "law", "truth")
 DATA, DEFAULT = "data", "default"
+Matrix = tuple[tuple[float, ...], ...]
 PROJECTIONS = ("box", "above-square", "positive-definite")
 
 
@@ -53,7 +55,8 @@ class Model:
     """``[model]``: a formula of the catalogue or of a file, or a neural energy."""
 
     energy: str | None = entry("name in the catalogue, or file.py:name", None)
-    parameters: Mapping[str, float] = entry("theta at the start, by name", {})
+    parameters: Mapping[str, float | Matrix] = entry("theta at the start, by name", {})
+    dim_z: int | None = entry("latent coordinates, for families of any dimension", None, least=1)
     neural: Neural | None = entry("a neural energy", None)
 
 
@@ -67,8 +70,11 @@ class Data:
     held_out: float = entry("share of the file's rows kept for the report", 0.2, least=0, most=0.9)
     system: str | None = entry("a system of solvers/learning/systems, simulated", None)
     law: str | None = entry("a mixture of Gaussians, such as 'normal(0, 1.3)'", None)
+    truth: Mapping[str, float | Matrix] | None = entry(
+        "parameters at which the model itself makes the points", None
+    )
     dim: int = entry("coordinates of the points drawn from the law", 1, least=1)
-    n: int = entry("points drawn from the system or the law", 10_000, least=2)
+    n: int = entry("points drawn from the system, the law or the model", 10_000, least=2)
     seed: int = entry("seed of these points", 0, least=0, most=LARGEST_SEED)
     standardise: bool | None = entry("shift and scale; default: for neural energies", None)
 
@@ -153,8 +159,12 @@ class Config:
     @property
     def title(self) -> str:
         """What a reader is told that was learned."""
-        data = self.data.system or self.data.law or Path(str(self.data.file)).name
-        return self.name or f"{self.model.energy or 'neural energy'} on {data}"
+        data = self.data
+        if data.file is not None:
+            where = f" on {Path(data.file).name}"
+        else:
+            where = f" on {data.system or data.law}" if data.truth is None else ""
+        return self.name or f"{self.model.energy or 'neural energy'}{where}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object: the tables again."""
@@ -197,18 +207,23 @@ def _refuse_contradictions(config: Config) -> None:
     model, data, training = config.model, config.data, config.training
     if (model.energy is None) == (model.neural is None):
         raise ArgumentError('model needs either energy = "..." or a table [model.neural]')
-    if model.neural is not None and model.parameters:
-        raise ArgumentError("model.parameters belong to a formula; a neural energy has weights")
+    if model.neural is not None and (model.parameters or model.dim_z is not None):
+        raise ArgumentError(
+            "model.parameters and model.dim_z belong to a formula; a neural energy has weights and "
+            "model.neural.dim_z"
+        )
     if model.neural is not None and (training.learned is not None or training.projection):
         raise ArgumentError(
             "training.learned and training.projection name parameters of a formula; all weights of "
             "a neural energy are learned, under their spectral bound"
         )
-    given = [k for k in ("file", "system", "law") if getattr(data, k) is not None]
+    given = [k for k in SOURCES if getattr(data, k) is not None]
     if len(given) != 1:
         raise ArgumentError(
-            f"data needs one of file, system and law, got {' and '.join(given) or 'none'}"
+            f"data needs one of {', '.join(SOURCES)}, got {' and '.join(given) or 'none'}"
         )
+    if data.truth is not None and model.energy is None:
+        raise ArgumentError("data.truth names parameters of a formula, got model.neural")
     for key in ("array", "columns"):
         if data.file is None and getattr(data, key) is not None:
             raise ArgumentError(f"data.{key} belongs to data.file, not to data.{given[0]}")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lvebm_theory.protocols import JointEnergy
 
-from .data import Units
+from .units import Units
 
 if TYPE_CHECKING:
     from solvers.learning.likelihood.bracket import Bracket

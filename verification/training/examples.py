@@ -27,7 +27,24 @@ GAUSSIAN: dict[str, Any] = {
     "evaluation": {"likelihood": True},
 }
 
-OWN = {"gaussian": GAUSSIAN}
+# a posterior with two modes, from the model at t = 1.2: the learner finds t again, up to its sign
+BIMODAL: dict[str, Any] = {
+    "name": "bimodal",
+    "model": {"energy": "bimodal_posterior", "parameters": {"t": 0.5, "b": 1.0, "noise": 0.25}},
+    "data": {"truth": {"t": 1.2}, "n": 2000},
+    "training": {
+        "updates": 3000,
+        "latents": 4,
+        "pool": 4000,
+        "latent_step": 0.02,
+        "pool_step": 0.02,
+        "rate": {"kind": "robbins-monro", "value": 0.02, "offset": 500.0, "power": 0.7},
+        "learned": ["t"],
+    },
+    "evaluation": {"likelihood": True},
+}
+
+OWN = {"gaussian": GAUSSIAN, "bimodal": BIMODAL}
 # what the command line calls a system, and its name in solvers/learning/systems
 SYSTEMS = {
     "lorenz": "lorenz",

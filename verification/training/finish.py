@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..session import library_version
 from ..store import written_aside
+from .folder import RunFolder
 from .run import Trained
 from .scores import Scores, compare
 from .session import TrainingSession
@@ -28,7 +30,7 @@ def finish(session: TrainingSession, trained: Trained) -> Scores:
     asked = session.learner.config.evaluation
     truth = model.truth(seed=asked.seed)
     draws = model.draw_points(truth.n * len(truth.blocks) // 2, seed=asked.seed)
-    scores = compare(draws, truth, model.points.units, session.learner.config.data)
+    scores = compare(draws, truth, model.points.units, session.learner.source)
     if asked.likelihood:
         scores = model.with_likelihood(scores, truth, asked.seed)
     everything = truth.blocks.reshape(-1, model.points.dim)
@@ -37,7 +39,7 @@ def finish(session: TrainingSession, trained: Trained) -> Scores:
     if missing:
         groups["reconstruction"] = _reconstruction(model, everything, missing)
     session.folder.write_dataset(session.folder.results_file, groups)
-    write_report(session)
+    write_report(session.folder)
     return scores
 
 
@@ -90,9 +92,20 @@ def _reconstruction(
     )
 
 
-def write_report(session: TrainingSession) -> None:
+def write_report(folder: RunFolder) -> Path:
     """report.html from what the folder holds."""
     from ..report.learning_page import render
 
-    with written_aside(session.folder.report_file) as aside:
-        aside.write_text(render(session.folder), encoding="utf-8")
+    with written_aside(folder.report_file) as aside:
+        aside.write_text(render(folder), encoding="utf-8")
+    return folder.report_file
+
+
+def holds_training(path: Path) -> bool:
+    """True for a folder of ``lvebm train``."""
+    return RunFolder(path).holds_a_run
+
+
+def rewrite_training_report(path: Path) -> Path:
+    """Writes report.html of a run again, finished or not."""
+    return write_report(RunFolder(path))

@@ -24,7 +24,8 @@ from lvebm_theory.errors import ArgumentError
 
 from ..store import ENGINE, write_json, written_aside
 from .config import Config, config_of
-from .data import Points, Units
+from .data import Points
+from .units import Units
 
 if TYPE_CHECKING:
     import xarray

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from solvers.learning.train import LearningRun
     from solvers.noise import Noise
 
+    from .sources import Source
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -36,11 +38,14 @@ class Learner:
     energy : JointEnergy
         At the theta where learning starts.
     points : Points
+    source : Source or None
+        Where more points can be drawn from; None where they came from a file.
     """
 
     config: Config
     energy: JointEnergy
     points: Points
+    source: Source | None
 
     @property
     def noise(self) -> Noise:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,7 @@ def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEn
     if model.neural is not None:
         neural: JointEnergy = _neural(model.neural, dim_x, seed)
         return neural
-    energy: JointEnergy = _formula(str(model.energy), beside)
-    if model.parameters:
-        changed = getattr(energy, "with_parameters", None)
-        if changed is None:
-            raise ArgumentError(f"{model.energy} takes no parameters")
-        energy = changed(**model.parameters)
+    energy: JointEnergy = formula_energy(model, dim_x, beside)
     if energy.dim_x != dim_x:
         raise ArgumentError(
             f"{energy.name} is an energy of {energy.dim_x} data coordinates, the data have {dim_x}"
@@ -51,8 +47,24 @@ def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEn
     return energy
 
 
-def _formula(name: str, beside: Path) -> Any:
-    if name.rpartition(":")[0].endswith(".py") or name.endswith(".py"):
+def formula_energy(
+    model: Model, dim_x: int | None, beside: Path, changed: Mapping[str, Any] | None = None
+) -> Any:
+    """The formula of ``[model]`` at its parameters, with some changed.
+
+    Parameters
+    ----------
+    dim_x : int or None
+        For families of any dimension; None leaves them theirs.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such formula, or it lacks these parameters.
+    """
+    parameters = {**model.parameters, **(changed or {})}
+    name = str(model.energy)
+    if is_file(name):
         from lvebm_theory.user_file import load_energy
 
         found: Any = load_energy(str(beside / Path(name)))
@@ -60,7 +72,10 @@ def _formula(name: str, beside: Path) -> Any:
             raise ArgumentError(
                 f"{name} is an energy without latents; learning needs @joint_energy(dim_x, dim_z)"
             )
-        return found
+        if parameters and not hasattr(found, "with_parameters"):
+            raise ArgumentError(f"{name} takes no parameters")
+        whole: Any = found
+        return whole.with_parameters(**parameters) if parameters else whole
     from lvebm_theory.energies import catalogue
     from lvebm_theory.joint import JointEnergyFamily
 
@@ -70,7 +85,15 @@ def _formula(name: str, beside: Path) -> Any:
             f"model.energy must be file.py:name or one of {', '.join(families)}, got {name!r}"
             f"{nearest(name, families)}"
         )
-    return families[name]()
+    family = families[name]
+    if not family.any_dim:
+        return family(dim_z=model.dim_z, **parameters)
+    return family(dim_x=dim_x, dim_z=model.dim_z, **parameters)
+
+
+def is_file(energy: str) -> bool:
+    """True for ``file.py:name``."""
+    return energy.endswith(".py") or energy.rpartition(":")[0].endswith(".py")
 
 
 def _neural(neural: Neural, dim_x: int, seed: int) -> Any:
@@ -90,9 +113,9 @@ def _neural(neural: Neural, dim_x: int, seed: int) -> Any:
 def file_digest(model: Model, beside: Path) -> str | None:
     """SHA-256 of the file that holds the user's energy; None where there is none."""
     name = model.energy or ""
-    path = name.rpartition(":")[0] if not name.endswith(".py") else name
-    if not path.endswith(".py"):
+    if not is_file(name):
         return None
+    path = name if name.endswith(".py") else name.rpartition(":")[0]
     return hashlib.sha256((beside / path).read_bytes()).hexdigest()
 
 

@@ -7,6 +7,7 @@ the adjusted algorithm (MALA) leaves exp(-E/T) invariant, so more steps only bri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from lvebm_theory.protocols import Energy
 from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
+Backend = Literal["numba", "torch", "numpy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ def draw_model(
     step_size: float,
     temperature: float = 1.0,
     seed: int = 0,
+    backend: Backend = "numba",
 ) -> Draws:
     """n draws of exp(-E/T), each begun at a particle of the pool.
 
@@ -76,6 +79,12 @@ def draw_model(
     from solvers.particles import mala
 
     run = simulate(
-        tempered(joint, temperature), mala, start, step_size=step_size, steps=steps, noise=noise
+        tempered(joint, temperature),
+        mala,
+        start,
+        step_size=step_size,
+        steps=steps,
+        noise=noise,
+        backend=backend,
     )
     return Draws(values=np.asarray(run.final), acceptance=float(run.info["accepted"]))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from solvers.learning.likelihood.bracket import Bracket
 
     from ..estimate.mode_coverage import ModeCoverage
-    from .config import Data
-    from .data import Units
+    from .sources import Source
     from .truth import Truth
+    from .units import Units
 
 FloatArray = npt.NDArray[np.float64]
 # chance that an interval of the report misses
@@ -152,7 +152,7 @@ def _bracket(bracket: Bracket) -> str:
     return f"between {low:.5g} and {high:.5g} nats"
 
 
-def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores:
+def compare(draws: FloatArray, truth: Truth, units: Units, source: Source | None) -> Scores:
     """Scores of draws (>= pairs n, d) against the blocks of truth, both in the reader's units.
 
     The blocks of truth come in pairs: the second of each pair is what the first is compared with,
@@ -171,34 +171,18 @@ def compare(draws: FloatArray, truth: Truth, units: Units, data: Data) -> Scores
         source=truth.source,
         learned=Distance.between(learned, two, n),
         fresh=Distance.between(one, two, n),
-        energy_distance=energy_distance(learned, two, ALPHA),
-        modes=_modes(draws, data),
+        energy_distance=energy_distance(learned, two, ALPHA, blocks=min(20, len(two) // 8)),
+        modes=_modes(draws, source),
         notes=tuple(notes),
     )
 
 
-def _modes(draws: FloatArray, data: Data) -> ModeCoverage | None:
+def _modes(draws: FloatArray, source: Source | None) -> ModeCoverage | None:
     """Coverage of the mixture that the data come from, where that is one of round Gaussians."""
     from ..estimate.mode_coverage import mode_coverage
 
-    known = known_modes(data)
+    known = None if source is None else source.modes
     if known is None:
         return None
     weights, means, sds = known
     return mode_coverage(draws, weights=weights, means=means, sds=sds, alpha=ALPHA)
-
-
-def known_modes(data: Data) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """Weights (K,), means (K, d) and standard deviations (K,); None where they are not known."""
-    if data.law is not None:
-        from lvebm_theory.parse_law import parse_initial
-
-        law = parse_initial(data.law, data.dim)
-        if len(law.weights) < 2 or not np.allclose(law.sds, law.sds[:, :1]):
-            return None
-        return law.weights, law.means, law.sds[:, 0]
-    if data.system is not None and data.system.replace("-", "_") in ("ring", "ring_mixture"):
-        from solvers.learning.systems.ring_mixture import MODES, SPREAD, means
-
-        return np.full(MODES, 1 / MODES), means(), np.full(MODES, SPREAD)
-    return None

@@ -15,6 +15,7 @@ from .data import load_points
 from .folder import RunFolder
 from .learner import Learner
 from .model import build_model, file_digest
+from .sources import source_of
 
 DEFAULT_ROOT = Path("lvebm-training")
 
@@ -59,12 +60,11 @@ def begin(asked: Asked, out: Path | None) -> tuple[TrainingSession, Sequence[str
             f"{folder.path} already holds a run; choose another --out, or continue with --resume"
         )
     config = asked.config
-    points = load_points(
-        config.data, beside=asked.beside, standardise=config.model.neural is not None
-    )
+    source = source_of(config, asked.beside)
+    points = load_points(config, source, asked.beside)
     energy = build_model(config.model, points.dim, seed=config.seed, beside=asked.beside)
     _refuse_missing(config, points.dim)
-    learner = Learner(config=config, energy=energy, points=points)
+    learner = Learner(config=config, energy=energy, points=points, source=source)
     learner.problem()
     start = learner.start()
     from .steps import step_warnings
@@ -104,9 +104,9 @@ def reopen(path: Path) -> TrainingSession:
         raise ArgumentError(f"{config.model.energy} has changed since the run began")
     points = folder.points()
     energy = build_model(config.model, points.dim, seed=config.seed, beside=beside)
-    return TrainingSession(
-        learner=Learner(config=config, energy=energy, points=points), folder=folder
-    )
+    source = source_of(config, beside)
+    learner = Learner(config=config, energy=energy, points=points, source=source)
+    return TrainingSession(learner=learner, folder=folder)
 
 
 def take_up(asked: Asked | None, out: Path | None) -> TrainingSession:

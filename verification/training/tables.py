@@ -7,6 +7,7 @@ it. Every message says where in the file, what was required and what came.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 from collections.abc import Mapping, Sequence
@@ -187,3 +188,28 @@ def _required(hint: Any, limits: Range) -> str:
     if hint is float:
         words = "a finite number"
     return f"{words}, {limits.sentence}" if limits.sentence else words
+
+
+def key_rows(kind: Any, where: str = "") -> list[tuple[str, str, str]]:
+    """(key, default, what it says) of a table and of the tables in it, for documents."""
+    hints = get_type_hints(kind)
+    rows: list[tuple[str, str, str]] = []
+    for field in dataclasses.fields(kind):
+        place, hint = _place(where, field.name), hints[field.name]
+        inner = [h for h in (hint, *get_args(hint)) if dataclasses.is_dataclass(h)]
+        text = field.metadata["text"]
+        limits = field.metadata["range"].sentence
+        if inner != [hint]:
+            said = f"{text} ({limits})" if limits and limits not in text else text
+            rows.append((place, _default(field), said))
+        for table in inner:
+            rows += key_rows(table, place)
+    return rows
+
+
+def _default(field: Any) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return json.dumps(field.default_factory())
+    if field.default is dataclasses.MISSING:
+        return "required"
+    return "" if field.default is None else json.dumps(plain(field.default))

@@ -75,7 +75,7 @@ class TrainedModel:
         """True points that training did not see."""
         config = self.learner.config
         return fresh_truth(
-            config.data,
+            self.learner.source,
             self.points,
             n=n or config.evaluation.n,
             blocks=2 * config.evaluation.pairs,
@@ -91,7 +91,7 @@ class TrainedModel:
             rows = self._rows(data, missing=False)
             truth = from_rows(rows, n or config.n, 2 * config.pairs, seed, f"rows of {data.name}")
         draws = self.draw_points(truth.n * len(truth.blocks) // 2, seed=seed)
-        scores = compare(draws, truth, self.points.units, self.learner.config.data)
+        scores = compare(draws, truth, self.points.units, self.learner.source)
         return self.with_likelihood(scores, truth, seed) if likelihood else scores
 
     def with_likelihood(self, scores: Scores, truth: Truth, seed: int) -> Scores:

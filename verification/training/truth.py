@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
-from .config import Data
-from .data import Points, draw
+from .data import Points
+from .sources import Source
 
 FloatArray = npt.NDArray[np.float64]
 # away from the seeds that people choose for training data
@@ -37,19 +37,15 @@ class Truth:
         return int(self.blocks.shape[1])
 
 
-def fresh_truth(data: Data, points: Points, *, n: int, blocks: int, seed: int) -> Truth:
+def fresh_truth(source: Source | None, points: Points, *, n: int, blocks: int, seed: int) -> Truth:
     """Blocks of n points that training did not see.
 
     Simulated data are drawn anew. Of a file, the held-out rows are cut into blocks; where there
     are too few, blocks become smaller, and below 50 rows each block is drawn from them at random.
     """
-    if data.file is None:
-        rows = draw(data, n * blocks, FRESH + seed)
-        return Truth(
-            blocks=rows.reshape(blocks, n, -1),
-            source="fresh draws of " + (data.system or str(data.law)),
-            independent=True,
-        )
+    if source is not None:
+        rows = source.draw(n * blocks, FRESH + seed)
+        return Truth(blocks=rows.reshape(blocks, n, -1), source=source.label, independent=True)
     if len(points.held_out) == 0:
         return from_rows(points.train, n, blocks, seed, "the training rows themselves")
     return from_rows(points.held_out, n, blocks, seed, "held-out rows of the file")
