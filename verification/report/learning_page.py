@@ -153,7 +153,7 @@ def _where(folder: RunFolder, run: Mapping[str, Any], samples: xarray.Dataset | 
     path = folder.path.resolve()
     rows = {
         "folder": str(path),
-        "checkpoint": folder.checkpoint_name
+        "checkpoint": folder.checkpoint.name
         + ("" if samples is None else f", after update {samples.attrs['update']}"),
         "stored data": f"{folder.curves_file.name}, {folder.results_file.name} (netCDF)",
         "version": str(run["version"]),

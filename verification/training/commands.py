@@ -150,7 +150,7 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
         return INTERRUPTED
     if as_json:
         sys.stdout.write(json.dumps(content.as_json(), indent=1, allow_nan=False) + "\n")
-    where = [f"report: {folder.report_file}", f"checkpoint: {folder.path / folder.checkpoint_name}"]
+    where = [f"report: {folder.report_file}", f"checkpoint: {folder.checkpoint}"]
     console.print(last_screen(session.title, content.in_words(), where))
     return 0
 

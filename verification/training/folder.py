@@ -2,7 +2,8 @@
 
     run.json       what was asked, and the library's version; written before the first update
     points.npz     training and held-out points, in the reader's units
-    checkpoint.*   the last good state: no sign of divergence stood when it was written
+    checkpoint.safetensors
+                   the last good state: no sign of divergence stood when it was written
     curves.nc      what was recorded up to that state
     results.nc     samples, reconstructions and scores behind the report
     report.html
@@ -41,15 +42,10 @@ class RunFolder:
         self.path = Path(path)
         self.run_file = self.path / "run.json"
         self.points_file = self.path / "points.npz"
-        self.checkpoint = self.path / "checkpoint"
+        self.checkpoint = self.path / "checkpoint.safetensors"
         self.curves_file = self.path / "curves.nc"
         self.results_file = self.path / "results.nc"
         self.report_file = self.path / "report.html"
-
-    @property
-    def checkpoint_name(self) -> str:
-        """The checkpoint's files, for a reader."""
-        return ", ".join(sorted(p.name for p in self.path.glob(f"{self.checkpoint.name}*")))
 
     @property
     def holds_a_run(self) -> bool:

@@ -7,6 +7,7 @@ numbers: noise is addressed by the update, and the state is all that the next up
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -169,8 +170,13 @@ def _next_count(count: int, seconds: float, record_every: int) -> int:
 
 
 def _advance(learner: Learner, folder: RunFolder, state: LearningState, count: int) -> LearningRun:
+    from solvers.learning.stability import StepSizeWarning
+
     try:
-        return learner.advance(state, count)
+        with warnings.catch_warnings():
+            # said before the start; each piece would say it again
+            warnings.simplefilter("ignore", StepSizeWarning)
+            return learner.advance(state, count)
     except SolverError as error:
         kept, _ = resume(learner, folder)
         raise SolverError(

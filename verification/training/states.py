@@ -17,7 +17,14 @@ def store(learner: Learner, folder: RunFolder, state: LearningState, curves: Cur
     from solvers.learning.checkpoint import save
 
     folder.write_dataset(folder.curves_file, curves.datasets(learner.energy))
-    save(folder.checkpoint, state, learner.energy, learner.settings, learner.noise)
+    save(
+        folder.checkpoint,
+        state,
+        learner.energy,
+        learner.settings,
+        learner.noise,
+        data=learner.points.seen,
+    )
 
 
 def stored_state(learner: Learner, folder: RunFolder) -> LearningState:
@@ -30,7 +37,13 @@ def stored_state(learner: Learner, folder: RunFolder) -> LearningState:
     """
     from solvers.learning.checkpoint import load
 
-    return load(folder.checkpoint, learner.energy, learner.settings, learner.noise)
+    return load(
+        folder.checkpoint,
+        learner.energy,
+        learner.settings,
+        learner.noise,
+        data=learner.points.seen,
+    )
 
 
 def resume(learner: Learner, folder: RunFolder) -> tuple[LearningState, Curves]:
