@@ -37,6 +37,7 @@ def configuration(folder, **tables):
             "projection": {"kind": "positive-definite", "margin": 0.05},
             "record_every": 5,
             "checkpoint_every": 10,
+            "backend": "torch",  # nothing to compile
         },
         "evaluation": {"n": 60, "pairs": 2, "reconstructions": 12, "sampling_steps": 20},
     }

@@ -55,15 +55,17 @@ class TrainedModel:
 
     def draw(self, n: int, *, seed: int, steps: int | None = None) -> Draws:
         """n draws of (x, z) as the model sees them."""
-        config = self.learner.config
+        config, joint = self.learner.config, self.energy.joint()
+        backend = self.learner.backend
         return draw_model(
-            self.energy.joint(),
+            joint,
             np.asarray(self.state.pool, dtype=np.float64),
             n,
             steps=config.evaluation.sampling_steps if steps is None else steps,
             step_size=config.training.pool_step,
             temperature=config.training.temperature,
             seed=seed,
+            backend=backend if joint.source(backend) is not None else "numpy",
         )
 
     def draw_points(self, n: int, *, seed: int) -> FloatArray:
