@@ -130,7 +130,7 @@ def solve_closed_form(
     times : increasing, >= 0
     latent_speed : speed of the latents
     learned : names of the parameters that move; None means all
-    theta_start : array (p,) of the learned parameters; None takes those of the energy
+    theta_start : array (p,) of the learned parameters or (n_theta,) of all; None takes the energy's
     tolerance : of the integration (DOP853), relative and absolute
 
     Raises
@@ -145,7 +145,7 @@ def solve_closed_form(
     asked = checked_times(times)
     check_speeds(eta, latent_speed)
     check_starts(family, latent_start, pool_start)
-    theta = checked_theta(family, theta_start)
+    theta = family.start(theta_start)
     start = start_state(family, theta, latent_start, pool_start)
     runs = [
         _integrate(family, moments, start, asked, eta, latent_speed, tolerance * factor)
@@ -180,7 +180,7 @@ def averaged_flow(
     def slope(_: float, theta: FloatArray) -> FloatArray:
         return eta * values.likelihood_gradient(family, theta, moments)
 
-    return _solve_ode(slope, checked_theta(family, theta_start), asked, tolerance, family)
+    return _solve_ode(slope, family.start(theta_start), asked, tolerance, family)
 
 
 def start_state(
@@ -346,19 +346,6 @@ def check_starts(family: GaussianFamily, latent_start: InitialLaw, pool_start: I
             f"{family.name} needs starts of dimensions {family.dim_z} (latents) and {family.dim} "
             f"(pool), got {latent_start.dim} and {pool_start.dim}"
         )
-
-
-def checked_theta(family: GaussianFamily, theta: npt.ArrayLike | None) -> FloatArray:
-    """Learned parameters (p,) to start from; those of the energy if None."""
-    if theta is None:
-        return family.theta.copy()
-    vector = np.atleast_1d(np.asarray(theta, dtype=float))
-    if vector.shape != family.theta.shape or not np.all(np.isfinite(vector)):
-        raise ArgumentError(
-            f"theta_start needs {len(family.names)} finite values for {list(family.names)}, got "
-            f"{theta!r}"
-        )
-    return vector
 
 
 __all__ = ["ClosedFormPath", "averaged_flow", "solve_closed_form"]

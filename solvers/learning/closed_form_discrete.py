@@ -25,9 +25,11 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 
 from . import gaussian_values as values
-from .closed_form import check_starts, checked_theta, start_state
+from .closed_form import check_starts, start_state
 from .gaussian_family import Array, GaussianFamily
 from .gaussian_values import DataMoments, GaussianState
+from .learned_parameters import Project
+from .projections import Projection
 
 FloatArray = npt.NDArray[np.float64]
 Order = Literal["sequential", "simultaneous"]
@@ -115,7 +117,7 @@ def iterate_moments(
     updates: int,
     theta_start: npt.ArrayLike | None = None,
     record_every: int = 1,
-    projection: Callable[[FloatArray], FloatArray] | None = None,
+    projection: Projection | Project | None = None,
 ) -> MomentPath:
     """theta and both phases after 0, record_every, 2 record_every, ... updates; exact.
 
@@ -125,7 +127,8 @@ def iterate_moments(
     settings : latent_step, pool_step, inner_steps, rate, order, temperature, learned are read;
         the numbers of particles are infinite here and gradient noise averages out
     updates : of theta, >= 0
-    projection : applied to theta (p,) after every update
+    projection : applied after every update, a ``Projection`` or a function of theta (p,); None
+        takes that of the settings
 
     Raises
     ------
@@ -138,13 +141,15 @@ def iterate_moments(
     check_starts(family, latent_start, pool_start)
     if updates < 0 or record_every < 1:
         raise ArgumentError(f"updates >= 0 and record_every >= 1, got {updates}, {record_every}")
-    state = start_state(family, checked_theta(family, theta_start), latent_start, pool_start)
+    state = start_state(family, family.start(theta_start), latent_start, pool_start)
     family.model(state.theta)
+    chosen = getattr(settings, "projection", None) if projection is None else projection
+    project = family.projector(chosen)
     kept, states = [0], [state]
     for k in range(updates):
         following = update(family, moments, settings, state, rate_at(settings.rate, k))
-        if projection is not None:
-            theta = np.asarray(projection(np.asarray(following.theta)), dtype=float)
+        if project is not None:
+            theta = np.asarray(project(np.asarray(following.theta)), dtype=float)
             following = dataclasses.replace(following, theta=theta)
         if not np.all(np.isfinite(following.theta)):
             raise SolverError("theta stopped being finite", step=k + 1, last_state=state.theta)
@@ -261,7 +266,7 @@ def fixed_point(
     def residual(theta: Array) -> Array:
         return values.gradient(family, stationary_state(family, settings, theta), moments)
 
-    theta = checked_theta(family, theta_start)
+    theta = family.start(theta_start)
     close = 1e-9 * (1 + float(np.abs(moments.second).max()))
     for horizon in _HORIZONS:
         theta = _followed(residual, theta, horizon)

@@ -26,7 +26,7 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 
-from .closed_form import check_speeds, check_starts, checked_theta, checked_times
+from .closed_form import check_speeds, check_starts, checked_times
 from .closed_form_discrete import (
     Algorithm,
     check_settings,
@@ -230,7 +230,7 @@ def flow_covariance(
     check_speeds(eta, latent_speed)
     check_starts(family, latent_start, pool_start)
     asked = checked_times(times)
-    mean, covariance = system.start(checked_theta(family, theta_start), latent_start, pool_start)
+    mean, covariance = system.start(family.start(theta_start), latent_start, pool_start)
     n, p = system.size, len(family.names)
 
     def slope(_: float, y: FloatArray) -> FloatArray:
@@ -284,7 +284,7 @@ def flow_stationary_law(
     )
     _check_counts(latents, pool)
     check_speeds(eta, latent_speed)
-    vector = system.vector(equilibrium(family, checked_theta(family, theta)))
+    vector = system.vector(equilibrium(family, family.start(theta)))
     push = np.abs(system.drift(vector, eta, latent_speed)).max()
     if push > 1e-6 * (1 + np.abs(vector).max()):
         raise ArgumentError(f"theta is no stationary point: the flow moves it at rate {push:.3g}")
@@ -311,7 +311,7 @@ def flow_rates(
     system = RawMoments(family=family, data=moments, latents=1, pool=1)
     from .gaussian_values import equilibrium
 
-    vector = system.vector(equilibrium(family, checked_theta(family, theta)))
+    vector = system.vector(equilibrium(family, family.start(theta)))
     matrix, _ = _flow_linear(system, vector, eta, latent_speed, 0.0)
     rates = np.linalg.eigvals(matrix).astype(complex)
     return np.asarray(rates[np.lexsort((rates.imag, rates.real))])
@@ -329,7 +329,7 @@ def _system(
         latents=settings.latents,
         pool=settings.pool,
     )
-    return system, checked_theta(family, theta)
+    return system, family.start(theta)
 
 
 def _check_counts(latents: int, pool: int) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,30 +18,134 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
-from ..noise import Noise
-from ..noise.backends import Real
+from ..noise.backends import Real, resolution
+from . import judge
 from .engine import Stopped, Track
-from .formula_kernel import Phase, block_for, phase
+from .formula_kernel import AVERAGE, MOVE, RESTART, PhaseText, block_for, phase_text
 from .formula_loop import FINE, NOT_FINITE, NOT_NORMALISABLE, OUTSIDE_FAMILY, loop
+from .observation import observed
+from .optimisers import TorchAscent
 from .problem import LearningProblem
 from .rates import TorchOptimizer
 from .state import LearningState
 from .update import Stage
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 REASONS = {
-    NOT_FINITE: "theta stopped being finite",
-    OUTSIDE_FAMILY: "a parameter that must be > 0 is not",
-    NOT_NORMALISABLE: "Z diverges: the joint energy's Hessian is not positive definite",
+    NOT_FINITE: judge.NOT_FINITE,
+    OUTSIDE_FAMILY: judge.OUTSIDE_FAMILY,
+    NOT_NORMALISABLE: judge.NOT_POSITIVE_DEFINITE,
 }
 # coordinate steps of an update from which sharing them out pays for waking threads
 _WORTH_SHARING = 60_000
+_NONE = np.zeros(0, dtype=np.int64)
+_KINDS = (
+    {
+        Stage.RESTART_LATENTS: RESTART,
+        Stage.MOVE_LATENTS: MOVE,
+        Stage.AVERAGE_LATENTS: AVERAGE,
+    },
+    {Stage.MOVE_POOL: MOVE, Stage.AVERAGE_POOL: AVERAGE},
+)
 
 
-def _address(noise: Noise) -> npt.NDArray[np.int64]:
-    return np.array(noise.address, dtype=np.int64)
+@dataclass
+class _Side:
+    """One phase: its text, its particles and the arguments of its loop."""
+
+    text: PhaseText
+    stages: IntArray
+    count: int
+    data: Array
+    data_stride: int
+    owner: IntArray
+    group: int
+    step: float
+    streams: tuple[int, ...]
+    restart: tuple[FloatArray, FloatArray]
+    learned: int
+    real: np.dtype[Any]
+    word: np.dtype[Any]
+    positions: Array = field(init=False)
+    stride: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.blocks = -(-self.count // self.text.block)
+        self.partial = np.zeros((self.blocks, max(1, self.learned)))
+        size = max(1, self.blocks * len(self.text.info) * self.text.block)
+        self.info = np.zeros(size, dtype=self.real)
+        self._buffers: list[tuple[Array, ...]] = []
+
+    def take(self, particles: Array) -> None:
+        """Hold a copy of particles (n, d), coordinate-major."""
+        self.positions = np.array(particles.T, dtype=self.real, order="C").reshape(-1)
+        self.stride = len(particles)
+
+    def particles(self) -> Array:
+        """A copy, shape (n, d)."""
+        return self.positions.reshape(-1, self.stride).T.copy()
+
+    def arguments(self, chosen: IntArray, low: int, high: int, piece: int) -> tuple[Any, ...]:
+        """The loop's arguments for blocks low to high - 1; each piece has its own buffers."""
+        while len(self._buffers) <= piece:
+            self._buffers.append(self._room())
+        return (
+            self.stages, self.positions, self.count, self.stride, self.data, self.data_stride,
+            self.owner, chosen, self.group, self.step, low, high, self.partial, self.info,
+            *self.restart, *self.streams, *self._buffers[piece],
+        )  # fmt: skip
+
+    def _room(self) -> tuple[Array, ...]:
+        block, rows = self.text.block, self.text.rows
+        real = [_aligned(rows[n] * block, self.real) for n in ("normals", "uniforms", "state")]
+        real.append(_aligned(rows["fixed"] * block, self.real))
+        values = _aligned(rows["values"] * block, np.dtype(np.float64))
+        return (
+            _aligned(4 * block, self.word), *real, values,
+            _aligned(block, np.dtype(np.int64)),
+        )  # fmt: skip
+
+    def diagnostics(self) -> dict[str, FloatArray]:
+        """Sums of the scheme's info over steps, for each particle of a block; then zero."""
+        shape = (self.blocks, len(self.text.info), self.text.block)
+        sums = self.info[: int(np.prod(shape))].astype(np.float64).reshape(shape)
+        self.info[:] = 0
+        flat = sums.transpose(1, 0, 2).reshape(shape[1], shape[0] * shape[2])[:, : self.count]
+        return dict(zip(self.text.info, flat, strict=True))
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin with a cache line, so that no vector of the loop straddles two."""
+    raw = np.zeros(size * dtype.itemsize + 64, dtype=np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + size * dtype.itemsize].view(dtype)
+
+
+def _tensor(values: FloatArray) -> Any:
+    import torch
+
+    return torch.from_numpy(values)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Where theta's running moments are kept: over updates from ``counted`` on."""
+
+    counted: int
+    count: FloatArray
+    shift: FloatArray
+    mean: FloatArray
+    square: FloatArray
+
+    @classmethod
+    def of(cls, thetas: int, counted: int) -> Moments:
+        """Empty moments of vectors of this length."""
+        return cls(
+            counted, np.zeros(1), np.zeros(thetas), np.zeros(thetas), np.zeros((thetas, thetas))
+        )
 
 
 class FormulaEngine:
@@ -60,66 +166,43 @@ class FormulaEngine:
     def __init__(
         self, problem: LearningProblem, *, dtype: Real = "float64", threads: int | None = None
     ) -> None:
-        energy, settings, noise = problem.energy, problem.settings, problem.noise
-        formula = getattr(energy, "formula", None)
-        if formula is None:
+        energy, settings = problem.energy, problem.settings
+        if getattr(energy, "formula", None) is None:
             raise ArgumentError(f"{energy.name} has no formula to compile; ask for backend='torch'")
-        if isinstance(settings.rate, TorchOptimizer):
-            raise ArgumentError("a torch optimiser needs backend='torch'")
         self.problem = problem
         self._real = np.dtype(dtype)
+        self._sides = _sides(problem, dtype)
         learned = tuple(int(k) for k in problem.learned)
-        bits = noise.bits_for(dtype)
-        conditional = energy.family.conditional_formula(
-            energy.x_names, energy.z_names, energy._shapes
-        )
-        dim, dim_z = energy.dim_x + energy.dim_z, energy.dim_z
-        update = problem.update
-        self._phases: tuple[Phase, Phase] = (
-            phase(
-                formula, conditional, update.latent_scheme, learned, dtype, bits,
-                block_for(dim_z, problem.moving_latents),
-            ),
-            phase(
-                formula, formula, update.pool_scheme, learned, dtype, bits,
-                block_for(dim, settings.pool),
-            ),
-        )  # fmt: skip
         projection = settings.projection
         self._loop = loop(
-            formula,
-            self._phases[0].module.__name__,
-            self._phases[1].module.__name__,
+            energy.formula,
+            self._sides[0].text,
+            self._sides[1].text,
             learned,
             "nothing" if projection is None else projection.function,
+            dtype,
+            problem.noise.bits_for(dtype),
         )
-        self._index, self._numbers = (
-            (np.zeros(0, dtype=np.int64), np.zeros(0))
-            if projection is None
-            else projection.arrays(problem.names)
+        thetas, dim = len(problem.names), energy.dim_x + energy.dim_z
+        self._judging = (
+            problem.learned,
+            problem.positive,
+            *((_NONE, np.zeros(0)) if projection is None else projection.arrays(problem.names)),
+            np.zeros(dim * (dim + 1) // 2),
+            np.zeros((dim, dim)),
         )
-        self._stages = np.array(update.stages, dtype=np.int64)
-        self._phase_stages = tuple(
-            np.array([int(s == average) for s in update.stages if s in (move, average)])
-            for move, average in (
-                (Stage.MOVE_LATENTS, Stage.AVERAGE_LATENTS),
-                (Stage.MOVE_POOL, Stage.AVERAGE_POOL),
-            )
-        )
-        self._addresses = tuple(_address(noise.derive(label)) for label in ("latents", "pool"))
-        counts = (problem.moving_latents, settings.pool)
-        self._counts = counts
-        self._blocks = tuple(-(-n // p.block) for n, p in zip(counts, self._phases, strict=True))
-        self._partials = tuple(np.zeros((blocks, len(learned))) for blocks in self._blocks)
-        self._infos = tuple(
-            np.zeros(max(1, blocks * len(p.info) * p.block), dtype=self._real)
-            for blocks, p in zip(self._blocks, self._phases, strict=True)
-        )
-        steps = settings.inner_steps * sum(n * d for n, d in zip(counts, (dim_z, dim), strict=True))
+        self._optimised = isinstance(settings.rate, TorchOptimizer)
+        # an optimiser makes the last stage itself
+        stages = problem.update.stages[:-1] if self._optimised else problem.update.stages
+        self._stages = np.array(stages, dtype=np.int64)
+        self._theta_real = np.zeros(thetas, dtype=self._real)
+        self._moments = Moments.of(1, 2**62)
+        self._ascent: TorchAscent | None = None
+        steps = settings.inner_steps * sum(s.count * s.text.dim for s in self._sides)
         wanted = max(1, threads or os.cpu_count() or 1)
-        self._threads = wanted if steps >= _WORTH_SHARING and max(self._blocks) > 1 else 1
+        shared = steps >= _WORTH_SHARING and max(s.blocks for s in self._sides) > 1
+        self._threads = wanted if shared else 1
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
-        self._data = np.ascontiguousarray(problem.data.T, dtype=self._real)
 
     def close(self) -> None:
         """Let threads go."""
@@ -129,45 +212,58 @@ class FormulaEngine:
 
     def begin(self, state: LearningState) -> None:
         """Take over a state."""
-        dim_z = self.problem.energy.dim_z
         self._update = state.update
         self._theta = np.array(state.theta, dtype=np.float64)
-        self._latents = np.array(state.latents.reshape(-1, dim_z).T, dtype=self._real, order="C")
-        self._joint = np.array(state.pool.T, dtype=self._real, order="C")
+        self._sides[0].take(state.latents.reshape(-1, self.problem.energy.dim_z))
+        self._sides[1].take(state.pool)
         self._averages = np.array(state.averages, dtype=np.float64)
         self._gradient = np.zeros(len(self._theta))
-        verdict = self._loop.judged(self._theta, self.problem.learned, self.problem.positive)
-        if verdict != FINE:
-            raise Stopped(state.update, REASONS[verdict], self._theta.copy())
+        if isinstance(self.problem.settings.rate, TorchOptimizer):
+            moving = self._theta[self.problem.learned]
+            self._ascent = TorchAscent(self.problem.settings.rate, _tensor(moving))
+            self._ascent.restore(state.optimiser)
+        self._good(self._loop.settle(self._theta, *self._judging))
+
+    @property
+    def theta(self) -> FloatArray:
+        """A copy of theta (n_theta,)."""
+        return self._theta.copy()
+
+    def keep_moments(self, after: int) -> Moments:
+        """Fill running moments of theta over the updates after ``after``."""
+        self._moments = Moments.of(len(self._theta), after)
+        return self._moments
 
     def state(self) -> LearningState:
         """A copy of the present state."""
-        n, settings = len(self.problem.data), self.problem.settings
+        latents, pool = (side.particles() for side in self._sides)
+        shape = (len(self.problem.data), self.problem.settings.latents, -1)
         return LearningState(
             update=self._update,
             theta=self._theta.copy(),
-            latents=self._latents.T.reshape(n, settings.latents, -1).copy(),
-            pool=self._joint.T.copy(),
+            latents=latents.reshape(shape),
+            pool=pool,
             averages=self._averages.copy(),
+            optimiser={} if self._ascent is None else self._ascent.state(),
         )
+
+    def _good(self, verdict: int) -> None:
+        if verdict != FINE:
+            raise Stopped(self._update, REASONS[verdict], self._theta.copy())
 
     def advance(self, last: int, record_every: int) -> Track:
         """Updates up to ``last``."""
         first, problem = self._update, self.problem
         rows = last // record_every - first // record_every
-        theta, gradient = np.zeros((rows, len(self._theta))), np.zeros((rows, len(self._theta)))
+        theta, gradient = np.zeros((2, rows, len(self._theta)))
         series = (
             problem.rates(first, last),
             problem.gradient_normals(first, last),
             problem.batches(first, last),
         )
-        if self._pool is None:
-            verdict, update = self._fused(first, last, record_every, theta, gradient, series)
-        else:
-            verdict, update = self._shared(first, last, record_every, theta, gradient, series)
-        self._update = update
-        if verdict != FINE:
-            raise Stopped(update, REASONS[verdict], self._theta.copy())
+        go = self._stepped if self._pool is not None or self._optimised else self._fused
+        verdict, self._update = go(first, last, record_every, theta, gradient, *series)
+        self._good(verdict)
         recorded = np.arange(first // record_every + 1, last // record_every + 1) * record_every
         return Track(updates=recorded, theta=theta, gradient=gradient)
 
@@ -178,107 +274,140 @@ class FormulaEngine:
         every: int,
         theta: FloatArray,
         gradient: FloatArray,
-        series: tuple[Array, Array, Array],
+        rates: FloatArray,
+        normals: FloatArray,
+        chosen: IntArray,
     ) -> tuple[int, int]:
-        settings, problem = self.problem.settings, self.problem
-        rates, normals, chosen = series
-        t = settings.temperature
+        settings, moments = self.problem.settings, self._moments
+        latents, pool = self._sides
         verdict, update, _ = self._loop.run(
-            first, last, self._stages, *self._phase_stages,
-            self._latents, self._counts[0], self._blocks[0], settings.latents, chosen, self._data,
-            settings.latent_step * t, self._partials[0], self._infos[0], self._addresses[0],
-            self._joint, self._counts[1], self._blocks[1], settings.pool_step * t,
-            self._partials[1], self._infos[1], self._addresses[1],
-            settings.inner_steps, 1.0 / t, self._averages, self._gradient, self._theta,
-            self._theta.astype(self._real), rates, settings.gradient_noise, normals,
-            problem.learned, problem.positive, self._index, self._numbers,
-            every, theta, gradient,
+            first, last, self._stages,
+            *latents.arguments(chosen.reshape(-1), 0, latents.blocks, 0),
+            *pool.arguments(_NONE, 0, pool.blocks, 0),
+            settings.inner_steps, 1.0 / settings.temperature, self._theta_real,
+            self._averages, self._gradient, self._theta, rates, settings.gradient_noise, normals,
+            *self._judging, every, theta, gradient,
+            moments.counted, moments.count, moments.shift, moments.mean, moments.square,
         )  # fmt: skip
         return verdict, update
 
-    def _shared(
+    def _stepped(
         self,
         first: int,
         last: int,
         every: int,
         theta: FloatArray,
         gradient: FloatArray,
-        series: tuple[Array, Array, Array],
+        rates: FloatArray,
+        normals: FloatArray,
+        chosen: IntArray,
     ) -> tuple[int, int]:
-        settings, problem = self.problem.settings, self.problem
-        rates, normals, chosen = series
-        row = 0
+        records = 0
         for update in range(first, last):
             k = update - first
-            self._move(update, chosen[min(k, len(chosen) - 1)])
-            verdict = self._loop.outer(
-                self._stages, self._partials[0], self._blocks[0], self._counts[0],
-                self._partials[1], self._blocks[1], self._counts[1],
-                self._averages, self._gradient, self._theta, rates[k],
-                float(np.sqrt(2.0 * rates[k] * settings.gradient_noise)),
-                normals[min(k, len(normals) - 1)],
-                problem.learned, problem.positive, self._index, self._numbers,
-            )  # fmt: skip
+            self._work(update, chosen[min(k, len(chosen) - 1)])
+            row = min(k, len(normals) - 1)
+            verdict = self._outer(rates[k], normals, row)
+            if self._ascent is not None:
+                verdict = self._optimise(self._ascent, normals[row])
             if verdict != FINE:
                 return verdict, update
             if (update + 1) % every == 0:
-                theta[row], gradient[row] = self._theta, self._gradient
-                row += 1
+                theta[records], gradient[records] = self._theta, self._gradient
+                records += 1
         return FINE, last
 
-    def _move(self, update: int, chosen: Array) -> None:
+    def _outer(self, rate: float, normals: FloatArray, row: int) -> int:
+        latents, pool = self._sides
+        verdict: int = self._loop.outer(
+            self._stages, latents.partial, latents.blocks, latents.count,
+            pool.partial, pool.blocks, pool.count,
+            self._averages, self._gradient, self._theta, rate,
+            self.problem.settings.gradient_noise, normals, row, *self._judging,
+        )  # fmt: skip
+        return verdict
+
+    def _optimise(self, ascent: TorchAscent, normals: FloatArray) -> int:
+        """The optimiser's step, gradient noise and the verdict."""
+        learned, tau = self.problem.learned, self.problem.settings.gradient_noise
+        ascent.theta.numpy()[:] = self._theta[learned]
+        ascent.step(_tensor(self._gradient[learned]))
+        self._theta[learned] = ascent.theta.numpy()
+        if tau > 0:
+            self._theta[learned] += np.sqrt(2.0 * ascent.rate * tau) * normals[learned]
+        verdict: int = self._loop.settle(self._theta, *self._judging)
+        return verdict
+
+    def _work(self, update: int, chosen: IntArray) -> None:
         """The particles' stages of one update, blocks shared out to threads."""
         settings = self.problem.settings
-        t, inner = settings.temperature, settings.inner_steps
-        theta = self._theta.astype(self._real)
-        none = np.zeros(0, dtype=np.int64)
-        nothing = np.zeros((0, 0), dtype=self._real)
-        both = (
-            (self._latents, self._data, settings.latent_step, chosen, settings.latents),
-            (self._joint, nothing, settings.pool_step, none, 1),
-        )
-        assert self._pool is not None
+        self._theta_real[:] = self._theta
+        common = (update, settings.inner_steps, 1.0 / settings.temperature, self._theta_real)
+        works = (self._loop.work_q, self._loop.work_p)
+        if self._pool is None:
+            for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
+                work(*side.arguments(rows, 0, side.blocks, 0), *common)
+            return
         futures = []
-        for p, (positions, data, h, rows, group) in enumerate(both):
-            pieces = min(self._blocks[p], 2 * self._threads)
-            edges = [self._blocks[p] * k // pieces for k in range(pieces + 1)]
+        for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
+            pieces = min(side.blocks, self._threads)
+            edges = [side.blocks * k // pieces for k in range(pieces + 1)]
             futures += [
-                self._pool.submit(
-                    self._phases[p].module.work,
-                    self._phase_stages[p], positions, data, theta, 1.0 / t, h * t,
-                    update * inner, inner, self._counts[p], rows, group, a, b,
-                    self._partials[p], self._infos[p], *map(int, self._addresses[p]),
-                )
-                for a, b in itertools.pairwise(edges)
-            ]  # fmt: skip
+                self._pool.submit(work, *side.arguments(rows, low, high, piece), *common)
+                for piece, (low, high) in enumerate(itertools.pairwise(edges))
+            ]
         for future in futures:
             future.result()
 
     def observe(self) -> dict[str, Any]:
         """Mean energies and moments at the present theta."""
-        energy, settings = self.problem.energy, self.problem.settings
-        theta = self._theta.astype(self._real)
-        nothing = np.zeros((0, 0), dtype=self._real)
-        found: dict[str, Any] = {}
-        largest = 0.0
-        for name, label, p, positions, data, count, dim, group in (
-            ("conditional", "latent", self._phases[0], self._latents, self._data,
-             self.problem.latent_count, energy.dim_z, settings.latents),
-            ("joint", "pool", self._phases[1], self._joint, nothing,
-             settings.pool, energy.dim_x + energy.dim_z, 1),
-        ):  # fmt: skip
-            blocks = -(-count // p.block)
-            sums = np.zeros((blocks, 1 + dim + dim * (dim + 1) // 2))
-            p.module.observe(positions, data, theta, count, group, 0, blocks, sums)
-            means = sums.sum(axis=0) / count
-            mean = means[1 : 1 + dim]
-            square = np.zeros((dim, dim))
-            square[np.triu_indices(dim)] = means[1 + dim :]
-            square = square + np.triu(square, 1).T
-            found[f"{name}_energy"] = float(means[0])
-            found[f"{label}_mean"] = mean
-            found[f"{label}_covariance"] = square - np.outer(mean, mean)
-            with np.errstate(invalid="ignore"):
-                largest = float(np.maximum(largest, np.max(np.abs(positions))))
-        found["largest"] = largest
+        found = observed(self.problem, self.state())
+        for side, label in zip(self._sides, ("latent", "pool"), strict=True):
+            found |= {f"{label}_{name}": sums for name, sums in side.diagnostics().items()}
         return found
+
+
+def _sides(problem: LearningProblem, dtype: Real) -> tuple[_Side, _Side]:
+    energy, settings, noise = problem.energy, problem.settings, problem.noise
+    update, bits = problem.update, noise.bits_for(dtype)
+    learned = tuple(int(k) for k in problem.learned)
+    real = np.dtype(dtype)
+    word = np.dtype(np.uint32 if resolution(bits, dtype).real == "float32" else np.int64)
+    data = np.ascontiguousarray(problem.data.T, dtype=real).reshape(-1)
+    dims = (energy.dim_z, energy.dim_x + energy.dim_z)
+    counts = (problem.moving_latents, settings.pool)
+    formulas = (energy.conditional(problem.data[0]).formula, energy.formula)
+    key = noise.address[2:]
+    again = noise.derive("latent start").address[:2]
+    law = update.restart
+    restart = (np.zeros(dims[0]), np.zeros(dims[0])) if law is None else (law.means[0], law.sds[0])
+    if len(restart[0]) != dims[0]:
+        raise ArgumentError(f"latents restart from a law on R^{dims[0]}, got R^{len(restart[0])}")
+    own: Sequence[Any] = (
+        (data, len(problem.data), np.arange(problem.latent_count) // settings.latents,
+         settings.latents, settings.latent_step, update.latent_scheme, "latents"),
+        (np.zeros(0, dtype=real), 0, _NONE, 1, settings.pool_step, update.pool_scheme, "pool"),
+    )  # fmt: skip
+    sides = []
+    for k, (fixed, stride, owner, group, step, scheme, label) in enumerate(own):
+        block = block_for(dims[k], counts[k])
+        sides.append(
+            _Side(
+                text=phase_text(energy.formula, formulas[k], scheme, learned, dtype, bits, block),
+                stages=np.array(
+                    [_KINDS[k][s] for s in update.stages if s in _KINDS[k]], dtype=np.int64
+                ),
+                count=counts[k],
+                data=fixed,
+                data_stride=stride,
+                owner=owner,
+                group=group,
+                step=step * settings.temperature,
+                streams=(*noise.derive(label).address[:2], *again, *key),
+                restart=restart,
+                learned=len(learned),
+                real=real,
+                word=word,
+            )
+        )
+    return sides[0], sides[1]

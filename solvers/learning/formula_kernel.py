@@ -1,10 +1,10 @@
-"""The text of one phase's compiled loop, generated from an energy's formula and a scheme's step.
+"""The text of one phase's loop over blocks of particles, from a formula and a scheme's step.
 
 Particles lie in coordinate-major arrays and are taken block by block into scratch that stays in
-the nearest cache. There a block goes through all its stages of one update (moving, averaging)
-before the next block is touched: within an update particles do not see each other. Averages leave
-as one row per block, summed over the block by halving; rows are added in their order. So neither
-threads nor the loop around this one change a bit.
+the nearest cache. There a block goes through all its stages of one update (restart, moves,
+average) before the next block is touched: within an update particles do not see each other.
+Averages leave as one row per block, summed over the block by halving; rows are added in their
+order. So neither threads nor the loop around this one change a bit.
 """
 
 from __future__ import annotations
@@ -13,228 +13,108 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.formula import printing
-from lvebm_theory.formula.generated import load
 
-from ..noise.backends import INLINED, Bits, Real, filler, resolution
-from ..particles.elementary_module import elementary_functions
-from ..particles.inline import ScalarFunction, header_of, inlined, scalar_function
+from ..noise.backends import Bits, Real, resolution
+from ..particles.inline import ScalarFunction, inlined, scalar_function
 from ..particles.kernel import block_size, functions_needed
-from ..particles.language import Symbol
-from ..particles.scheme import Draw, EnergyInStep, Info, Scheme, State
+from ..particles.scheme import Scheme
 from ..particles.trace import Trace, trace
-from ..particles.write_lanes import LaneWriter, Lines
-from ..source_text import decorated, with_typed_literals
+from ..particles.write_lanes import LaneWriter
+from .temperature import tempered
 
 if TYPE_CHECKING:
     from lvebm_theory.formula.expression import Formula
 
-_MODULE = '''{head}
-BLOCK = {block}
-{elementary}
+#: what a phase's loop may be asked to do to a block, as numbers of its stages
+RESTART, MOVE, AVERAGE = 0, 1, 2
 
-@njit(forceinline=True, error_model="numpy")
-def room(count):
-    # begins with a cache line, so that no vector straddles two
-    raw = np.empty(count + 16, dtype=real)
-    skip = (-raw.ctypes.data % 64) // raw.itemsize
-    return raw[skip : skip + count]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def scratch():
-    """Buffers of one block."""
-    return (
-        new_words(),
-        room({normal_rows} * BLOCK),
-        room({uniform_rows} * BLOCK),
-        room({rows} * BLOCK),
-        room({fixed_rows} * BLOCK),
-        np.empty({value_rows} * BLOCK),
-        np.empty(BLOCK, dtype=np.int64),
-        np.empty(BLOCK, dtype=np.int64),
-    )
-
-
-@njit(forceinline=True, error_model="numpy")
-def folded(values, at, here):
-    """Sum of a block's row by halving, its first ``here`` numbers counted."""
-    for b in range(here, BLOCK):
-        values[np.uint64(at + b)] = 0.0
-{halving}
-    return values[np.uint64(at)]
-
-
-@njit(forceinline=True, error_model="numpy")
-def number_block(start, count, chosen, group, ids, owners):
-    """Which particles are in a block, and the datum of each; the last block repeats the last."""
-    if chosen.shape[0] == 0:
+_BLOCKS = """for block in range(block_from, block_to):
+    start = block * BLOCK
+    here = min(BLOCK, count - start)
+    base = 0
+    if batch == 0:
         for b in range(BLOCK):
-            ids[b] = min(start + b, count - 1)
-        if {fixed} > 0:
-            datum = start // group
-            k = start - datum * group
-            for b in range(BLOCK):
-                owners[b] = min(datum, (count - 1) // group)
-                k += 1
-                if k == group:
-                    k = 0
-                    datum += 1
+            ids[np.uint64(b)] = start + b
+        for j in range({dim}):
+            at, to = j * stride + start, j * BLOCK
+            for b in range(here):
+                state[np.uint64(to + b)] = positions[np.uint64(at + b)]
+            for b in range(here, BLOCK):
+                state[np.uint64(to + b)] = positions[np.uint64(at + here - 1)]
+        for j in range({fixed}):
+            at, to = j * data_stride, j * BLOCK
+            for b in range(here):
+                fixed[np.uint64(to + b)] = data[np.uint64(at + owner[np.uint64(start + b)])]
+            for b in range(here, BLOCK):
+                fixed[np.uint64(to + b)] = fixed[np.uint64(to + here - 1)]
     else:
         row = start // group
         k = start - row * group
-        for b in range(BLOCK):
-            if start + b < count:
-                owners[b] = chosen[row]
-                ids[b] = chosen[row] * group + k
-                k += 1
-                if k == group:
-                    k = 0
-                    row += 1
-            else:
-                owners[b] = owners[b - 1]
-                ids[b] = ids[b - 1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def work_within(
-    buffers, stages, positions, data, theta, inverse_temperature, h, first_step, inner,
-    count, chosen, group, block_from, block_to, partial, info,
-    stream_low, stream_high, key_low, key_high,
-):
-    """All stages of one update for blocks of particles; positions change in place.
-
-    stages: 0 move, 1 average; info[block] sums over steps, per lane. partial[block] receives the block's sums of d_theta E.
-    """
-    words, normals, uniforms, state, fixed, values, ids, owners = buffers
-{preamble}
-    for block_number in range(block_from, block_to):
-        start = block_number * BLOCK
-        here = min(BLOCK, count - start)
-        number_block(start, count, chosen, group, ids, owners)
+        for b in range(here):
+            datum = chosen[np.uint64(chosen_from + row)]
+            ids[np.uint64(b)] = datum * group + k
+            for j in range({fixed}):
+                fixed[np.uint64(j * BLOCK + b)] = data[np.uint64(j * data_stride + datum)]
+            k += 1
+            if k == group:
+                k = 0
+                row += 1
+        for b in range(here, BLOCK):
+            ids[np.uint64(b)] = ids[np.uint64(here - 1)]
+            for j in range({fixed}):
+                fixed[np.uint64(j * BLOCK + b)] = fixed[np.uint64(j * BLOCK + here - 1)]
         for j in range({dim}):
             for b in range(BLOCK):
-                state[np.uint64(j * BLOCK + b)] = positions[j, ids[b]]
-        for j in range({fixed}):
-            for b in range(BLOCK):
-                fixed[np.uint64(j * BLOCK + b)] = data[j, owners[b]]
-        base, block = 0, block_number
-        for stage in stages:
-            if stage == 0:
-{restart}
-                for begin in range(0, inner, {chunk}):
-                    steps = min({chunk}, inner - begin)
-{fill}
-                    for t in range(steps):
-{step}
-            else:
+                state[np.uint64(j * BLOCK + b)] = positions[
+                    np.uint64(j * stride + ids[np.uint64(b)])
+                ]
+    for stage in phase_stages:
+        if stage == {average}:
 {slopes}
-                for k in range({slope_count}):
-                    partial[block_number, k] = folded(values, k * BLOCK, here)
+            for k in range({slope_count}):
+                at = k * BLOCK
+                for b in range(here, BLOCK):
+                    values[np.uint64(at + b)] = 0.0
+{halving}
+                partial[block, k] = values[np.uint64(at)]
+        elif stage == {move}:
+{renew}
+            for begin in range(0, inner, {chunk}):
+                steps = min({chunk}, inner - begin)
+{fill}
+                for t in range(steps):
+{step}
+        else:
+{restart}
+    if batch == 0:
+        for j in range({dim}):
+            at, to = j * stride + start, j * BLOCK
+            for b in range(here):
+                positions[np.uint64(at + b)] = state[np.uint64(to + b)]
+    else:
         for j in range({dim}):
             for b in range(here):
-                positions[j, ids[b]] = state[np.uint64(j * BLOCK + b)]
+                positions[np.uint64(j * stride + ids[np.uint64(b)])] = state[
+                    np.uint64(j * BLOCK + b)
+                ]"""
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def work(
-    stages, positions, data, theta, inverse_temperature, h, first_step, inner,
-    count, chosen, group, block_from, block_to, partial, info,
-    stream_low, stream_high, key_low, key_high,
-):
-    """``work_within`` with buffers of its own."""
-    work_within(
-        scratch(), stages, positions, data, theta, inverse_temperature, h, first_step, inner,
-        count, chosen, group, block_from, block_to, partial, info,
-        stream_low, stream_high, key_low, key_high,
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def observe(positions, data, theta, count, group, block_from, block_to, partial):
-    """Per block: sums of E, of the coordinates, and of their products (upper triangle)."""
-    words, normals, uniforms, state, fixed, values, ids, owners = scratch()
-    chosen = np.empty(0, dtype=np.int64)
-{parameters}
-    for block in range(block_from, block_to):
-        start = block * BLOCK
-        here = min(BLOCK, count - start)
-        number_block(start, count, chosen, group, ids, owners)
-        for j in range({dim}):
-            for b in range(BLOCK):
-                state[np.uint64(j * BLOCK + b)] = positions[j, ids[b]]
-        for j in range({fixed}):
-            for b in range(BLOCK):
-                fixed[np.uint64(j * BLOCK + b)] = data[j, owners[b]]
-{potential}
-        partial[block, 0] = folded(values, 0, here)
-        k = 1
-        for i in range({dim}):
-            for b in range(BLOCK):
-                values[b] = np.float64(state[np.uint64(i * BLOCK + b)])
-            partial[block, k] = folded(values, 0, here)
-            k += 1
-        for i in range({dim}):
-            for j in range(i, {dim}):
-                for b in range(BLOCK):
-                    values[b] = np.float64(state[np.uint64(i * BLOCK + b)]) * state[np.uint64(j * BLOCK + b)]
-                partial[block, k] = folded(values, 0, here)
-                k += 1
-'''
-
-
+#: arguments of a phase's loop, in order
+ARGUMENTS = (
+    "phase_stages", "positions", "count", "stride", "data", "data_stride", "owner", "chosen",
+    "group", "h", "block_from", "block_to", "partial", "info", "restart_mean", "restart_sd",
+    "stream_low", "stream_high", "restart_low", "restart_high", "key_low", "key_high",
+    "words", "normals", "uniforms", "state", "fixed", "values", "ids",
+)  # fmt: skip
+_LOCAL = (
+    "BLOCK", "block", "start", "here", "base", "at", "to", "row", "k", "datum", "stage", "begin",
+    "steps", "entry", "index", "uniform_row", "t", "batch", "chosen_from", "fill_normals",
+    "fill_uniforms",
+)  # fmt: skip
 _CONSTANT = re.compile(r"\b[cw]\d+\b")
-
-
-class _Tempered:
-    """E/T, for a step that is to sample exp(-E/T)."""
-
-    def __init__(self, energy: EnergyInStep, cold: Any) -> None:
-        self._energy, self._cold = energy, cold
-
-    def potential(self, x: Any) -> Any:
-        return self._cold * self._energy.potential(x)
-
-    def gradient(self, x: Any) -> Any:
-        return self._cold * self._energy.gradient(x)
-
-    def potential_gradient(self, x: Any) -> tuple[Any, Any]:
-        potential, gradient = self._energy.potential_gradient(x)
-        return self._cold * potential, self._cold * gradient
-
-
-@functools.lru_cache(maxsize=64)
-def tempered(scheme: Scheme, inverse_temperature: float | None = None) -> Scheme:
-    """The scheme for E/T; called with step size T h it discretises dX = -grad E dt + sqrt(2T) dW.
-
-    ``None`` leaves 1/T a name of the generated loop, so that one compilation serves every T.
-    """
-
-    def cold(value: Any) -> Any:
-        if inverse_temperature is not None:
-            return inverse_temperature
-        assert isinstance(value, Symbol)
-        return value.tracer.scalar("inverse_temperature", varies=False)
-
-    def init(x: Any, energy: EnergyInStep) -> State:
-        return scheme.init(x, _Tempered(energy, cold(x)))
-
-    def step(state: State, energy: EnergyInStep, h: Any, draw: Draw) -> tuple[State, Info]:
-        return scheme.step(state, _Tempered(energy, cold(h)), h, draw)
-
-    return Scheme(
-        name=scheme.name,
-        step=step,
-        init=init,
-        weak_order=scheme.weak_order,
-        strong_order=scheme.strong_order,
-        exact_in_law=scheme.exact_in_law,
-        reference=scheme.reference,
-    )
 
 
 class _PhaseWriter(LaneWriter):
@@ -247,15 +127,12 @@ class _PhaseWriter(LaneWriter):
         self._thetas, self._fixed = thetas, fixed
 
     def _load(self) -> tuple[list[str], list[str]]:
-        return (
-            [f"p_{k} = theta[{k}]" for k in range(self._thetas)],
-            [
-                f"p_{self._thetas + i} = fixed[np.uint64({i} * BLOCK + b)]"
-                for i in range(self._fixed)
-            ],
-        )
+        # theta moves between calls: the loop around this one loads it
+        return [], [
+            f"p_{self._thetas + i} = fixed[np.uint64({i} * BLOCK + b)]" for i in range(self._fixed)
+        ]
 
-    def restart(self) -> Lines:
+    def renew(self) -> tuple[list[str], list[str]]:
         """What the scheme's init makes of the position, the position too where it changes."""
         outputs = {
             name: symbol
@@ -263,33 +140,46 @@ class _PhaseWriter(LaneWriter):
             if not (name == "x" and symbol.operation == "input")
         }
         if not outputs:
-            return Lines()
+            return [], []
         lines, names = self.values(list(outputs.values()))
         for name, symbol in outputs.items():
             lines.block += self._stores(name, names[id(symbol)])
+        block = self._in_loop(lines).block
         # constants of the step have the same names and other values
-        own = [
-            [_CONSTANT.sub(r"r\g<0>", s) for s in part] for part in (lines.preamble, lines.block)
-        ]
-        return self._in_loop(Lines(preamble=own[0], block=own[1]))
+        rename = functools.partial(_CONSTANT.sub, r"r\g<0>")
+        return [rename(s) for s in lines.preamble], [rename(s) for s in block]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A phase's module and layout: ``block`` particles at a time, ``info`` names of diagnostics."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PhaseText:
+    """Statements of one phase, and the room they need.
 
-    module: ModuleType
+    ``constants`` stand before all updates, ``blocks`` in each; ``rows`` of state, noise and so on
+    are counted in blocks.
+    """
+
+    constants: tuple[str, ...]
+    blocks: str
     block: int
+    dim: int
     info: tuple[str, ...]
+    rows: dict[str, int]
+
+    def tagged(self, tag: str) -> tuple[list[str], list[str]]:
+        """Constants and block loop with every name of the phase's own under a tag."""
+        names = re.compile(r"\b(" + "|".join([*ARGUMENTS, *_LOCAL]) + r"|r?[cw]\d+)\b")
+        rename = functools.partial(names.sub, rf"\g<1>_{tag}")
+        return [rename(s) for s in self.constants], rename(self.blocks).splitlines()
 
 
 def block_for(dim: int, count: int) -> int:
     """Particles per block: as many as fit the caches, few where there are few to fill them."""
     largest = block_size(dim)
-    return min((8, 32, largest), key=lambda b: (-(-count // b) * (b + 16), -b))
+    return min((8, 16, 64, largest), key=lambda b: (-(-count // b) * (b + 16), -b))
 
 
-def _indented(lines: Sequence[str], depth: int) -> str:
+def indented(lines: Sequence[str], depth: int) -> str:
+    """Lines at a depth of four blanks each; ``pass`` if there are none."""
     return "\n".join("    " * depth + line for line in lines) or "    " * depth + "pass"
 
 
@@ -324,38 +214,47 @@ def _fill(traced: Trace, lanes: int) -> list[str]:
     return lines
 
 
-def _function_text(name: str, formula: Formula, expressions: list[Any], value: bool) -> str:
-    """A scalar function of the joint coordinates: ``name(x, p, g)`` or ``name(x, p)``."""
-    lines, results = printing.body(formula.program(expressions, "loop"), printing.NUMBA)
-    if value:
-        ending = [f"return {results[0]}"]
-    else:
-        ending = [f"g[{k}] = {result}" for k, result in enumerate(results)] or ["pass"]
+def _restart(dim: int, lanes: int) -> list[str]:
+    """Positions drawn anew from a normal law; step u + 1 of the start's own stream."""
+    return [
+        f"index = (update + 1) * {dim} // {lanes}",
+        f"row = (update + 1) * {dim} - index * {lanes}",
+        f"fill_normals(normals, (row + {dim + lanes - 1}) // {lanes} * {lanes}, ids, 0, words, "
+        "index, restart_low, restart_high, key_low, key_high)",
+        f"for j in range({dim}):",
+        "    for b in range(BLOCK):",
+        "        state[np.uint64(j * BLOCK + b)] = fma(",
+        "            restart_sd[j], normals[np.uint64((row + j) * BLOCK + b)], restart_mean[j]",
+        "        )",
+    ]
+
+
+def _slopes(joint: Formula, learned: tuple[int, ...], dim: int, fixed: int) -> list[str]:
+    """Derivatives of E with respect to the learned entries, for every particle of a block."""
+    derivatives = joint.expressions("parameter_gradient")
+    lines, results = printing.body(
+        joint.program([derivatives[k] for k in learned], "loop"), printing.NUMBA
+    )
+    ending = [f"g[{k}] = {result}" for k, result in enumerate(results)]
     body = "".join(f"    {line}\n" for line in [*lines, *ending])
-    return f"def {name}(x, p, g):\n{body}"
+    function = straight(f"def slopes(x, p, g):\n{body}", "slopes")
+    loop = [f"xs_{i} = fixed[np.uint64({i} * BLOCK + b)]" for i in range(fixed)]
+    loop += [f"xs_{fixed + j} = state[np.uint64({j} * BLOCK + b)]" for j in range(dim)]
+    loop += inlined(function, x="xs", p="p", g="gs", suffix="s")[0]
+    loop += [f"values[np.uint64({k} * BLOCK + b)] = gs_{k}" for k in range(len(learned))]
+    return ["for b in range(BLOCK):", *(f"    {line}" for line in loop)]
 
 
-def _joint_lines(
-    name: str, text: str, dim: int, fixed: int, thetas: int, results: int
-) -> tuple[list[str], list[str]]:
-    """A function of (x, z) for every particle of a block; results go to rows of ``values``."""
-    function = scalar_function(text, name)
+def straight(source: str, name: str) -> ScalarFunction:
+    """A function of a source as straight-line code."""
+    function = scalar_function(source, name)
     if function is None:
         raise ArgumentError("the trainer's compiled loops need a straight-line formula")
-    body = [f"xs_{i} = fixed[np.uint64({i} * BLOCK + b)]" for i in range(fixed)]
-    body += [f"xs_{fixed + j} = state[np.uint64({j} * BLOCK + b)]" for j in range(dim)]
-    code, result = inlined(function, x="xs", p="p", g="gs", suffix="s")
-    body += code
-    if result is not None:
-        body.append(f"values[b] = {result}")
-    else:
-        body += [f"values[np.uint64({k} * BLOCK + b)] = gs_{k}" for k in range(results)]
-    loads = [f"p_{k} = theta[{k}]" for k in range(thetas)]
-    return loads, ["for b in range(BLOCK):", *(f"    {line}" for line in body or ["pass"])]
+    return function
 
 
 @functools.lru_cache(maxsize=256)
-def phase(
+def phase_text(
     joint: Formula,
     moving: Formula,
     scheme: Scheme,
@@ -363,8 +262,8 @@ def phase(
     real: Real,
     bits: Bits,
     block: int,
-) -> Phase:
-    """The compiled loop of one phase.
+) -> PhaseText:
+    """The loop of one phase.
 
     Parameters
     ----------
@@ -384,50 +283,37 @@ def phase(
     traced = trace(tempered(scheme), moving.dim)
     fixed, thetas = joint.dim - moving.dim, len(joint.parameter_symbols)
     source = moving.source("numba", real)
-    functions = {name: scalar_function(source, name) for name in functions_needed(traced)}
-    if not all(functions.values()):
-        raise ArgumentError("the trainer's compiled loops need a straight-line formula")
+    functions: dict[str, ScalarFunction | None] = {
+        name: straight(source, name) for name in functions_needed(traced)
+    }
     writer = _PhaseWriter(traced, functions, thetas, fixed)
     lanes = resolution(bits, real).lanes
     chunk = max(1, 8 // traced.dim)
-    derivatives = joint.expressions("parameter_gradient")
-    step, restart = writer.step(), writer.restart()
-    slope_loads, slopes = _joint_lines(
-        "slopes",
-        _function_text("slopes", joint, [derivatives[k] for k in learned], False),
-        traced.dim, fixed, thetas, len(learned),
-    )  # fmt: skip
-    loads, potential = _joint_lines(
-        "potential",
-        _function_text("potential", joint, [joint.expression], True),
-        traced.dim, fixed, thetas, 1,
-    )  # fmt: skip
-    head = decorated(header_of(source), INLINED)
-    if real == "float32":
-        head = with_typed_literals(head, "np.float32")
-    names = f"from {filler(bits, real, block).__name__} import fill_normals, fill_uniforms"
-    preamble = list(dict.fromkeys([*step.preamble, *restart.preamble, *slope_loads]))
-    text = _MODULE.format(
-        head=f"import math\n\nimport numpy as np\nfrom numba import njit\n\n{names}, new_words\n\n"
-        f"{head}\n\nreal = np.{real}",
-        elementary=elementary_functions(real),
+    step, (constants, renew) = writer.step(), writer.renew()
+    return PhaseText(
+        constants=(*step.preamble, *constants),
+        blocks=_BLOCKS.format(
+            dim=traced.dim,
+            fixed=fixed,
+            chunk=chunk,
+            average=AVERAGE,
+            move=MOVE,
+            slope_count=len(learned),
+            slopes=indented(_slopes(joint, learned, traced.dim, fixed), 3),
+            halving=indented(_halving(block), 4),
+            renew=indented(renew, 3),
+            fill=indented(_fill(traced, lanes), 4),
+            step=indented(step.block, 5),
+            restart=indented(_restart(traced.dim, lanes), 3),
+        ),
         block=block,
-        halving=_indented(_halving(block), 1),
         dim=traced.dim,
-        fixed=fixed,
-        fixed_rows=max(1, fixed),
-        rows=traced.rows,
-        chunk=chunk,
-        normal_rows=chunk * traced.dim + 2 * lanes,
-        uniform_rows=chunk + 2 * lanes,
-        value_rows=max(1, len(learned)),
-        slope_count=len(learned),
-        preamble=_indented(preamble, 1),
-        restart=_indented(restart.block, 4),
-        fill=_indented(_fill(traced, lanes), 5),
-        step=_indented(step.block, 6),
-        slopes=_indented(slopes, 4),
-        parameters=_indented(loads, 1),
-        potential=_indented(potential, 2),
+        info=tuple(traced.info),
+        rows={
+            "normals": chunk * traced.dim + 2 * lanes,
+            "uniforms": chunk + 2 * lanes,
+            "state": traced.rows,
+            "fixed": max(1, fixed),
+            "values": max(1, len(learned)),
+        },
     )
-    return Phase(module=load(text), block=block, info=tuple(traced.info))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import functools
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sympy
 
 from lvebm_theory.formula import printing
 from lvebm_theory.formula.generated import load
 
-from ..noise.backends import INLINED
-from ..source_text import body_of, decorated
+from ..noise.backends import INLINED, Bits, Real, filler
+from ..particles.elementary_module import elementary_functions
+from ..particles.inline import header_of
+from ..source_text import body_of, decorated, with_typed_literals
 from . import projection_steps
+from .formula_kernel import ARGUMENTS, PhaseText, indented
+from .update import Stage
 
 if TYPE_CHECKING:
     from lvebm_theory.formula.expression import Formula
@@ -21,50 +25,43 @@ if TYPE_CHECKING:
 #: why a loop stopped
 FINE, NOT_FINITE, OUTSIDE_FAMILY, NOT_NORMALISABLE = 0, 1, 2, 3
 
+_PHASE = '''
+
+BLOCK_{tag} = {block}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def work_{tag}(
+    {arguments},
+    update, inner, inverse_temperature, theta_real,
+):
+    """The particles' stages of one update, for blocks block_from to block_to - 1."""
+{constants}
+{loads}
+    first_step = update * inner
+    batch_{tag}, chosen_from_{tag} = chosen_{tag}.shape[0], 0
+{blocks}
+'''
+
 _MODULE = '''import math
 
 import numpy as np
 from numba import njit
-from numpy import float64 as real
 
-from {latents} import scratch as latent_scratch
-from {latents} import work_within as latents_within
-from {pool} import scratch as pool_scratch
-from {pool} import work_within as pool_within
+{fills}
 
 {header}
-
+real = np.{real}
+{elementary}
 
 {projections}
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def mean(partial, blocks, count, learned, out):
-    """Rows of block sums added in their order, what rounding lost carried along (Neumaier)."""
-    for k in range(learned.shape[0]):
-        total, lost = 0.0, 0.0
-        for block in range(blocks):
-            value = partial[block, k]
-            new = total + value
-            if abs(total) >= abs(value):
-                lost += (total - new) + value
-            else:
-                lost += (value - new) + total
-            total = new
-        # an infinite total leaves nan behind, which the check below finds
-        out[learned[k]] = (total + lost) / count
-
+{phases}
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def curvature(p, g):
-    """Upper triangle of the joint Hessian of a quadratic energy."""
+def normalisable(theta, triangle, factor):
+    """Whether the Hessian of a quadratic joint energy is positive definite: Cholesky's pivots."""
+    p, g = theta, triangle
 {hessian}
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def positive_definite_at(theta, triangle, factor):
-    """Whether a quadratic joint energy is normalisable: Cholesky's pivots are positive."""
-    curvature(theta, triangle)
     k = 0
     for i in range({dim}):
         for j in range(i, {dim}):
@@ -83,109 +80,128 @@ def positive_definite_at(theta, triangle, factor):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def judged(theta, learned, positive):
-    """Whether theta is a member of the family with a finite normaliser, as far as is known."""
-    for k in learned:
-        if not math.isfinite(theta[k]):
-            return {not_finite}
-    for k in positive:
-        if not theta[k] > 0.0:
-            return {outside_family}
-    if {checked}:
-        triangle, factor = np.empty({triangle}), np.empty(({dim}, {dim}))
-        if not positive_definite_at(theta, triangle, factor):
-            return {not_normalisable}
-    return {fine}
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ascend(theta, g, rate, spread, normals, learned, positive, index, numbers):
-    """theta <- Projection(theta + a g + spread xi); the verdict on where it leads."""
-    for k in learned:
-        theta[k] += rate * g[k]
-        if spread > 0.0:
-            theta[k] += spread * normals[k]
+def settle(theta, learned, positive, index, numbers, triangle, factor):
+    """Project theta; the verdict on where it lies."""
     for k in learned:
         if not math.isfinite(theta[k]):
             return {not_finite}
     project_{projection}(theta, index, numbers)
-    return judged(theta, learned, positive)
+    for k in positive:
+        if not theta[k] > 0.0:
+            return {outside_family}
+    if {judged} and not normalisable(theta, triangle, factor):
+        return {not_normalisable}
+    return {fine}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def outer(
-    stages, latent_partial, latent_blocks, latent_count, pool_partial, pool_blocks, pool_count,
-    averages, g, theta, rate, spread, normals, learned, positive, index, numbers,
+    stages, partial_q, block_to_q, count_q, partial_p, block_to_p, count_p,
+    averages, g, theta, rate, tau, gradient_normals, normals_from,
+    learned, positive, index, numbers, triangle, factor,
 ):
     """The stages of one update that belong to no particle."""
-    verdict = {fine}
-    for stage in stages:
-        if stage == {average_latents}:
-            mean(latent_partial, latent_blocks, latent_count, learned, averages[0])
-        elif stage == {average_pool}:
-            mean(pool_partial, pool_blocks, pool_count, learned, averages[1])
-        elif stage == {combine}:
-            for k in learned:
-                g[k] = averages[1, k] - averages[0, k]
-        elif stage == {ascend}:
-            verdict = ascend(theta, g, rate, spread, normals, learned, positive, index, numbers)
+{outer}
     return verdict
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def run(
-    first, last, stages, latent_stages, pool_stages,
-    latents, latent_count, latent_blocks, group, chosen, data, latent_h, latent_partial,
-    latent_info, latent_address,
-    pool, pool_count, pool_blocks, pool_h, pool_partial, pool_info, pool_address,
-    inner, inverse_temperature, averages, g, theta, theta_real, rates, tau, normals,
-    learned, positive, index, numbers,
-    every, theta_record, g_record,
+    first, last, stages,
+    {latent_arguments},
+    {pool_arguments},
+    inner, inverse_temperature, theta_real,
+    averages, g, theta, rates, tau, gradient_normals,
+    learned, positive, index, numbers, triangle, factor,
+    every, theta_record, g_record, counted, moment_count, moment_shift, moment_mean, moment_square,
 ):
-    """Updates first to last - 1 in place; (verdict, update at which it was reached, records).
+    """Updates first to last - 1 in place; (verdict, updates that were good, rows of records).
 
-    Row u - first of ``rates``, ``normals`` and ``chosen`` belongs to update u; single rows serve
-    every update.
+    Row u - first of ``rates``, ``gradient_normals`` and ``chosen`` belongs to update u; a single
+    row of normals serves every update. Theta's moments run over updates from ``counted`` on.
     """
-    latent_buffers, pool_buffers = latent_scratch(), pool_scratch()
-    nothing = np.empty((0, 0), dtype=data.dtype)
-    none = np.empty(0, dtype=np.int64)
+{constants}
     records = 0
+    batch_q, batch_p = chosen_q.shape[0] // max(1, last - first), 0
+    chosen_from_p = 0
     for update in range(first, last):
-        k = update - first
-        for i in range(theta.shape[0]):
+        normals_from = min(update - first, gradient_normals.shape[0] - 1)
+        chosen_from_q = (update - first) * batch_q
+        for i in range({thetas}):
             theta_real[i] = theta[i]
-        latents_within(
-            latent_buffers, latent_stages, latents, data, theta_real, inverse_temperature,
-            latent_h, update * inner, inner, latent_count, chosen[min(k, chosen.shape[0] - 1)],
-            group, 0, latent_blocks, latent_partial, latent_info,
-            latent_address[0], latent_address[1], latent_address[2], latent_address[3],
-        )
-        pool_within(
-            pool_buffers, pool_stages, pool, nothing, theta_real, inverse_temperature,
-            pool_h, update * inner, inner, pool_count, none,
-            1, 0, pool_blocks, pool_partial, pool_info,
-            pool_address[0], pool_address[1], pool_address[2], pool_address[3],
-        )
-        spread = math.sqrt(2.0 * rates[k] * tau)
-        verdict = outer(
-            stages, latent_partial, latent_blocks, latent_count, pool_partial, pool_blocks,
-            pool_count, averages, g, theta, rates[k], spread,
-            normals[min(k, normals.shape[0] - 1)], learned, positive, index, numbers,
-        )
+{loads}
+        first_step = update * inner
+{latent_blocks}
+{pool_blocks}
+        rate = rates[update - first]
+{inner_outer}
         if verdict != {fine}:
             return verdict, update, records
         if (update + 1) % every == 0:
             # entry by entry: an assignment of arrays compiles the text of its error message
-            for i in range(theta.shape[0]):
+            for i in range({thetas}):
                 theta_record[records, i] = theta[i]
                 g_record[records, i] = g[i]
             records += 1
+        if update >= counted:
+            moment_count[0] += 1.0
+            for i in learned:
+                moment_shift[i] = theta[i] - moment_mean[i]
+                moment_mean[i] += moment_shift[i] / moment_count[0]
+            for i in learned:
+                for k in learned:
+                    moment_square[i, k] += moment_shift[i] * (theta[k] - moment_mean[k])
     return {fine}, last, records
 '''
 
+_OUTER = """verdict = {fine}
+for stage in stages:
+    if stage == {average_latents}:
+{latent_mean}
+    elif stage == {average_pool}:
+{pool_mean}
+    elif stage == {combine}:
+        for k in learned:
+            g[k] = averages[1, k] - averages[0, k]
+    elif stage == {ascend}:
+        spread = math.sqrt(2.0 * rate * tau)
+        for k in learned:
+            theta[k] += rate * g[k]
+            if spread > 0.0:
+                theta[k] += spread * gradient_normals[normals_from, k]
+        verdict = settle(theta, learned, positive, index, numbers, triangle, factor)"""
 
-def hessian_text(joint: Formula) -> list[str] | None:
+# what rounding lost is carried along (Neumaier); an infinite sum leaves nan, which is then found
+_MEAN = """for k in range(learned.shape[0]):
+    total, lost = 0.0, 0.0
+    for block in range(block_to_{tag}):
+        value = partial_{tag}[block, k]
+        new = total + value
+        if abs(total) >= abs(value):
+            lost += (total - new) + value
+        else:
+            lost += (value - new) + total
+        total = new
+    averages[{row}, learned[k]] = (total + lost) / count_{tag}"""
+
+
+def _outer_lines() -> list[str]:
+    return _OUTER.format(
+        fine=FINE,
+        average_latents=int(Stage.AVERAGE_LATENTS),
+        average_pool=int(Stage.AVERAGE_POOL),
+        combine=int(Stage.COMBINE),
+        ascend=int(Stage.ASCEND),
+        latent_mean=indented(_MEAN.format(tag="q", row=0).splitlines(), 2),
+        pool_mean=indented(_MEAN.format(tag="p", row=1).splitlines(), 2),
+    ).splitlines()
+
+
+def _arguments(tag: str) -> str:
+    return ", ".join(f"{name}_{tag}" for name in ARGUMENTS)
+
+
+def hessian_lines(joint: Formula) -> list[str] | None:
     """Statements g[k] = entry, upper triangle; None unless E is quadratic in (x, z)."""
     coordinates = joint.coordinates
     if not joint.expression.is_polynomial(*coordinates):
@@ -197,57 +213,75 @@ def hessian_text(joint: Formula) -> list[str] | None:
     return [*lines, *(f"g[{k}] = {result}" for k, result in enumerate(results))]
 
 
+def _judged(joint: Formula, learned: tuple[int, ...]) -> bool:
+    """Whether normalisability is read off a Hessian that learning moves."""
+    moving = {joint.parameter_symbols[k] for k in learned}
+    return hessian_lines(joint) is not None and any(
+        sympy.expand(entry).free_symbols & moving for entry in joint.expressions("hessian")
+    )
+
+
 @functools.lru_cache(maxsize=256)
 def loop(
-    joint: Formula, latents: str, pool: str, learned: tuple[int, ...], projection: str
+    joint: Formula,
+    latents: PhaseText,
+    pool: PhaseText,
+    learned: tuple[int, ...],
+    projection: str,
+    real: Real,
+    bits: Bits,
 ) -> ModuleType:
-    """The compiled loop over updates, from the names of the phases' modules.
+    """The compiled loop over updates.
 
-    ``run`` does everything; ``outer`` and ``judged`` serve a loop that shares a phase's blocks
-    out to threads.
+    ``run`` does everything; ``work_q`` and ``work_p`` (blocks of latents and of the pool) with
+    ``outer`` serve a loop that shares blocks out to threads, ``settle`` one that has an optimiser
+    of its own.
     """
-    from .update import Stage
-
-    hessian = hessian_text(joint)
-    moving = {joint.parameter_symbols[k] for k in learned}
-    checked = hessian is not None and any(
-        entry.free_symbols & moving for entry in map(sympy.expand, joint.expressions("hessian"))
-    )
-    projections = decorated(body_of(projection_steps), INLINED).replace("def ", "def project_")
-    header = decorated(printing.NUMBA.header.format(real="float64"), INLINED)
+    tags = {"q": latents, "p": pool}
+    thetas = len(joint.parameter_symbols)
+    loads = [f"p_{k} = theta_real[{k}]" for k in range(thetas)]
+    tagged = {tag: text.tagged(tag) for tag, text in tags.items()}
+    header = decorated(header_of(joint.source("numba", real)), INLINED)
+    if real == "float32":
+        header = with_typed_literals(header, "np.float32")
+    outer = _outer_lines()
     text = _MODULE.format(
-        latents=latents,
-        pool=pool,
+        fills="\n".join(
+            f"from {filler(bits, real, t.block).__name__} import {name} as {name}_{tag}"
+            for tag, t in tags.items()
+            for name in ("fill_normals", "fill_uniforms")
+        ),
         header=header,
-        projections=projections,
+        real=real,
+        elementary=elementary_functions(real),
+        projections=decorated(body_of(projection_steps), INLINED).replace("def ", "def project_"),
         projection=projection,
-        hessian="\n".join(f"    {line}" for line in hessian or ["pass"]),
-        checked=checked,
+        phases="".join(
+            _PHASE.format(
+                tag=tag,
+                block=t.block,
+                arguments=_arguments(tag),
+                constants=indented(tagged[tag][0], 1),
+                loads=indented(loads, 1),
+                blocks=indented(tagged[tag][1], 1),
+            )
+            for tag, t in tags.items()
+        ),
+        hessian=indented(hessian_lines(joint) or [], 1),
+        judged=_judged(joint, learned),
         dim=joint.dim,
-        triangle=joint.dim * (joint.dim + 1) // 2,
+        thetas=thetas,
+        outer=indented(outer, 1),
+        inner_outer=indented(outer, 2),
+        latent_arguments=_arguments("q"),
+        pool_arguments=_arguments("p"),
+        constants=indented([*tagged["q"][0], *tagged["p"][0]], 1),
+        loads=indented(loads, 2),
+        latent_blocks=indented(tagged["q"][1], 2),
+        pool_blocks=indented(tagged["p"][1], 2),
         fine=FINE,
         not_finite=NOT_FINITE,
         outside_family=OUTSIDE_FAMILY,
         not_normalisable=NOT_NORMALISABLE,
-        average_latents=int(Stage.AVERAGE_LATENTS),
-        average_pool=int(Stage.AVERAGE_POOL),
-        combine=int(Stage.COMBINE),
-        ascend=int(Stage.ASCEND),
     )
     return load(text)
-
-
-def quadratic(joint: Formula) -> bool:
-    """Whether the loop itself can judge normalisability."""
-    return hessian_text(joint) is not None
-
-
-__all__: list[Any] = [
-    "FINE",
-    "NOT_FINITE",
-    "NOT_NORMALISABLE",
-    "OUTSIDE_FAMILY",
-    "hessian_text",
-    "loop",
-    "quadratic",
-]

@@ -22,6 +22,9 @@ from lvebm_theory.gaussian import Gaussian
 from lvebm_theory.joint import FormulaJointEnergy
 from lvebm_theory.protocols import JointEnergy
 
+from .learned_parameters import Project, as_function, learned_places, learned_start
+from .projections import Projection
+
 FloatArray = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]  # of floats, or of complex numbers where derivatives are taken
 
@@ -58,6 +61,7 @@ class GaussianFamily:
     names: tuple[str, ...]
     theta: FloatArray
     location: bool
+    energy: FormulaJointEnergy
     _places: npt.NDArray[np.int64]
     _values: FloatArray
     _function: Callable[..., tuple[Any, ...]]
@@ -88,10 +92,19 @@ class GaussianFamily:
             names=tuple(list(energy.parameters)[k] for k in places),
             theta=values[places],
             location=location,
+            energy=energy,
             _places=places,
             _values=values,
             _function=function,
         )
+
+    def start(self, theta: npt.ArrayLike | None) -> FloatArray:
+        """Learned parameters (p,) to start from; see ``learned_start``."""
+        return learned_start(self.energy, self._places, theta)
+
+    def projector(self, projection: Projection | Project | None) -> Project | None:
+        """A projection as a function of the learned parameters (p,)."""
+        return as_function(self.energy, self._places, projection)
 
     @property
     def dim(self) -> int:
@@ -133,24 +146,6 @@ class GaussianFamily:
         """The sentence that says at which theta Z is infinite."""
         inside = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, theta, strict=True))
         return f"exp(-E) of {self.name} is not integrable at {inside}"
-
-
-def learned_places(energy: JointEnergy, learned: Sequence[str] | None) -> npt.NDArray[np.int64]:
-    """Positions of the learned names among the parameters, in the order of the parameters."""
-    names = list(energy.parameters)
-    if learned is None:
-        return np.arange(len(names))
-    entries = {name: [name] for name in names}
-    for whole in getattr(energy, "values", {}):
-        entries[whole] = [n for n in names if n == whole or n.startswith(f"{whole}_")]
-    unknown = sorted(set(learned) - set(entries))
-    if unknown or not learned:
-        raise ArgumentError(
-            f"{energy.name} has parameters {names}, asked to learn {list(learned)}"
-            + (f": unknown {unknown}" if unknown else "")
-        )
-    chosen = {entry for name in learned for entry in entries[name]}
-    return np.array([k for k, name in enumerate(names) if name in chosen])
 
 
 def positive_definite(matrix: Array) -> bool:

@@ -7,7 +7,8 @@ pass); "latent start" and "pool start".
 
 from __future__ import annotations
 
-import functools
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,6 +153,22 @@ class LearningProblem:
             averages=np.zeros((2, len(self.names))),
         )
 
+    def check(self, state: LearningState) -> None:
+        """Refuse a state of other numbers of data, particles or parameters."""
+        n, settings, thetas = len(self.data), self.settings, len(self.names)
+        dim_x, dim_z = self.energy.dim_x, self.energy.dim_z
+        for name, shape in (
+            ("theta", (thetas,)),
+            ("latents", (n, settings.latents, dim_z)),
+            ("pool", (settings.pool, dim_x + dim_z)),
+            ("averages", (2, thetas)),
+        ):
+            array = getattr(state, name)
+            if array.shape != shape or not np.all(np.isfinite(array)):
+                raise ArgumentError(
+                    f"the state needs finite {name} of shape {shape}, got {array.shape}"
+                )
+
     def _drawn(
         self, label: str, start: Start, count: int, dim: int, shape: tuple[int, ...]
     ) -> FloatArray:
@@ -191,7 +208,7 @@ def learning_problem(
         if not hasattr(energy, name):
             raise ArgumentError(f"a joint energy E(x, z) is required, got {type(energy).__name__}")
     names = tuple(energy.parameters)
-    learned = _learned(energy, names, settings.learned)
+    learned = learned_entries(energy, names, settings.learned)
     values = _checked_data(data, energy.dim_x)
     if settings.batch is not None and settings.batch > len(values):
         raise ArgumentError(
@@ -215,19 +232,27 @@ def learning_problem(
     )
 
 
-def _learned(energy: Any, names: tuple[str, ...], asked: tuple[str, ...] | None) -> IntArray:
+def learned_entries(energy: Any, names: tuple[str, ...], asked: tuple[str, ...] | None) -> IntArray:
+    """Places of the learned entries among the parameters; array parameters by entry or whole."""
     if asked is None:
         return np.arange(len(names), dtype=np.int64)
-    arrays = getattr(energy, "values", {})
+    wholes = getattr(energy, "values", None)
     chosen: set[int] = set()
     for name in asked:
         found = [k for k, own in enumerate(names) if own == name]
-        if not found and np.ndim(arrays.get(name, 0.0)) > 0:
-            found = [k for k, own in enumerate(names) if own.startswith(f"{name}_")]
+        if not found and (wholes is None or np.ndim(wholes.get(name, 0.0)) > 0):
+            entry = re.compile(re.escape(name) + r"(_\d+)+")
+            found = [k for k, own in enumerate(names) if entry.fullmatch(own)]
         if not found:
-            raise ArgumentError(f"learned names parameters of {list(names)}, got {name!r}")
+            raise ArgumentError(f"learned names parameters of {shown(names)}, got {name!r}")
         chosen |= set(found)
     return np.array(sorted(chosen), dtype=np.int64)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names for a message: all of them, or the first few of many."""
+    few = list(names[:12])
+    return str(few) if len(names) <= 12 else f"{few} and {len(names) - 12} more"
 
 
 def _checked_data(data: npt.ArrayLike, dim_x: int) -> FloatArray:
@@ -246,8 +271,7 @@ def _checked_data(data: npt.ArrayLike, dim_x: int) -> FloatArray:
     return np.ascontiguousarray(values)
 
 
-@functools.lru_cache(maxsize=64)
-def named(names: tuple[str, ...], theta: tuple[float, ...]) -> str:
+def named(names: Sequence[str], theta: FloatArray) -> str:
     """Theta for a message: by name, or its norm where it is long."""
     if len(names) > 12:
         return f"theta with |theta| = {float(np.linalg.norm(theta)):.6g}"

@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, SolverError
 
 from ..noise import Noise
 from ..noise.backends import Real
-from .problem import Start, learning_problem
+from .engine import Stopped
+from .problem import LearningProblem, Start, learning_problem, named
+from .rates import TorchOptimizer
 from .settings import LearningSettings
+from .stability import warn_of_steps
 from .train import whole
 from .update import Update
 
 FloatArray = npt.NDArray[np.float64]
+_NUMBERS = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,35 +115,81 @@ def train_replicates(
     whole("updates", updates, 0)
     whole("replicates", replicates, 1)
     whole("record_every", record_every, 1)
-    problem = learning_problem(energy, data, settings, noise, update)
-    p = len(problem.names)
-    starts = energy.parameter_vector() if theta_start is None else theta_start
-    starts = np.asarray(starts, dtype=np.float64)
-    if starts.shape not in ((p,), (replicates, p)):
+    if moments_after is not None:
+        whole("moments_after", moments_after, 0)
+        if moments_after >= updates:
+            raise ArgumentError(
+                f"moments need updates after moments_after = {moments_after}, there are {updates}"
+            )
+    if isinstance(settings.rate, TorchOptimizer):
         raise ArgumentError(
-            f"theta starts from shape ({p},) or ({replicates}, {p}), got {starts.shape}"
+            "replicates run in one compiled loop: a Rate is required, got " + f"{settings.rate}"
         )
-    starts = np.broadcast_to(starts, (replicates, p))
-    theta = np.empty((updates // record_every, replicates, p))
-    final = np.empty((replicates, p))
+    problem = learning_problem(energy, data, settings, noise, update)
+    starts = _starts(problem, theta_start, replicates)
+    rows, p = updates // record_every, len(problem.names)
+    theta, final = np.empty((rows, replicates, p)), np.empty((replicates, p))
+    mean, covariance = np.empty((replicates, p)), np.empty((replicates, p, p))
 
     def one(r: int) -> None:
         own = dataclasses.replace(problem, noise=noise.derive("replicate", r), _passes={})
+        start = own.start(latent_start, pool_start, starts[r])
         engine = FormulaEngine(own, dtype=dtype, threads=1)
-        engine.begin(own.start(latent_start, pool_start, starts[r]))
-        track = engine.advance(updates, record_every)
-        theta[:, r] = track.theta
-        final[r] = engine.state().theta
+        kept = None if moments_after is None else engine.keep_moments(moments_after)
+        try:
+            engine.begin(start)
+            done = 0
+            for last in _pieces(updates, p, own):
+                track = engine.advance(last, record_every)
+                theta[done : done + len(track.updates), r] = track.theta
+                done += len(track.updates)
+        except Stopped as stopped:
+            raise SolverError(
+                f"replicate {r}: {stopped.reason}, with {named(own.names, stopped.theta)}",
+                step=stopped.update,
+            ) from None
+        final[r] = engine.theta
+        if kept is not None:
+            mean[r], covariance[r] = kept.mean, kept.square / kept.count[0]
 
-    with ThreadPoolExecutor(max(1, threads or os.cpu_count() or 1)) as pool:
-        for done in pool.map(one, range(replicates)):
-            assert done is None
-    recorded = np.arange(1, updates // record_every + 1) * record_every
+    first = problem.start(latent_start, pool_start, starts[0])
+    warn_of_steps(problem, first)
+    with ThreadPoolExecutor(max(1, threads or os.cpu_count() or 1)) as workers:
+        jobs = [workers.submit(one, r) for r in range(replicates)]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            for job in jobs:
+                job.cancel()
+    recorded = np.arange(1, rows + 1) * record_every
     return ReplicatesRun(
         updates=recorded,
-        times=recorded * settings.time_per_update,
+        times=np.asarray(recorded * settings.time_per_update, dtype=np.float64),
         theta=theta,
         final_theta=final,
-        moments=None,
+        moments=None
+        if moments_after is None
+        else ThetaMoments(count=updates - moments_after, mean=mean, covariance=covariance),
         info={"names": problem.names, "replicates": replicates},
     )
+
+
+def _starts(
+    problem: LearningProblem, theta_start: npt.ArrayLike | None, replicates: int
+) -> FloatArray:
+    p = len(problem.names)
+    given = problem.energy.parameter_vector() if theta_start is None else theta_start
+    starts = np.asarray(given, dtype=np.float64)
+    if starts.shape not in ((p,), (replicates, p)) or not np.all(np.isfinite(starts)):
+        raise ArgumentError(
+            f"theta starts from finite numbers of shape ({p},) or ({replicates}, {p}), got "
+            f"{starts.shape}"
+        )
+    return np.broadcast_to(starts, (replicates, p))
+
+
+def _pieces(updates: int, thetas: int, problem: LearningProblem) -> list[int]:
+    """Ends of pieces whose rates, normals and batches fit easily into memory."""
+    size = max(64, _NUMBERS // (1 + thetas + (problem.settings.batch or 0)))
+    return [*range(size, updates, size), updates] if updates else []

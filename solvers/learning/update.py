@@ -2,9 +2,8 @@
 
 The two orders of the algorithm are two values; a mutant is another value, not a branch of the
 solver. ``replace(SIMULTANEOUS, stages=...)`` reorders, ``replace(SEQUENTIAL, latent_scheme=...)``
-moves the latents otherwise. Every phase's state is initialised anew at the start of its moves
-(``Scheme.init``), since theta has moved: a scheme whose init forgets the position makes chains
-that do not persist.
+moves the latents otherwise. What a scheme's state holds besides the position is initialised anew
+at the start of its moves (``Scheme.init``), since theta has moved.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lvebm_theory.errors import ArgumentError
+from lvebm_theory.initial import InitialLaw
 
 from ..particles.scheme import Scheme
 from ..particles.ula import ula
@@ -33,6 +33,9 @@ class Stage(IntEnum):
     """g <- register of the joint phase - register of the conditional phase."""
     ASCEND = 5
     """theta <- Projection(theta + a g + sqrt(2 a tau) xi)."""
+    RESTART_LATENTS = 6
+    """Latents that take part in the update are drawn anew from ``Update.restart``: short chains
+    that do not persist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +46,16 @@ class Update:
     ----------
     name : str
     stages : tuple of Stage
-        Each at most once, except the two averages; ASCEND is the last.
+        Moves, COMBINE and ASCEND at most once each; ASCEND is the last.
+    restart : InitialLaw, optional
+        One normal component; needed by RESTART_LATENTS.
     latent_scheme, pool_scheme : Scheme
         Discretisations of the conditional and the joint phase.
     """
 
     name: str
     stages: tuple[Stage, ...]
+    restart: InitialLaw | None = None
     latent_scheme: Scheme = ula
     pool_scheme: Scheme = ula
 
@@ -59,6 +65,13 @@ class Update:
             raise ArgumentError(
                 "an update moves, combines and ascends at most once each, and ends with ASCEND; "
                 f"got {[s.name for s in self.stages]}"
+            )
+        if (Stage.RESTART_LATENTS in self.stages) != (self.restart is not None):
+            raise ArgumentError("RESTART_LATENTS and a law to restart from come together")
+        if self.restart is not None and len(self.restart.weights) != 1:
+            raise ArgumentError(
+                "latents restart from one normal component, got a mixture of "
+                f"{len(self.restart.weights)}"
             )
 
 

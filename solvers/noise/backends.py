@@ -199,7 +199,8 @@ def tape(out, ids, index, law, stream_low, stream_high, key_low, key_high):
     for first in range(0, n, BLOCK):
         here = min(BLOCK, n - first)
         padded = np.zeros(BLOCK, dtype=np.int64)
-        padded[:here] = ids[first : first + here]
+        for b in range(here):  # an assignment of slices compiles the text of its error message
+            padded[b] = ids[first + b]
         if law == 0:
             fill_normals(
                 buffer, rows, padded, 0, words, index, stream_low, stream_high, key_low, key_high
