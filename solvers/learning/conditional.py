@@ -26,10 +26,10 @@ from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
 from .conditional_chains import ConditionalDraws, ConditionalSampling, Ensemble
-from .likelihood.model_evidence import rows
+from .likelihood.annealed import Differentiable, rows
 
 if TYPE_CHECKING:
-    from lvebm_theory.protocols import Energy, JointEnergy
+    from lvebm_theory.protocols import JointEnergy
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def fill_in(
-    energy: Energy,
+    energy: Differentiable,
     w: npt.ArrayLike,
     observed: npt.ArrayLike,
     *,
@@ -57,7 +57,7 @@ def fill_in(
 
     Parameters
     ----------
-    energy : Energy in d coordinates
+    energy : with ``dim``, ``potential`` and ``gradient`` in d coordinates
     w : array (n, d)
         Entries that are not observed are not read.
     observed : bool array (d,) or (n, d)

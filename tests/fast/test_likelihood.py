@@ -19,7 +19,7 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.facts import KnownFacts
 from lvebm_theory.gaussian import Gaussian
 from solvers.learning.likelihood import annealed, quadrature
-from solvers.learning.likelihood.annealed import Annealing, Base, forward, reverse
+from solvers.learning.likelihood.annealed import Annealing, Base, forward, reverse, rows
 from solvers.learning.likelihood.bracket import Bracket, Side, lower_side, mean_lower_side
 from solvers.learning.likelihood.density import log_density, log_marginal_density
 from solvers.learning.likelihood.exact_samples import (
@@ -32,7 +32,6 @@ from solvers.learning.likelihood.model_evidence import (
     log_normaliser_bracket,
     mean_log_integral_bracket,
     mean_log_likelihood,
-    rows,
 )
 from solvers.learning.likelihood.quadrature import log_normaliser
 from solvers.noise import Noise

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,28 @@ from .bracket import effective_sample_size
 FloatArray = npt.NDArray[np.float64]
 #: U (n,) and grad U (n, d) at the rows of (n, d)
 Field = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+class Differentiable(Protocol):
+    """What chains on arrays need of an energy; ``potential_gradient`` is used if there."""
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+
+    def potential(self, x: FloatArray) -> FloatArray:
+        """U at x (n, d), shape (n,)."""
+
+    def gradient(self, x: FloatArray) -> FloatArray:
+        """Gradient of U at x (n, d), shape (n, d)."""
+
+
+def rows(energy: Differentiable) -> Field:
+    """U and its gradient together, in one pass where the energy offers ``potential_gradient``."""
+    both = getattr(energy, "potential_gradient", None)
+    if both is not None:
+        return lambda x: both(x)
+    return lambda x: (energy.potential(x), energy.gradient(x))
 
 
 @dataclass(frozen=True, kw_only=True)

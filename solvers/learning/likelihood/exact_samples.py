@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError, SolverError
 
+from .annealed import Differentiable
 from .integration_box import Box, axes_of, in_chunks, mesh
-from .quadrature import DROP, Potential, log_normaliser
+from .quadrature import DROP, log_normaliser
 
 if TYPE_CHECKING:
     from lvebm_theory.protocols import Energy
@@ -70,16 +71,17 @@ def from_simulation(points: npt.ArrayLike, description: str) -> ExactSamples:
     )
 
 
-def by_rejection(energy: Energy, count: int, seed: int) -> ExactSamples:
+def by_rejection(energy: Differentiable, count: int, seed: int) -> ExactSamples:
     """Rejection under a piecewise constant envelope, up to three dimensions.
 
     On a cell with centre c and half-sides r the envelope is exp of minus
 
         U(c) - sum_i |d_i U(c)| r_i - L |r|^2 / 2,
 
-    a lower bound of U for L >= sup |Hess U|. L is the energy's known smoothness, else twice the
-    largest curvature that differences of the gradient between neighbouring cells show; every
-    proposal checks the bound. Mass outside the box, relative to the whole, is of the order e^{-30}.
+    a lower bound of U for L >= sup |Hess U|. L is the energy's known smoothness where that costs
+    less than a factor e in the envelope; else twice the largest curvature that differences of the
+    gradient between neighbouring cells show. Every proposal checks the bound. Mass outside the
+    box, relative to the whole, is of the order e^{-30}.
 
     Raises
     ------
@@ -114,7 +116,7 @@ def by_rejection(energy: Energy, count: int, seed: int) -> ExactSamples:
     raise SolverError("rejection accepts next to nothing: the cells are too coarse")
 
 
-def _envelope(energy: Energy, box: Box) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _envelope(energy: Differentiable, box: Box) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Sides of the cells, centres (m, d) and a lower bound of U on each (m,)."""
     dim, cells = energy.dim, _CELLS[energy.dim]
     sides = np.array([(b - a) / cells for a, b in box])
@@ -126,7 +128,7 @@ def _envelope(energy: Energy, box: Box) -> tuple[FloatArray, FloatArray, FloatAr
     )
     known = getattr(getattr(energy, "facts", None), "smoothness", None)
     half = sides / 2
-    if known is not None and np.isfinite(known.upper):
+    if known is not None and known.upper * (half @ half) / 2 < 1:
         curvature = np.full(len(centres), float(known.upper))
     else:
         curvature = 2 * _seen_curvature(slopes.reshape(*(cells,) * dim, dim), sides).ravel()
@@ -148,6 +150,3 @@ def _seen_curvature(slopes: FloatArray, sides: FloatArray) -> FloatArray:
         seen[tuple(low)] = np.maximum(seen[tuple(low)], jump)
         seen[tuple(high)] = np.maximum(seen[tuple(high)], jump)
     return np.asarray(seen)
-
-
-__all__ = ["ExactSamples", "Potential", "by_rejection", "from_known_sampler", "from_simulation"]

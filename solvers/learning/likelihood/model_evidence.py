@@ -11,26 +11,18 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.gaussian import Gaussian
 
 from ...noise import Noise
-from .annealed import Annealing, Base, Field, forward, reverse
+from .annealed import Annealing, Base, Differentiable, Field, forward, reverse, rows
 from .bracket import Bracket, lower_side, mean_lower_side, upper_side
 from .exact_samples import ExactSamples
 
 if TYPE_CHECKING:
-    from lvebm_theory.protocols import Energy, JointEnergy
+    from lvebm_theory.protocols import JointEnergy
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def rows(energy: Energy) -> Field:
-    """U and its gradient together, in one pass where the energy offers ``potential_gradient``."""
-    both = getattr(energy, "potential_gradient", None)
-    if both is not None:
-        return lambda x: both(x)
-    return lambda x: (energy.potential(x), energy.gradient(x))
-
-
 def log_normaliser_bracket(
-    energy: Energy,
+    energy: Differentiable,
     base: Gaussian,
     *,
     chains: int,
@@ -43,7 +35,7 @@ def log_normaliser_bracket(
 
     Parameters
     ----------
-    energy : Energy
+    energy : with ``dim``, ``potential`` and ``gradient``
     base : Gaussian
         Exact starts of the forward side; best near the target and a little wider.
     chains : int
