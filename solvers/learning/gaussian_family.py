@@ -193,16 +193,26 @@ def _coefficients(
         factor = {0: 1, 1: -1}.get(sum(power), 2 if max(power) == 2 else 1)
         own.append(factor * term)
     derived = [[differentiate(e, symbols[k]) for e in own] for k in learned]
+    # P at rest, b affine, c quadratic in theta
     location = all(e == 0 for row in derived for e in row[1 + dim :]) and all(
-        sympy.simplify(differentiate(e, symbols[k])) == 0
-        for row in derived
-        for e in row[1 : 1 + dim]
-        for k in learned
+        sympy.simplify(change) == 0 for change in _second_changes(derived, dim, symbols, learned)
     )
     outputs = [*own, *(e for row in derived for e in row)]
     program = Formula(sympy.S.Zero, symbols).program(outputs)
     text = printing.tuple_function("field", program, printing.NUMPY)
     return load(printing.module(text, printing.NUMPY)).field, location
+
+
+def _second_changes(
+    derived: Sequence[Sequence[Any]], dim: int, symbols: Sequence[Any], learned: Sequence[int]
+) -> list[Any]:
+    """Second derivatives in theta of b, and third ones of c."""
+    from lvebm_theory.formula.expression import differentiate
+
+    chosen = [symbols[k] for k in learned]
+    linear = [differentiate(e, s) for row in derived for e in row[1 : 1 + dim] for s in chosen]
+    bends = [differentiate(row[0], s) for row in derived for s in chosen]
+    return linear + [differentiate(e, s) for e in bends for s in chosen]
 
 
 def _polynomial(expression: Any, coordinates: Sequence[Any]) -> Any:

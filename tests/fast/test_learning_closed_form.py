@@ -1,7 +1,7 @@
 """Learning with quadratic energies: the flow, the recursion and the noise of finite pools."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,28 +18,57 @@ from lvebm_theory.energies.location_family import location_family
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.joint import joint_energy
-from solvers.learning import closed_form_discrete as discrete
-from solvers.learning import finite_pools
 from solvers.learning.closed_form import averaged_flow, solve_closed_form
+from solvers.learning.closed_form_discrete import iterate_moments
+from solvers.learning.finite_pools import finite_pool_path, stationary_law
+from solvers.learning.finite_pools_flow import flow_covariance, flow_rates, flow_stationary_law
+from solvers.learning.fixed_point import fixed_point, ula_learned_precision
 from solvers.learning.gaussian_family import GaussianFamily
-from solvers.learning.raw_moments import wick
+from solvers.learning.gaussian_values import DataMoments
+from solvers.learning.rates import Constant
+from solvers.learning.settings import LearningSettings
+from solvers.learning.update import SEQUENTIAL, SIMULTANEOUS, Stage
+from solvers.learning.wick import wick
 
 DATA = np.array([[-1.6], [-0.4], [0.5], [1.5]])
 LATENTS, POOL = InitialLaw.normal(0.3, 0.8), InitialLaw.normal([0.2, -0.4], [0.7, 1.1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    latents: int = 2
-    pool: int = 4
-    latent_step: float = 0.1
-    pool_step: float = 0.1
-    inner_steps: int = 1
-    rate: float = 0.05
-    order: str = "sequential"
-    temperature: float = 1.0
-    gradient_noise: float = 0.0
-    learned: tuple[str, ...] | None = None
+LATE_POOL = replace(
+    SEQUENTIAL,
+    name="pool read before it moves",
+    stages=(
+        Stage.AVERAGE_POOL,
+        Stage.MOVE_LATENTS,
+        Stage.MOVE_POOL,
+        Stage.AVERAGE_LATENTS,
+        Stage.COMBINE,
+        Stage.ASCEND,
+    ),
+)
+LAST_POOL = replace(
+    SIMULTANEOUS,
+    name="pool averaged one update ago",
+    stages=(
+        Stage.AVERAGE_LATENTS,
+        Stage.COMBINE,
+        Stage.AVERAGE_POOL,
+        Stage.MOVE_LATENTS,
+        Stage.MOVE_POOL,
+        Stage.ASCEND,
+    ),
+)
+
+
+def settings_of(rate=0.05, **changed):
+    chosen = {
+        "latents": 2,
+        "pool": 4,
+        "latent_step": 0.1,
+        "pool_step": 0.1,
+        "rate": Constant(rate),
+    }
+    return LearningSettings(**{**chosen, **changed})
 
 
 @joint_energy(dim_x=1, dim_z=1, t=1.0)
@@ -110,9 +139,8 @@ def test_bad_input_is_refused_with_what_came():
     )
     with pytest.raises(ArgumentError, match="mixture"):
         path.saddle()
-    settings = type("Batched", (Settings,), {"batch": 2})()
     with pytest.raises(ArgumentError, match="batch"):
-        discrete.fixed_point(precision_only(), DATA, settings)
+        fixed_point(precision_only(), DATA, settings_of(batch=2))
 
 
 @pytest.mark.parametrize("eta", [0.05, 0.5, 5.0])
@@ -164,8 +192,8 @@ def test_flow_is_the_limit_of_the_recursion():
     gaps = []
     for steps in (50, 100):
         h = 1 / steps
-        settings = Settings(latent_step=1.5 * h, pool_step=h, rate=eta * h)
-        path = discrete.iterate_moments(
+        settings = settings_of(eta * h, latent_step=1.5 * h, pool_step=h)
+        path = iterate_moments(
             energy, DATA, settings, latent_start=LATENTS, pool_start=POOL, updates=steps
         )
         gaps.append(path.theta[-1] - flow)
@@ -202,10 +230,10 @@ def test_learning_stops_where_z_ceases_to_exist():
             times=[10.0],
         )
     with pytest.raises(SolverError, match="not integrable") as caught:
-        discrete.iterate_moments(
+        iterate_moments(
             linear_gaussian_undirected(a=1.0, b=0.9),
             DATA,
-            Settings(rate=0.5),
+            settings_of(0.5),
             latent_start=InitialLaw.normal(3.0, 1.0),
             pool_start=InitialLaw.normal([0.0, 0.0], 0.1),
             updates=10,
@@ -217,41 +245,41 @@ def test_learning_stops_where_z_ceases_to_exist():
 def test_ula_bias_of_the_learned_precision():
     data = math.sqrt(1.3) * np.array([[-1.0], [1.0]])
     for step, known in ((0.4, 0.949566), (0.1, 0.801338)):
-        assert discrete.ula_learned_precision(1.3, step) == pytest.approx(known, abs=1e-6)
-        settings = Settings(pool_step=step)
-        found = discrete.fixed_point(precision_only(), data, settings).theta[0]
-        assert found == pytest.approx(discrete.ula_learned_precision(1.3, step), abs=1e-9)
-    assert discrete.ula_learned_precision(1.3, 0.0) == pytest.approx(1 / 1.3)
-    assert discrete.ula_learned_precision(1.3, 0.65) == pytest.approx(1 / 0.65)
+        assert ula_learned_precision(1.3, step) == pytest.approx(known, abs=1e-6)
+        settings = settings_of(pool_step=step)
+        found = fixed_point(precision_only(), data, settings).theta[0]
+        assert found == pytest.approx(ula_learned_precision(1.3, step), abs=1e-9)
+    assert ula_learned_precision(1.3, 0.0) == pytest.approx(1 / 1.3)
+    assert ula_learned_precision(1.3, 0.65) == pytest.approx(1 / 0.65)
     with pytest.raises(SolverError, match="no real solution"):
-        discrete.ula_learned_precision(1.3, 0.6500001)
+        ula_learned_precision(1.3, 0.6500001)
     with pytest.raises(SolverError):
-        discrete.fixed_point(precision_only(), data, Settings(pool_step=0.7))
+        fixed_point(precision_only(), data, settings_of(pool_step=0.7))
 
 
 def test_discretisation_breaks_the_line_of_fixed_points():
-    rest = discrete.fixed_point(
-        linear_gaussian_undirected(a=1.0, b=0.5), DATA, Settings(pool_step=0.1)
-    )
+    rest = fixed_point(linear_gaussian_undirected(a=1.0, b=0.5), DATA, settings_of(pool_step=0.1))
     assert rest.theta[1] == pytest.approx(0.0, abs=1e-8)
     s2 = float(np.mean(DATA**2))
-    assert rest.theta[0] == pytest.approx(discrete.ula_learned_precision(s2, 0.1), abs=1e-9)
+    assert rest.theta[0] == pytest.approx(ula_learned_precision(s2, 0.1), abs=1e-9)
 
 
 def test_finite_pool_variance_of_persistent_chains():
     energy = location_family(theta_1=0.1, coupling=0.0)
     for a, h, m in ((0.05, 0.1, 4), (0.3, 0.5, 2), (0.7, 1.2, 9)):
-        settings = Settings(pool=m, pool_step=h, rate=a, order="simultaneous", learned=("theta_1",))
+        settings = settings_of(
+            pool=m, pool_step=h, rate=a, order="simultaneous", learned=("theta_1",)
+        )
         exact = (2 * a / h) * (2 - h + a * h) / (m * (1 - a) * (4 - 2 * h + a * h))
-        law = finite_pools.stationary_law(energy, DATA, settings)
+        law = stationary_law(energy, DATA, settings)
         assert law.exact
         assert law.covariance[0, 0] == pytest.approx(exact, rel=1e-11)
         assert law.theta[0] == pytest.approx(DATA.mean(), abs=1e-12)
-    flow = finite_pools.flow_stationary_law(
+    flow = flow_stationary_law(
         energy, DATA, theta=[DATA.mean()], latents=1, pool=5, eta=0.3, learned=("theta_1",)
     )
     assert flow.covariance[0, 0] == pytest.approx(0.3 / 5, rel=1e-10)
-    noisy = finite_pools.flow_stationary_law(
+    noisy = flow_stationary_law(
         energy, DATA, theta=[DATA.mean()], latents=1, pool=5, eta=0.3, learned=("theta_1",),
         gradient_noise=0.2,
     )  # fmt: skip
@@ -286,83 +314,114 @@ def _particle_by_particle(settings, noise, *, fresh_latents=True, fresh_pool=Tru
     latents, pool = np.zeros(size), np.zeros(size)
     latents[z], pool[x + 1] = 1 / (n * k), -1 / m
     gain = np.eye(size)
-    gain[0] += settings.rate * (fresh_latents * latents + fresh_pool * pool)
+    gain[0] += settings.rate.a * (fresh_latents * latents + fresh_pool * pool)
     late = np.zeros((size, size))
-    late[0] = settings.rate * ((not fresh_latents) * latents + (not fresh_pool) * pool)
+    late[0] = settings.rate.a * ((not fresh_latents) * latents + (not fresh_pool) * pool)
     total = gain @ total @ gain.T
-    total[0, 0] += 2 * settings.rate * settings.gradient_noise
+    total[0, 0] += 2 * settings.rate.a * settings.gradient_noise
     return gain @ matrix + late, total
 
 
-@pytest.mark.parametrize("case", ["sequential", "simultaneous", "stale", "redrawn", "noisy"])
+def _register_of_last_update(settings, noise):
+    """The same where the joint phase is averaged after the gradient was combined."""
+    moves, added = _particle_by_particle(
+        replace(settings, rate=Constant(1e-300)), noise, fresh_latents=False, fresh_pool=False
+    )
+    n, k, m = len(DATA), settings.latents, settings.pool
+    size = len(moves)
+    matrix, total = np.zeros((size + 1, size + 1)), np.zeros((size + 1, size + 1))
+    matrix[:size, :size], total[:size, :size] = moves, added
+    latents, pool = np.zeros(size), np.zeros(size)
+    latents[1 : 1 + n * k] = 1 / (n * k)
+    pool[1 + n * k + 2 * np.arange(m) + 1] = 1 / m
+    a = settings.rate.a
+    # theta + a (register - (theta - mean z)); register <- theta - mean of the pool's z
+    matrix[0] = 0.0
+    matrix[0, 0], matrix[0, size] = 1 - a, a
+    matrix[0, :size] += a * latents
+    matrix[size] = 0.0
+    matrix[size, 0] = 1.0
+    matrix[size, :size] -= pool
+    return matrix, total
+
+
+CASES = ("sequential", "simultaneous", "late pool", "last pool", "redrawn", "noisy")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_finite_pools_against_all_particles_one_by_one(case):
-    settings = Settings(inner_steps=2, pool=3, learned=("theta",), latent_step=0.15)
-    variant, flags = finite_pools.Variant(), {}
+    settings = settings_of(inner_steps=2, pool=3, learned=("theta",), latent_step=0.15)
+    how, flags = {}, {}
     if case == "simultaneous":
         settings = replace(settings, order="simultaneous")
         flags = {"fresh_latents": False, "fresh_pool": False}
-    elif case == "stale":
-        variant, flags = finite_pools.Variant(stale_pool=True), {"fresh_pool": False}
+    elif case == "late pool":
+        how, flags = {"update": LATE_POOL}, {"fresh_pool": False}
+    elif case == "last pool":
+        how = {"update": LAST_POOL}
     elif case == "redrawn":
-        variant, flags = finite_pools.Variant(persistent_latents=False), {"redraw": True}
+        how, flags = {"redraw": LATENTS}, {"redraw": True}
     elif case == "noisy":
         settings = replace(settings, gradient_noise=0.3, temperature=0.5)
     energy = gaussian_location(theta=0.4, noise=0.6)
-    matrix, noise = _particle_by_particle(settings, 0.6, **flags)
-    law = finite_pools.stationary_law(energy, DATA, settings, latent_start=LATENTS, variant=variant)
+    if case == "last pool":
+        matrix, noise = _register_of_last_update(settings, 0.6)
+    else:
+        matrix, noise = _particle_by_particle(settings, 0.6, **flags)
+    law = stationary_law(energy, DATA, settings, **how)
     covariance = scipy.linalg.solve_discrete_lyapunov(matrix, noise)
     assert law.covariance[0, 0] == pytest.approx(covariance[0, 0], rel=1e-10)
     lagged = np.linalg.matrix_power(matrix, 7) @ covariance
     assert law.autocovariance([7])[0, 0, 0] == pytest.approx(lagged[0, 0], rel=1e-9)
-    path = finite_pools.finite_pool_path(
-        energy,
-        DATA,
-        settings,
-        latent_start=LATENTS,
-        pool_start=POOL,
-        updates=6,
-        variant=variant,
+    path = finite_pool_path(
+        energy, DATA, settings, latent_start=LATENTS, pool_start=POOL, updates=6, **how
     )
     start = np.concatenate(
         [[0.0], np.full(8, LATENTS.covariance[0, 0]), np.tile(np.diag(POOL.covariance), 3)]
     )
-    covariance = np.diag(start)
+    covariance = np.diag(np.pad(start, (0, len(matrix) - start.size)))
     for _ in range(6):
         covariance = matrix @ covariance @ matrix.T + noise
     assert path.exact
     assert path.covariance[-1, 0, 0] == pytest.approx(covariance[0, 0], rel=1e-11)
 
 
-def test_variants_are_far_from_the_algorithm():
+def test_mutants_are_far_from_the_algorithm():
     energy = gaussian_location(theta=0.4, noise=1.0)
-    settings = Settings(rate=0.3, learned=("theta",), pool_step=0.3, latent_step=0.3)
-    value = {
-        name: finite_pools.stationary_law(
-            energy, DATA, one, latent_start=LATENTS, variant=variant
-        ).covariance[0, 0]
-        for name, one, variant in (
-            ("own", settings, finite_pools.Variant()),
-            ("stale", settings, finite_pools.Variant(stale_pool=True)),
-            ("other order", replace(settings, order="simultaneous"), finite_pools.Variant()),
-            ("redrawn", settings, finite_pools.Variant(persistent_latents=False)),
-            ("half noise", replace(settings, temperature=0.5), finite_pools.Variant()),
-        )
+    settings = settings_of(0.3, learned=("theta",), pool_step=0.3, latent_step=0.3)
+    own = stationary_law(energy, DATA, settings).covariance[0, 0]
+    mutants = {
+        "late pool": (settings, {"update": LATE_POOL}),
+        "other order": (replace(settings, order="simultaneous"), {}),
+        "redrawn": (settings, {"redraw": LATENTS}),
+        "half the noise": (replace(settings, temperature=0.5), {}),
     }
-    own = value.pop("own")
-    assert all(abs(v / own - 1) > 0.1 for v in value.values()), value
+    for name, (one, how) in mutants.items():
+        wrong = stationary_law(energy, DATA, one, **how).covariance[0, 0]
+        assert abs(wrong / own - 1) > 0.1, name
+
+
+def test_the_mean_of_finite_pools_is_the_infinite_recursion():
+    energy = linear_gaussian_undirected(a=1.3, b=0.4)
+    for order in ("sequential", "simultaneous"):
+        settings = settings_of(order=order, inner_steps=3, latent_step=0.07)
+        start = {"latent_start": LATENTS, "pool_start": POOL, "updates": 5}
+        infinite = iterate_moments(energy, DATA, settings, **start)
+        finite = finite_pool_path(energy, DATA, settings, **start)
+        np.testing.assert_allclose(finite.theta, infinite.theta, rtol=1e-12)
 
 
 def test_neutral_directions_are_named_not_hidden():
     energy = location_family(theta_1=0.1, theta_2=0.3, coupling=0.0)
-    settings = Settings(learned=("theta_1", "theta_2"), order="simultaneous")
-    law = finite_pools.stationary_law(energy, DATA, settings)
+    settings = settings_of(learned=("theta_1", "theta_2"), order="simultaneous")
+    law = stationary_law(energy, DATA, settings)
     np.testing.assert_allclose(np.abs(law.neutral[:, 0]) / np.abs(law.neutral).max(), [0, 1],
                                atol=1e-8)  # fmt: skip
     with pytest.raises(SolverError, match="wanders"):
         _ = law.covariance
     with pytest.raises(ArgumentError, match="not held"):
         law.variance([0.0, 1.0])
-    alone = finite_pools.stationary_law(energy, DATA, replace(settings, learned=("theta_1",)))
+    alone = stationary_law(energy, DATA, replace(settings, learned=("theta_1",)))
     assert law.variance([1.0, 0.0]) == pytest.approx(alone.covariance[0, 0], rel=1e-8)
 
 
@@ -371,7 +430,7 @@ def test_oscillation_threshold_of_slow_fast_learning():
     rest = {"theta": [DATA.mean()], "learned": ("theta_1",)}
     # eps r^2 + r + 1 = 0: real roots iff eps <= 1/4; here time runs with the pool, r -> r eps
     for eta, real in ((0.2, True), (0.3, False)):
-        rates = finite_pools.flow_rates(energy, DATA, eta=eta, **rest)
+        rates = flow_rates(energy, DATA, eta=eta, **rest)
         assert np.all(rates.real < 0)
         assert bool(np.all(np.abs(rates.imag) < 1e-9)) is real
 
@@ -382,9 +441,7 @@ def test_rates_of_the_undirected_pair_have_one_zero():
     theta = [1 / s2 + b * b, b]
     centred = DATA - DATA.mean()
     centred *= math.sqrt(s2 / np.mean(centred**2))
-    rates = finite_pools.flow_rates(
-        linear_gaussian_undirected(a=theta[0], b=b), centred, theta=theta, eta=0.5
-    )
+    rates = flow_rates(linear_gaussian_undirected(a=theta[0], b=b), centred, theta=theta, eta=0.5)
     assert np.sum(np.abs(rates) < 1e-9) == 1
     assert np.sum(rates.real < -1e-3) == len(rates) - 1
 
@@ -404,8 +461,6 @@ def test_wick_covariances_against_quadrature():
         phi = np.hstack([w, xi[0] * w, np.einsum("na,nb->nab", w, w).reshape(len(w), 4)])
         centred = phi - p @ phi
         total += (centred * p[:, None]).T @ centred / len(y)
-    from solvers.learning.gaussian_values import DataMoments
-
     got = wick(v, y.mean(0), y.T @ y / 5, clamped=(DataMoments.of(x, 1), x.T @ y / 5))
     np.testing.assert_allclose(got, total, atol=1e-12)
 
@@ -413,17 +468,17 @@ def test_wick_covariances_against_quadrature():
 def test_continuous_covariance_is_the_limit_of_the_discrete_one():
     energy = linear_gaussian_directed(t=0.8, noise=0.5)
     mixed = InitialLaw.mixture((0.5, [-0.5], [0.8]), (0.5, [1.0], [0.5]))
-    flow = finite_pools.flow_covariance(
+    flow = flow_covariance(
         energy, DATA, latents=3, pool=7, latent_start=mixed, pool_start=POOL, eta=0.5,
         times=[1.0], learned=("t",), tolerance=1e-8,
     )  # fmt: skip
     values = []
     for steps in (40, 80):
-        settings = Settings(
+        settings = settings_of(
             latents=3, pool=7, latent_step=1 / steps, pool_step=1 / steps, rate=0.5 / steps,
             learned=("t",),
         )  # fmt: skip
-        path = finite_pools.finite_pool_path(
+        path = finite_pool_path(
             energy, DATA, settings, latent_start=mixed, pool_start=POOL, updates=steps
         )
         assert not path.exact
@@ -435,9 +490,9 @@ def test_continuous_covariance_is_the_limit_of_the_discrete_one():
 
 def test_leading_order_covariance_against_particles():
     energy = linear_gaussian_directed(t=0.8, noise=0.5)
-    settings = Settings(latents=20, pool=120, rate=0.1, learned=("t",))
+    settings = settings_of(latents=20, pool=120, rate=0.1, learned=("t",))
     updates, replicates, h = 25, 1500, 0.1
-    path = finite_pools.finite_pool_path(
+    path = finite_pool_path(
         energy, DATA, settings, latent_start=LATENTS, pool_start=POOL, updates=updates
     )
     rng = np.random.default_rng(5)

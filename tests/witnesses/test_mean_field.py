@@ -14,7 +14,7 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from solvers.densities import solve_time_dependent
 from solvers.learning.closed_form import solve_closed_form
-from solvers.learning.finite_pools import flow_covariance
+from solvers.learning.finite_pools_flow import flow_covariance
 from solvers.learning.fluctuations import predict_fluctuations
 from solvers.learning.mean_field import solve_mean_field
 from solvers.learning.mean_field_frame import Frame
