@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from verification import cli
+from verification.training.config import read_config
+from verification.training.run import run_training
+from verification.training.session import Asked, begin
+from verification.training.states import resume
 from verification.training.toml_text import toml_text
+from verification.training.trained import open_trained
 
 from .conftest import command, environment
 
@@ -206,22 +211,23 @@ def copied(trained, tmp_path):
 
 def test_a_truncated_checkpoint(trained, tmp_path, capsys):
     run = copied(trained, tmp_path)
-    for file in run.glob("checkpoint*"):
-        if file.suffix != ".json":
-            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    refused(capsys, "sample", run, words="checkpoint")
+    file = run / "checkpoint.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    refused(capsys, "sample", run, words="cut short")
+    refused(capsys, "train", "--resume", "--out", run, words="cut short")
+    file.unlink()
+    refused(capsys, "evaluate", run, words="there is no such file")
 
 
 def test_a_checkpoint_of_another_model(trained, tmp_path, capsys):
-    other = configuration(
-        tmp_path, model={"dim_z": 2, "parameters": {"precision": np.eye(4).tolist()}}
-    )
-    assert cli.run(["train", str(other), "--out", str(tmp_path / "other")]) == 0
-    capsys.readouterr()
+    tables = {"dim_z": 2, "parameters": {"precision": np.eye(4).tolist()}}
+    asked = Asked(config=read_config(configuration(tmp_path, model=tables)), beside=tmp_path)
+    other = begin(asked, tmp_path / "other")[0]
+    resume(other.learner, other.folder)  # stores the start
     run = copied(trained, tmp_path)
-    for file in run.glob("checkpoint*"):
-        file.write_bytes((tmp_path / "other" / file.name).read_bytes())
-    refused(capsys, "sample", run, words="checkpoint")
+    name = "checkpoint.safetensors"
+    (run / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    refused(capsys, "sample", run, words="the checkpoint belongs to another model")
 
 
 def test_a_run_of_another_version(trained, tmp_path, capsys):
@@ -273,37 +279,48 @@ def test_a_model_that_loses_its_normaliser_names_theta_and_the_update(tmp_path, 
     assert cli.run(["sample", str(run), "-n", "5"]) == 0  # the last good state serves
 
 
-def killed_at(run, seconds, number):
-    """Sends a signal once the run has stored a state; True if it was still training."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (run["folder"] / "curves.nc").exists():
-        time.sleep(0.02)
-    time.sleep(seconds)
-    still = run["process"].poll() is None
-    run["process"].send_signal(number)
-    run["process"].wait(60)
-    return still
+LONG = {"training": {"updates": 120, "record_every": 4, "checkpoint_every": 20}}
 
 
-def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, capsys):
-    long = {"training": {"updates": 20_000, "record_every": 50, "checkpoint_every": 100}}
-    file = configuration(tmp_path, **long)
-    folder = tmp_path / "killed"
-    arguments = command("train", file, "--out", folder)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(arguments, env=environment(), **quiet)
-    assert killed_at({"process": process, "folder": folder}, 0.3, signal.SIGKILL)
-    assert not (folder / "report.html").exists()
+def test_a_killed_and_an_interrupted_run_resume_to_the_same_numbers(tmp_path, capsys, monkeypatch):
+    file, folder = configuration(tmp_path, **LONG), tmp_path / "stopped"
     process = subprocess.Popen(
-        command("train", "--resume", "--out", folder), env=environment(), **quiet
+        command("train", file, "--out", folder), env=environment(), stderr=subprocess.DEVNULL
     )
-    interrupted = killed_at({"process": process, "folder": folder}, 2.0, signal.SIGINT)
-    if interrupted and process.returncode == 130:
-        assert "--resume --out" in process.stderr.read()
+    stored = folder / "checkpoint.safetensors"
+    first, deadline = None, time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        if stored.exists():
+            first = first or stored.stat().st_mtime_ns
+            if stored.stat().st_mtime_ns != first:  # the start is behind it
+                break
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (folder / "report.html").exists()
+
+    heard = []
+
+    def interrupt(lines, step):
+        heard.append(step.reading.update)
+        if len(heard) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("verification.training.progress.Lines.line", interrupt)
+        assert cli.run(["train", "--resume", "--out", str(folder)]) == 130
+    assert 0 < heard[0] < heard[-1] < 120
+    assert f"lvebm train --resume --out {folder}" in said(capsys)[1]
+    assert not (folder / "report.html").exists()
     assert cli.run(["train", "--resume", "--out", str(folder)]) == 0
-    assert cli.run(["train", str(file), "--out", str(tmp_path / "whole")]) == 0
-    capsys.readouterr()
-    assert cli.run(["sample", str(folder), "-n", "20"]) == 0
-    one = said(capsys)[0]
-    assert cli.run(["sample", str(tmp_path / "whole"), "-n", "20"]) == 0
-    assert said(capsys)[0] == one
+    asked = Asked(config=read_config(file), beside=tmp_path)
+    whole, _ = begin(asked, tmp_path / "whole")
+    never_stopped = run_training(whole.learner, whole.folder).state
+    resumed = open_trained(folder).state
+    assert resumed.update == never_stopped.update == 120
+    for name in ("theta", "latents", "pool", "averages"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(never_stopped, name))
+    # a finished run has nothing left to do
+    page = (folder / "report.html").read_text()
+    assert cli.run(["train", "--resume", "--out", str(folder)]) == 0
+    assert (folder / "report.html").read_text() == page

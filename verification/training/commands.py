@@ -144,14 +144,14 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
             for sign in trained.signs:
                 say(f"warning: {sign.name}: {sign.sentence}")
             say("comparing the learned law with fresh data")
-            content = finish(session, trained)
+            outcome = finish(session, trained)
     except KeyboardInterrupt:
         say(f"interrupted; the last good state is kept: lvebm train --resume --out {folder.path}")
         return INTERRUPTED
     if as_json:
-        sys.stdout.write(json.dumps(content.as_json(), indent=1, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n")
     where = [f"report: {folder.report_file}", f"checkpoint: {folder.checkpoint}"]
-    console.print(last_screen(session.title, content.in_words(), where))
+    console.print(last_screen(session.title, outcome.words, where))
     return 0
 
 

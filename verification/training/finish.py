@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,29 @@ STORED_SAMPLES = 10_000
 RECONSTRUCTION_DRAWS = 50
 
 
-def finish(session: TrainingSession, trained: Trained) -> Scores:
-    """Scores, stored samples, and report.html."""
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Scores as they are stored: for the screen, and as JSON."""
+
+    words: dict[str, str]
+    content: dict[str, Any]
+
+
+def finish(session: TrainingSession, trained: Trained) -> Outcome:
+    """Scores, stored samples, and report.html; nothing is done twice for one state."""
+    folder = session.folder
+    stored = folder.read_dataset(folder.results_file, "samples")
+    if stored is None or stored.attrs["update"] != trained.state.update:
+        groups = _results(session, trained)
+        folder.write_dataset(folder.results_file, groups)
+        stored = groups["samples"]
+    write_report(folder)
+    return Outcome(
+        words=json.loads(stored.attrs["words"]), content=json.loads(stored.attrs["scores"])
+    )
+
+
+def _results(session: TrainingSession, trained: Trained) -> dict[str, xarray.Dataset]:
     model = TrainedModel(session.learner, trained.state)
     asked = session.learner.config.evaluation
     truth = model.truth(seed=asked.seed)
@@ -38,9 +60,7 @@ def finish(session: TrainingSession, trained: Trained) -> Scores:
     missing = asked_missing(model)
     if missing:
         groups["reconstruction"] = _reconstruction(model, everything, missing)
-    session.folder.write_dataset(session.folder.results_file, groups)
-    write_report(session.folder)
-    return scores
+    return groups
 
 
 def asked_missing(model: TrainedModel) -> tuple[int, ...]:

@@ -69,5 +69,7 @@ def write_reconstruction(filled: Reconstruction, out: Path | None, *, every: boo
         values = filled.draws.transpose(1, 0, 2).reshape(count * rows, dim)
         write_points(np.hstack([index, values]), ["row", *names], out)
         return
-    values = np.hstack([filled.draws.mean(axis=0), filled.draws.std(axis=0)])
-    write_points(values, [*names, *(f"sd_{name}" for name in names)], out)
+    # means of one number repeated are off by rounding: what was known is written as it came
+    mean = np.where(filled.missing, filled.draws.mean(axis=0), filled.draws[0])
+    spread = np.where(filled.missing, filled.draws.std(axis=0), 0.0)
+    write_points(np.hstack([mean, spread]), [*names, *(f"sd_{name}" for name in names)], out)

@@ -29,7 +29,7 @@ def step_warnings(learner: Learner, start: LearningState) -> list[str]:
     ):
         if step >= limit.step:
             said.append(
-                f"training.{key} = {step:g} is beyond the stability limit 2/L = {limit.step:.4g} at "
-                f"the start (L = {limit.smoothness:.4g}, {limit.how}); expect divergence"
+                f"training.{key} = {step:g} is beyond the stability limit 2/L = {limit.step:.4g} "
+                f"at the start (L = {limit.smoothness:.4g}, {limit.how}); expect divergence"
             )
     return said
