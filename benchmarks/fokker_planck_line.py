@@ -31,10 +31,13 @@ from .grid_peers import (
     stiff_integrator,
 )
 from .table import Table
+from .targets import RATIO, ratio_goal
 
 FloatArray = npt.NDArray[np.float64]
 
 TITLE = "F1: Fokker-Planck, double well b=4 on a line, t=10"
+TARGETS = RATIO
+GOALS = {"Crank": 25.0, "LSODA": 75.0, "many": 10.0, "slow": 1000.0}
 ENERGY = parse_potential("4*(x**2-1)**2")
 START = InitialLaw.normal(0.1, 0.1)
 BOX = [(-3.0, 3.0)]
@@ -116,7 +119,7 @@ def _single_time(
     work = f"n={cells}, L1 {target:.1g}"
     rows = []
     for name, (milliseconds, theirs) in found.items():
-        goal = 25 if "Crank" in name else 75 if "LSODA" in name else None
+        goal = GOALS["Crank" if "Crank" in name else "LSODA"] if "BDF" not in name else None
         row = {
             "work": work,
             "ours ms": ours,
@@ -125,12 +128,12 @@ def _single_time(
             "peer ms": milliseconds,
             "peer L1": _error(theirs, reference),
             "ratio": milliseconds / ours,
-            "goal": goal if cells == 1024 else None,
+            "goal": ratio_goal(goal) if goal and cells == 1024 else None,
         }
         both = {"ours ms": ours + assembly, "peer ms": milliseconds + assembly, "goal": None}
         both |= {"work": f"{work}, with assembly"}
         both |= {"ratio": (milliseconds + assembly) / (ours + assembly)}
-        rows += [row, row | both] if goal == 25 else [row]
+        rows += [row, row | both] if "Crank" in name else [row]
         precision.append({"cells": cells, "tool": name, "ms": milliseconds, "L1": row["peer L1"]})
     precision.append({"cells": cells, "tool": "ours", "ms": ours, "L1": rows[0]["our L1"]})
     return rows
@@ -166,7 +169,7 @@ def _many_times(repeats: int) -> list[dict[str, Any]]:
             "peer ms": theirs,
             "peer L1": _error(others, reference),
             "ratio": theirs / ours,
-            "goal": 10,
+            "goal": ratio_goal(GOALS["many"]),
         }
     ]
 
@@ -176,7 +179,11 @@ def _slow_peer(
 ) -> dict[str, Any]:
     """One comparison with assembly on both sides, since these tools assemble for themselves."""
     generator, start, reference = _setting(1024, [TIME])
-    row: dict[str, Any] = {"work": "n=1024, assembly on both sides", "peer": name, "goal": 1000}
+    row: dict[str, Any] = {
+        "work": "n=1024, assembly on both sides",
+        "peer": name,
+        "goal": ratio_goal(GOALS["slow"]),
+    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

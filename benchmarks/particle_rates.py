@@ -19,6 +19,7 @@ from solvers.particles.numba_engine import NumbaEngine
 from .interleaved import medians
 from .particle_peers import ULA_PEERS, Problem
 from .table import Table
+from .targets import ratio_goal
 
 #: type of the state, bits of the noise
 PRECISIONS: tuple[tuple[Real, Bits], ...] = (("float32", 32), ("float64", 53), ("float64", 32))
@@ -103,7 +104,7 @@ def against_peers(
                     **rates,
                     "best peer": best,
                     "ratio": rates["ours"] / rates[best],
-                    "goal": least,
+                    "goal": ratio_goal(least),
                 }
             )
             print(f"  {rows[-1]}", flush=True)
