@@ -12,6 +12,7 @@ NAMES = (
     "particles_quadratic",
     "particles_mala",
     "particles_growth",
+    "particles_recorders",
     "particles_compile",
     "gpu",
     "fokker_planck_line",
