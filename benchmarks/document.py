@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import NAMES
+from . import NAMES, diagrams
 from .table import RESULTS, header, markdown, stored
 from .targets import Target
 
@@ -42,7 +42,9 @@ def page() -> str:
 
 
 def write() -> Path:
-    """Writes the page."""
+    """Writes the page and its pictures."""
+    for name in NAMES:
+        diagrams.draw(name, list(stored(name).values()))
     DOCUMENT.write_text(page())
     return DOCUMENT
 
@@ -86,6 +88,9 @@ def _section(module: ModuleType, found: Mapping[str, Any], text: str | None) -> 
         yield "\n".join(body["notes"])
         if short := missed(module, body):
             yield "Below the goal:\n\n" + "\n".join(f"- {line}" for line in short)
+    if (drawn := diagrams.picture(module.__name__.rpartition(".")[2])).exists():
+        yield "### Time against error"
+        yield f"![milliseconds against error](pictures/{drawn.name})"
     if text:
         yield "### What limits it, and what was tried"
         yield text

@@ -75,19 +75,30 @@ def measure(brief: bool) -> Table:
                 "goal": ratio_goal(goal),
             }
         )
-    precision = []
+    precision: list[dict[str, Any]] = []
     for tolerance in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10):
         found = side_by_side(
             {"ours": lambda t=tolerance: propagate(generator, start, TIME, tolerance=t)},  # type: ignore[misc]
             repeats,
         )
         mine, result = found["ours"]
-        precision.append(_row(f"work-precision, asked {tolerance:.0e}", mine, result, error))
+        rows.append(_row(f"asked {tolerance:.0e}", mine, result, error))
+        precision.append(
+            {"curve": "ours", "size": tolerance, "ms": mine, "error": error(result.masses[0])}
+        )
+    for steps in () if brief else (20, 40, 80, 160, 320):
+        found = side_by_side(
+            {"peer": lambda steps=steps: crank_nicolson(operator, start, TIME, steps, ordering)},  # type: ignore[misc]
+            3,
+        )
+        theirs, others = found["peer"]
+        precision.append(
+            {"curve": "scipy Crank-Nicolson", "size": steps, "ms": theirs, "error": error(others)}
+        )
     notes = [
         "Ours chooses its own steps and pays for its error estimate; scipy is given the fewest.",
         "'smallest' is the smallest cell mass before the clean-up.",
     ]
-    rows += precision
     if not brief:
         rows.append(_large())
     return Table(

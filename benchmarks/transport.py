@@ -154,7 +154,7 @@ def _work_precision(x: FloatArray, y: FloatArray, truth: float) -> list[dict[str
         error = abs(interval.value - truth)
         found.append(
             {
-                "work": "binned",
+                "curve": "samples, ours binned",
                 "size": bins,
                 "ms": ms,
                 "error": error,
@@ -163,9 +163,7 @@ def _work_precision(x: FloatArray, y: FloatArray, truth: float) -> list[dict[str
         )
     for cells in (128, 256, 512, 1024, 2048, 4096):
         row = _grid_row(cells, 11)
-        for who in ("our", "peer"):
+        for curve, who in (("grids, ours", "our"), ("grids, POT", "peer")):
             ms = row["ours ms" if who == "our" else "peer ms"]
-            found.append(
-                {"work": f"grids, {who}", "size": cells, "ms": ms, "error": row[f"{who} error"]}
-            )
+            found.append({"curve": curve, "size": cells, "ms": ms, "error": row[f"{who} error"]})
     return found
