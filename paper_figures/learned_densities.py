@@ -60,9 +60,10 @@ def _panel(axes: Axes, data: xarray.Dataset, truth: xarray.Dataset, highest: flo
         points[:, first],
         points[:, second],
         linestyle="",
-        marker=",",
+        marker=".",
+        markersize=0.8,
+        markeredgewidth=0.0,
         color="#101030",
-        alpha=0.6,
         rasterized=True,
     )
 

@@ -25,7 +25,13 @@ def draw(results: Results) -> Figure:
         first, last = plane(methods["truth"])
         for method in COLUMNS:
             axes = named[system, method]
-            dots: dict[str, Any] = {"linestyle": "", "marker": ",", "rasterized": True}
+            dots: dict[str, Any] = {
+                "linestyle": "",
+                "marker": ".",
+                "markersize": 0.8,
+                "markeredgewidth": 0.0,
+                "rasterized": True,
+            }
             axes.plot(cloud[:, first], cloud[:, last], color="#9a9aa8", **dots)
             if method in methods and "reconstructed" in methods[method]:
                 draws = methods[method]["reconstructed"].values.reshape(-1, cloud.shape[1])

@@ -156,7 +156,7 @@ def test_the_score_prefers_the_true_conditional_law() -> None:
 def test_bad_samples_are_refused() -> None:
     x = np.zeros((40, 2))
     for call, text in (
-        (lambda: sliced_distance_at(x, x, 30, 0.1), "two blocks"),
+        (lambda: sliced_distance_at(x, x, 30, 0.1), "interval needs two blocks"),
         (lambda: sliced_distance(x, x, 0.1), "blocks"),
         (lambda: energy_distance(x, x[:, :1], 0.1), "shapes"),
         (lambda: energy_distance(x, x, 1.5), "alpha"),

@@ -74,16 +74,27 @@ def sliced_distance_at(
     alpha : float
     """
     check_alpha(alpha)
+    squares = sliced_squares_at(x, y, size, projections=projections, seed=seed)
+    if squares.size < 2:
+        raise ArgumentError(f"an interval needs two blocks of {size} draws, got {squares.size}")
+    return _root(mean(squares, alpha), 0.0, alpha)
+
+
+def sliced_squares_at(
+    x: npt.ArrayLike, y: npt.ArrayLike, size: int, *, projections: int = 128, seed: int = 0
+) -> FloatArray:
+    """SW2^2 of each pair of blocks of ``size`` draws; their mean estimates E SW2^2(P_n, Q_n)."""
     a, b = clouds(x, y)
     blocks = min(len(a), len(b)) // size if size > 0 else 0
-    if blocks < 2:
-        raise ArgumentError(f"need two blocks of {size} draws, got {len(a)} and {len(b)}")
+    if blocks < 1:
+        raise ArgumentError(f"need a block of {size} draws, got {len(a)} and {len(b)}")
     rows = directions(a.shape[1], projections, seed)
-    squares = [
-        _square(_sorted(a[i : i + size], rows), _sorted(b[i : i + size], rows))
-        for i in range(0, blocks * size, size)
-    ]
-    return _root(mean(squares, alpha), 0.0, alpha)
+    return np.array(
+        [
+            _square(_sorted(a[i : i + size], rows), _sorted(b[i : i + size], rows))
+            for i in range(0, blocks * size, size)
+        ]
+    )
 
 
 def sliced_distance(

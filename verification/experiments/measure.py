@@ -16,7 +16,7 @@ from solvers.learning.systems import System, system_named
 
 from ..estimate.mode_coverage import mode_coverage
 from ..estimate.reconstruction import energy_score, error_of_mean
-from ..estimate.sample_quality import energy_distance, sliced_distance_at
+from ..estimate.sample_quality import energy_distance, sliced_distance_at, sliced_squares_at
 from ..measurement import Measurement
 from .held_out import HeldOut, held_out, training_data
 from .methods import Fitted, fitted, reconstructed
@@ -74,9 +74,7 @@ def measured(
         },
         "likelihood": likelihood(model, some, run.seed),
         "true_likelihood": _true_likelihood(system, some),
-        "sliced_of_truth": _row(
-            sliced_distance_at(fresh.truth[:count], fresh.fresh[:count], sizes.sample, ALPHA)
-        ),
+        "sliced_of_truth": _sliced(fresh.truth[:count], fresh.fresh[:count], sizes.sample),
         "sliced": None,
         "energy_distance": None,
         "modes": None,
@@ -84,7 +82,7 @@ def measured(
     }
     if usable:
         truth = fresh.fresh[:count]
-        found["sliced"] = _row(sliced_distance_at(drawn, truth, sizes.sample, ALPHA))
+        found["sliced"] = _sliced(drawn, truth, sizes.sample)
         blocks = max(2, min(40, count // 200))
         found["energy_distance"] = _row(energy_distance(drawn, truth, ALPHA, blocks=blocks))
         found["modes"] = _modes(system, drawn)
@@ -153,6 +151,13 @@ def _modes(system: System, drawn: FloatArray) -> dict[str, Any] | None:
         "missed": found.missed,
         "outside": found.outside,
     }
+
+
+def _sliced(x: FloatArray, y: FloatArray, size: int) -> dict[str, float]:
+    """Root mean square over pairs of samples, with its interval, which is not symmetric."""
+    interval = sliced_distance_at(x, y, size, ALPHA)
+    value = float(np.sqrt(sliced_squares_at(x, y, size).mean()))
+    return {"value": value, "lower": interval.lower, "upper": interval.upper}
 
 
 def _row(m: Measurement) -> dict[str, float]:
