@@ -197,5 +197,5 @@ def test_fluctuations_agree_with_the_moment_equations(name):
         ).covariance
         scale = np.abs(exact).max()
         assert np.all(np.abs(value - exact) <= width + 1e-7 * scale)
-        assert width.max() < 2e-3 * scale
+        assert width.max() < 5e-3 * scale
     assert np.all(found.from_pool[0] == 0)
