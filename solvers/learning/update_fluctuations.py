@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 
@@ -52,6 +53,8 @@ def predict_update_fluctuations(
     Parameters as ``iterate_mean_field``, without a projection; ``times`` of the result are numbers
     of updates. The cost grows with the number of recorded updates: one backward pass each.
     """
+    if getattr(settings, "projection", None) is not None:
+        raise ArgumentError("fluctuations are linear: a projection would make theta's map a corner")
     path, runs = run_updates(
         energy,
         data,
@@ -62,7 +65,7 @@ def predict_update_fluctuations(
         theta_start=theta_start,
         record_every=record_every,
         update=update,
-        projection=lambda theta: theta,
+        projection=None,
         frame=frame,
         keep=True,
     )
