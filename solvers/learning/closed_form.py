@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -230,14 +230,7 @@ def _twice_identity(dim: int) -> FloatArray:
     return identity
 
 
-_FIELDS = (
-    "theta",
-    "pool_mean",
-    "pool_covariance",
-    "latent_slope",
-    "latent_shift",
-    "latent_covariance",
-)
+_FIELDS = tuple(field.name for field in fields(GaussianState))
 
 
 def flow_field(

@@ -120,8 +120,8 @@ def iterate_moments(
     Parameters
     ----------
     energy, data, latent_start, pool_start, theta_start : as ``solve_closed_form``
-    settings : latent_step, pool_step, inner_steps, rate, order, temperature, learned are read;
-        the numbers of particles are infinite here and gradient noise averages out
+    settings : latent_step, pool_step, inner_steps, rate, order, temperature, learned, projection
+        are read; the numbers of particles are infinite here, and there is no gradient noise
     updates : of theta, >= 0
     projection : applied after every update, a ``Projection`` or a function of theta (p,); None
         takes that of the settings
@@ -134,6 +134,7 @@ def iterate_moments(
     family = GaussianFamily.of(energy, settings.learned)
     moments = DataMoments.of(data, family.dim_x)
     check_settings(settings)
+    check_no_gradient_noise(settings)
     check_starts(family, latent_start, pool_start)
     if updates < 0 or record_every < 1:
         raise ArgumentError(f"updates >= 0 and record_every >= 1, got {updates}, {record_every}")
@@ -220,6 +221,15 @@ def rate_at(rate: Any, update: int) -> float:
     if hasattr(rate, "values"):
         return float(rate.values(update, update + 1)[0])
     raise ArgumentError(f"closed forms need a rate that depends on the update alone, got {rate!r}")
+
+
+def check_no_gradient_noise(settings: Algorithm) -> None:
+    """Refuse gradient noise where theta is to be a number and not a random variable."""
+    if settings.gradient_noise != 0:
+        raise ArgumentError(
+            "with infinitely many particles theta is a number only without gradient noise, got "
+            f"gradient_noise = {settings.gradient_noise}"
+        )
 
 
 def check_settings(settings: Algorithm) -> None:

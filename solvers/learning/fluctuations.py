@@ -38,9 +38,10 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 
 from ..densities.extrapolation import extrapolate
-from .mean_field import SHARES, MeanFieldPath, prepare
 from .mean_field_frame import Frame
 from .mean_field_level import Level, LevelRun, MeanFieldState, Step
+from .mean_field_path import SHARES, MeanFieldPath
+from .mean_field_problem import prepare
 from .moving_rates import Rates
 
 FloatArray = npt.NDArray[np.float64]

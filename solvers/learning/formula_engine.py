@@ -231,7 +231,7 @@ class FormulaEngine:
 
     def keep_moments(self, after: int) -> Moments:
         """Fill running moments of theta over the updates after ``after``."""
-        self._moments = Moments.of(len(self._theta), after)
+        self._moments = Moments.of(len(self.problem.names), after)
         return self._moments
 
     def state(self) -> LearningState:

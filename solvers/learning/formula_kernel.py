@@ -173,9 +173,12 @@ class PhaseText:
 
 
 def block_for(dim: int, count: int) -> int:
-    """Particles per block: as many as fit the caches, few where there are few to fill them."""
+    """Particles per block: as many as fit the caches, or few where there are few to fill them.
+
+    Two sizes only: each is a compilation.
+    """
     largest = block_size(dim)
-    return min((8, 16, 64, largest), key=lambda b: (-(-count // b) * (b + 16), -b))
+    return min((16, largest), key=lambda b: (-(-count // b) * (b + 16), -b))
 
 
 def indented(lines: Sequence[str], depth: int) -> str:

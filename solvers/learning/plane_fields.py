@@ -41,7 +41,7 @@ class PlaneFields:
     theta: FloatArray
     linear: bool
     _places: npt.NDArray[np.int64]
-    _functions: tuple[Fields, Fields, Fields]
+    _functions: tuple[Fields, ...]
 
     @classmethod
     def of(cls, energy: JointEnergy, learned: Sequence[str] | None = None) -> PlaneFields:
@@ -100,6 +100,10 @@ class PlaneFields:
         """E at broadcastable x and z."""
         return np.asarray(self._field(0, x, z, theta)[0])
 
+    def gradient(self, x: FloatArray, z: FloatArray, theta: FloatArray) -> FloatArray:
+        """d_x E and d_z E, shape (2, *b)."""
+        return self._field(3, x, z, theta)
+
     def slopes(self, x: FloatArray, z: FloatArray, theta: FloatArray) -> FloatArray:
         """d_theta E, shape (p, *b)."""
         return self._field(1, x, z, theta)
@@ -123,7 +127,7 @@ class PlaneFields:
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(formula: Any, learned: tuple[int, ...]) -> tuple[tuple[Fields, Fields, Fields], bool]:
+def _compiled(formula: Any, learned: tuple[int, ...]) -> tuple[tuple[Fields, ...], bool]:
     from lvebm_theory.formula import printing
     from lvebm_theory.formula.expression import differentiate
     from lvebm_theory.formula.generated import load
@@ -140,5 +144,5 @@ def _compiled(formula: Any, learned: tuple[int, ...]) -> tuple[tuple[Fields, Fie
         text = printing.tuple_function("field", formula.program(outputs), printing.NUMPY)
         return cast(Fields, load(printing.module(text, printing.NUMPY)).field)
 
-    functions = (function([formula.expression]), function(slopes), function(curvatures))
-    return functions, all(c == 0 for c in curvatures)
+    outputs = ([formula.expression], slopes, curvatures, formula.expressions("gradient"))
+    return tuple(function(o) for o in outputs), all(c == 0 for c in curvatures)
