@@ -126,9 +126,9 @@ class Training:
     pool_start: str = entry("'data' (with latents from latent_start) or a law", DATA)
     record_every: int = entry("updates between recorded points", 10, least=1)
     checkpoint_every: int = entry("updates between checkpoints", 200, least=1)
-    backend: str = entry("numba, torch, or default", DEFAULT, choices=(DEFAULT, "numba", "torch"))
-    device: str = entry("cpu or cuda", "cpu", choices=("cpu", "cuda"))
-    dtype: str = entry("float64 or float32", "float64", choices=("float64", "float32"))
+    backend: str = entry("compiled or tensors", DEFAULT, choices=(DEFAULT, "numba", "torch"))
+    device: str = entry("where tensors are", "cpu", choices=("cpu", "cuda"))
+    dtype: str = entry("of the particles", DEFAULT, choices=(DEFAULT, "float64", "float32"))
     threads: int | None = entry("threads; left out: every core", None, least=1)
 
 
