@@ -87,6 +87,7 @@ class Rate:
     value: float = entry("a, or the optimiser's learning rate", above=0)
     offset: float = entry("k0 in a (1 + k/k0)^(-power), in updates", 100.0, above=0)
     power: float = entry("power of the decay", 0.6, above=0.5, most=1)
+    halving: float | None = entry("updates that halve an optimiser's learning rate", None, above=0)
     options: Mapping[str, float | bool] = entry("further arguments of the optimiser", {})
 
 
@@ -244,8 +245,11 @@ def _refuse_rate(rate: Rate) -> None:
 
     formulas = ("constant", "robbins-monro")
     if rate.kind in formulas:
-        if rate.options:
-            raise ArgumentError(f"training.rate.options belong to an optimiser, not to {rate.kind}")
+        if rate.options or rate.halving is not None:
+            raise ArgumentError(
+                "training.rate.options and training.rate.halving belong to an optimiser, not to "
+                f"{rate.kind}"
+            )
         return
     known = (*formulas, *OPTIMISERS)
     if rate.kind not in known:
