@@ -393,7 +393,17 @@ def _sides(problem: LearningProblem, dtype: Real) -> tuple[_Side, _Side]:
         block = block_for(dims[k], counts[k])
         sides.append(
             _Side(
-                text=phase_text(energy.formula, formulas[k], scheme, learned, dtype, bits, block),
+                text=phase_text(
+                    energy.formula,
+                    formulas[k],
+                    scheme,
+                    learned,
+                    dtype,
+                    bits,
+                    block,
+                    k == 0 and settings.batch is not None,
+                    k == 0 and law is not None,
+                ),
                 stages=np.array(
                     [_KINDS[k][s] for s in update.stages if s in _KINDS[k]], dtype=np.int64
                 ),

@@ -39,7 +39,7 @@ def work_{tag}(
 {constants}
 {loads}
     first_step = update * inner
-    batch_{tag}, chosen_from_{tag} = chosen_{tag}.shape[0], 0
+    chosen_from_{tag} = 0
 {blocks}
 '''
 
@@ -47,6 +47,7 @@ _MODULE = '''import math
 
 import numpy as np
 from numba import njit
+from numpy import uint64 as u64
 
 {fills}
 
@@ -122,11 +123,10 @@ def run(
     """
 {constants}
     records = 0
-    batch_q, batch_p = chosen_q.shape[0] // max(1, last - first), 0
-    chosen_from_p = 0
+    batch = chosen_q.shape[0] // max(1, last - first)
     for update in range(first, last):
         normals_from = min(update - first, gradient_normals.shape[0] - 1)
-        chosen_from_q = (update - first) * batch_q
+        chosen_from_q = (update - first) * batch
         for i in range({thetas}):
             theta_real[i] = theta[i]
 {loads}
