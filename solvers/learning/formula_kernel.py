@@ -104,7 +104,8 @@ _SCATTER_BATCH = """for j in range({dim}):
 #: arguments of a phase's loop, in order
 ARGUMENTS = (
     "phase_stages", "positions", "count", "stride", "data", "data_stride", "owner", "chosen",
-    "group", "h", "block_from", "block_to", "partial", "info", "restart_mean", "restart_sd",
+    "group", "h", "blocks", "block_from", "block_to", "partial", "info",
+    "restart_mean", "restart_sd",
     "stream_low", "stream_high", "restart_low", "restart_high", "key_low", "key_high",
     "words", "normals", "uniforms", "state", "fixed", "values", "ids",
 )  # fmt: skip
@@ -202,7 +203,7 @@ def _fill(traced: Trace, lanes: int, ahead: int) -> list[str]:
             f"    index = row // {lanes}",
             f"    held_from = index * {lanes}",
             f"    held_to = (row + steps * {traced.dim} + {lanes - 1}) // {lanes} * {lanes}",
-            "    if block_to == 1:",
+            "    if blocks == 1 and first + 1 < last:",
             f"        held_to = max(held_to, held_from + {ahead})",
             f"    fill_normals(normals, held_to - held_from, ids, 0, words, index, {address})",
             "row = held_from - row",
@@ -309,7 +310,7 @@ def phase_text(
         blocks=_BLOCKS.format(
             gather=indented(gather.format(**shape).splitlines(), 1),
             scatter=indented(scatter.format(**shape).splitlines(), 1),
-            fresh="True" if batched else "block_to > 1",
+            fresh="True" if batched else "blocks > 1",
             chunk=chunk,
             average=AVERAGE,
             move=MOVE,

@@ -28,7 +28,7 @@ Backend = Literal["numba", "torch"]
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 _PIECE = 4096  # updates between looks at the particles, at most
-_FAR = 1e8  # times the size of the start: particles that far out ran away
+_FAR = 1e6  # times the size of the start: particles that far out ran away
 
 
 @dataclass(frozen=True, kw_only=True)

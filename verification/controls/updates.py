@@ -36,10 +36,10 @@ def with_latents_redrawn(update: Update, law: InitialLaw) -> Update:
 def with_stale_pool(update: Update) -> Update:
     """The joint phase one step stale: its average is that of the update before.
 
-    Sequential: read before the inner steps, where the conditional phase is read after. Simultaneous:
-    read after it was used.
+    Sequential: read before the inner steps, where the conditional phase is read after.
+    Simultaneous: read after it was used.
     """
-    rest = [s for s in update.stages if s != Stage.AVERAGE_POOL]
+    rest: list[Stage] = [s for s in update.stages if s != Stage.AVERAGE_POOL]
     if len(rest) != len(update.stages) - 1:
         raise ArgumentError(f"{update.name} needs one AVERAGE_POOL to make it stale")
     moved = rest.index(Stage.COMBINE) > min(rest.index(s) for s in _MOVES)
