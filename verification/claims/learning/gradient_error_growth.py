@@ -1,8 +1,8 @@
 """Error of the parameter gradient where grad_theta E grows quadratically: linear-Gaussian energies.
 
-Update direction: expectations on grids, and Gaussian moments in closed form. Truth: grad L in closed
-form. Bound: W2 (Bures) and second moments of the Gaussian laws of both phases. Dilations of the
-model attain it.
+Update direction: expectations on grids, and Gaussian moments in closed form. Truth: grad L in
+closed form. Bound: W2 (Bures) and second moments of the Gaussian laws of both phases. Dilations of
+the model attain it.
 """
 
 from __future__ import annotations
@@ -221,9 +221,7 @@ class _Learner:
         assert self.setting.start is not None
         data = self.setting.options["data"]
         paths = [
-            density_path(
-                self.energy.joint(), self.setting.start, times, claim=NAME, cells=CELLS
-            )
+            density_path(self.energy.joint(), self.setting.start, times, claim=NAME, cells=CELLS)
         ]
         paths += [
             density_path(

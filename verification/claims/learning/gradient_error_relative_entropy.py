@@ -1,8 +1,8 @@
 """Error of the parameter gradient against relative entropies of the two phases, on a grid.
 
 Update direction and relative entropies: grids at time s of both flows. Truth: grad L by quadrature
-over the latent alone (Z does not depend on theta). Constants of the location family are exact. Opposed
-translates of a Gaussian family attain the bound.
+over the latent alone (Z does not depend on theta). Constants of the location family are exact.
+Opposed translates of a Gaussian family attain the bound.
 """
 
 from __future__ import annotations

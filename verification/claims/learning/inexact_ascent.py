@@ -1,8 +1,9 @@
 """Ascent of a log-likelihood with gradients that are wrong in a known way, by quadrature.
 
-L(theta_1) of a location family, by quadrature over the latent; a quadratic for coupling 0. Errors of
-fixed size: always pointing away from the optimum, of alternating sign, or +-s with equal chances,
-whose expectation is taken over all sign patterns. Constants of L are exact (Brascamp-Lieb).
+L(theta_1) of a location family, by quadrature over the latent; a quadratic for coupling 0. Errors
+of fixed size: always pointing away from the optimum, of alternating sign, or +-s with equal
+chances, whose expectation is taken over all sign patterns. Constants of L are exact
+(Brascamp-Lieb).
 """
 
 from __future__ import annotations
@@ -142,10 +143,12 @@ def _gap(setting: Setting, case: Case, likelihood: LocationLikelihood) -> float:
         patterns = np.array(np.meshgrid(*[[-1.0, 1.0]] * steps)).reshape(steps, -1)
         start = np.repeat(start, patterns.shape[1])
         ends = _ascend(likelihood, start, step, steps, lambda k, _: size * patterns[k])
-    elif case.part in (ATTAINED, FLOOR) or case.control is not None and case.control != TOO_LONG:
+    elif case.part in (ATTAINED, FLOOR) or (case.control is not None and case.control != TOO_LONG):
         ends = _ascend(likelihood, start, step, steps, lambda _, t: np.full_like(t, size))
     elif setting.name == "long-step":
-        ends = _ascend(likelihood, start, step, steps, lambda k, t: np.full_like(t, size * (-1) ** k))
+        ends = _ascend(
+            likelihood, start, step, steps, lambda k, t: np.full_like(t, size * (-1) ** k)
+        )
     else:  # away from the optimum, wherever theta is
         ends = _ascend(
             likelihood, start, step, steps, lambda _, t: size * np.sign(t - likelihood.best)

@@ -1,8 +1,8 @@
 """Exact constants of the theorems about learning, for the families that have a Lipschitz gradient.
 
-gaussian_location, E = (z - theta)^2/2 + (x - z)^2/(2g): d_theta E = theta - z, so G_q = G_p = 1; the
-posteriors have precision (1 + g)/g, the model the precision ((1, -1), (-1, 1 + g))/g, and
-L = -(theta - mean)^2/(2(1 + g)) + const.
+gaussian_location, E = (z - theta)^2/2 + (x - z)^2/(2g): d_theta E = theta - z, so G_q = G_p = 1;
+the posteriors have precision (1 + g)/g, the model the precision ((1, -1), (-1, 1 + g))/g, and L =
+-(theta - mean)^2/(2(1 + g)) + const.
 """
 
 from __future__ import annotations

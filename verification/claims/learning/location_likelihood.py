@@ -35,7 +35,9 @@ def stiffness_and_coupling(claim: str, subject: Energy | JointEnergy) -> tuple[f
         For any other energy, and where |c| >= m.
     """
     if not isinstance(subject, JointEnergy) or subject.name != "location_family":
-        raise AssumptionError(claim, ["the energy is a location family U(x - theta_1, z - theta_2)"])
+        raise AssumptionError(
+            claim, ["the energy is a location family U(x - theta_1, z - theta_2)"]
+        )
     m, c = subject.parameters["stiffness"], abs(subject.parameters["coupling"])
     if not c < m:
         raise AssumptionError(claim, ["U is strongly convex: |coupling| < stiffness"])
