@@ -86,7 +86,7 @@ def _case(part: str, control: str | None = None, run: str = "") -> Case:
 
 def _rates(setting: Setting, eta: float) -> Any:
     """Eigenvalues of the linearised flow, in the clock of the pool."""
-    from solvers.learning.finite_pools import flow_rates
+    from solvers.learning.finite_pools_flow import flow_rates
 
     data = setting.options["data"]
     return flow_rates(
