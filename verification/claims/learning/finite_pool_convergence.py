@@ -160,13 +160,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     }
     times = sorted({float(case.time or 0.0) for case in asked})
     updates = [round(time / update) for time in times]
-    measured = {
-        part: values
-        for part, values in (
-            (FLOW, _flow(setting, times)),
-            (STEPS, _algorithm(setting, updates)),
-        )
-    }
+    measured = {FLOW: _flow(setting, times), STEPS: _algorithm(setting, updates)}
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         k = times.index(float(case.time or 0.0))

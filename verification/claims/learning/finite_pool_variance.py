@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.initial import InitialLaw
-from lvebm_theory.theorem import Relation, Theorem
+from lvebm_theory.theorem import Theorem
 from lvebm_theory.theorems.learning import finite_pool_variance as statements
 from lvebm_theory.theorems.learning import propagation_of_chaos
 

@@ -2,8 +2,8 @@
 
 Quadrature: the t at which the stationary law of ULA's transition kernel has the moment of the data.
 Closed form: the learning recursion itself with infinitely many particles. Particles: independent
-learners with large pools. Beyond h = s2/2 the fixed point's theorem does not apply, and the direction
-of theta, by the kernel, is positive for every t at which the pool has a stationary law.
+learners with large pools. Beyond h = s2/2 the fixed point's theorem does not apply, and the
+direction of theta, by the kernel, is positive for every t at which the pool has a stationary law.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
-from lvebm_theory.theorem import Relation, Theorem
+from lvebm_theory.theorem import Theorem
 from lvebm_theory.theorems.learning import ula_bias_of_learned_parameter as statements
 
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
@@ -214,7 +214,7 @@ def _direction(setting: Setting) -> Measurement:
     s2, h = setting.options["s2"], setting.options["step"]
 
     def direction(t: float) -> float:
-        return (_second_moment(t, h) - s2) / 2.0
+        return float(_second_moment(t, h) - s2) / 2.0
 
     lattice = np.linspace(0.2, 1.8, 9) / h
     values = [direction(float(t)) for t in lattice]
