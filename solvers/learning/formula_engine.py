@@ -341,6 +341,7 @@ class FormulaEngine:
             self._share_out(update, now)
             verdict, _ = self._run(update, update + 1, now, stages=self._stages, shares=nobody)
             if self._ascent is not None:
+                self._ascent.reach(update)
                 verdict = self._optimise(self._ascent, now.normals[0])
             if verdict != FINE:
                 return verdict, update

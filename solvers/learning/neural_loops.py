@@ -24,8 +24,11 @@ from ..elementary import tanh_32 as tanh
 from ..noise.primitives import fma, where
 from .tile_product import LANES, ROWS, tile_product
 
-BLOCK, TAPE_LANES, LEAST = 64, 4, np.float32(-25)
-real, new_words, fill_normals, phi = np.float32, None, None, None
+# what the generated module has in their place
+BLOCK, TAPE_LANES, LEAST, real = 64, 4, np.float32(-25), np.float32
+new_words: Any = None
+fill_normals: Any = None
+phi: Any = None
 
 # body: the functions below are copied into the generated modules
 
@@ -103,51 +106,60 @@ def pulled_back(
             )  # fmt: skip
 
 
-def forwards(
-    weights: Any, shape: Any, position: Any, values: Any, slopes: Any, top: Any
-) -> None:
-    """h_l and phi'(a_l) below the last layer, whose a_L is left in ``top``."""
-    depth = shape.shape[0]
+def activate(before: Any, after: Any, slopes: Any, count: Any) -> None:
+    """phi and phi' of ``count`` entries."""
+    for b in range(count):
+        value, slope = phi(before[np.uint64(b)])
+        after[np.uint64(b)] = value
+        slopes[np.uint64(b)] = slope
+
+
+def forwards(weights: Any, shape: Any, position: Any, values: Any, slopes: Any, top: Any) -> None:
+    """h_l and phi'(a_l) of every layer."""
     before = position
-    for layer in range(depth - 1):
+    for layer in range(shape.shape[0]):
         affine(weights, shape, layer, before, top)
-        after, slope = values[layer], slopes[layer]
-        for b in range(shape[layer, 1] * BLOCK):
-            h, s = phi(top[np.uint64(b)])
-            after[np.uint64(b)] = h
-            slope[np.uint64(b)] = s
-        before = after
-    affine(weights, shape, depth - 1, before, top)
+        activate(top, values[layer], slopes[layer], shape[layer, 1] * BLOCK)
+        before = values[layer]
+
+
+def times_rows(g: Any, weights: Any, first: Any, rows: Any) -> None:
+    """Row i of g times weights[first + i]."""
+    for i in range(rows):
+        factor = weights[first + i]
+        for b in range(BLOCK):
+            g[np.uint64(i * BLOCK + b)] *= factor
+
+
+def times(u: Any, slopes: Any, count: Any) -> None:
+    """u times slopes, entry by entry."""
+    for b in range(count):
+        u[np.uint64(b)] *= slopes[np.uint64(b)]
 
 
 def move_block(
     weights: Any, shape: Any, readout: Any, position: Any, values: Any, slopes: Any, top: Any,
-    out: Any, nothing: Any, start: Any, moving: Any, padded: Any, h: Any, kick: Any,
+    nothing: Any, start: Any, moving: Any, padded: Any, h: Any, kick: Any,
     stiffness: Any, centre: Any, normals: Any, row: Any, steps: Any,
 ) -> None:  # fmt: skip
     """Langevin steps of coordinates start to start + moving; the others stay clamped."""
-    depth = shape.shape[0]
+    last = shape.shape[0] - 1
     for t in range(steps):
         forwards(weights, shape, position, values, slopes, top)
-        for i in range(shape[depth - 1, 1]):
-            v = weights[readout + i]
-            for b in range(BLOCK):
-                value, slope = phi(top[np.uint64(i * BLOCK + b)])
-                top[np.uint64(i * BLOCK + b)] = slope * v
-        g = top
-        for layer in range(depth - 1, 0, -1):
-            u, slope_below = values[layer - 1], slopes[layer - 1]
+        g = slopes[last]
+        times_rows(g, weights, readout, shape[last, 1])
+        for layer in range(last, 0, -1):
+            u = values[layer - 1]
             pulled_back(weights, shape, layer, 0, shape[layer, 0], g, u, nothing)
-            for b in range(shape[layer, 0] * BLOCK):
-                u[np.uint64(b)] *= slope_below[np.uint64(b)]
+            times(u, slopes[layer - 1], shape[layer, 0] * BLOCK)
             g = u
-        pulled_back(weights, shape, 0, start, padded, g, out, nothing)
+        pulled_back(weights, shape, 0, start, padded, g, top, nothing)
         for r in range(moving):
             c, d = centre[start + r], stiffness[start + r]
             place, noise = (start + r) * BLOCK, (row + t * moving + r) * BLOCK
             for b in range(BLOCK):
                 x = position[np.uint64(place + b)]
-                force = fma(d, x - c, out[np.uint64(r * BLOCK + b)])
+                force = fma(d, x - c, top[np.uint64(r * BLOCK + b)])
                 position[np.uint64(place + b)] = fma(
                     kick, normals[np.uint64(noise + b)], fma(-h, force, x)
                 )
@@ -160,14 +172,14 @@ def average_block(
     """Adds the sum of grad_theta E over the lanes that are present to ``gradient``, in float64."""
     depth = shape.shape[0]
     forwards(weights, shape, position, values, slopes, top)
+    g = slopes[depth - 1]
+    times_rows(g, weights, readout, shape[depth - 1, 1])
     for i in range(shape[depth - 1, 1]):
-        v, total = weights[readout + i], np.float64(0)
+        total = np.float64(0)
         for b in range(BLOCK):
-            value, slope = phi(top[np.uint64(i * BLOCK + b)])
-            top[np.uint64(i * BLOCK + b)] = slope * v * present[np.uint64(b)]
-            total += value * present[np.uint64(b)]
+            g[np.uint64(i * BLOCK + b)] *= present[np.uint64(b)]
+            total += values[depth - 1, np.uint64(i * BLOCK + b)] * present[np.uint64(b)]
         gradient[last + i] += total
-    g = top
     for layer in range(depth - 1, -1, -1):
         inputs, outputs, first = shape[layer, 0], shape[layer, 1], shape[layer, 5]
         wide = (outputs + LANES - 1) // LANES * LANES
@@ -188,11 +200,9 @@ def average_block(
         for k in range(inputs * wide):
             gradient[first + k] += product[np.uint64(k)]
         if layer > 0:
-            u, slope_below = slopes[layer - 1], slopes[layer - 1]
             pulled_back(weights, shape, layer, 0, inputs, g, product, nothing)
-            for b in range(inputs * BLOCK):
-                u[np.uint64(b)] = product[np.uint64(b)] * slope_below[np.uint64(b)]
-            g = u
+            g = slopes[layer - 1]
+            times(g, product, inputs * BLOCK)
 
 
 def work(
@@ -213,7 +223,7 @@ def work(
         widest = max(widest, shape[layer, 1], shape[layer, 0])
     wide = (widest + LANES - 1) // LANES * LANES
     padded = (moving + ROWS - 1) // ROWS * ROWS
-    position, out, top = room(shape[0, 0] * BLOCK), room(padded * BLOCK), room(widest * BLOCK)
+    position, top = room(shape[0, 0] * BLOCK), room(max(widest, padded) * BLOCK)
     values = room(depth * widest * BLOCK).reshape(depth, widest * BLOCK)
     slopes = room(depth * widest * BLOCK).reshape(depth, widest * BLOCK)
     nothing, present = room(ROWS), room(BLOCK)
@@ -242,7 +252,7 @@ def work(
                 stream_low, stream_high, key_low, key_high,
             )  # fmt: skip
             move_block(
-                weights, shape, readout, position, values, slopes, top, out, nothing,
+                weights, shape, readout, position, values, slopes, top, nothing,
                 start, moving, padded, h, kick, stiffness, centre,
                 normals, begin * moving - index * TAPE_LANES, end - begin,
             )  # fmt: skip

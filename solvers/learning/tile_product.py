@@ -74,14 +74,10 @@ def _generator(signature: Any, real: Any, width: int) -> Any:
             return builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
 
         a_rows = [builder.add(a_first, builder.mul(a_row, number(r))) for r in range(ROWS)]
-        starts = [
-            broadcast(bias, builder.add(bias_first, number(r))) for r in range(ROWS)
-        ]
+        starts = [broadcast(bias, builder.add(bias_first, number(r))) for r in range(ROWS)]
         for group in range(groups):
             offset = [number((group * VECTORS + v) * width) for v in range(VECTORS)]
-            sums = [
-                [cgutils.alloca_once(builder, vector) for _ in offset] for _ in range(ROWS)
-            ]
+            sums = [[cgutils.alloca_once(builder, vector) for _ in offset] for _ in range(ROWS)]
             for r, v in ((r, v) for r in range(ROWS) for v in range(VECTORS)):
                 builder.store(starts[r], sums[r][v])
             with cgutils.for_range(builder, count, intp=word) as loop:
