@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.errors import ArgumentError
+
 from .betting import Wealth
+from .confidence import ConfidenceSequence
 
 FloatArray = npt.NDArray[np.float64]
 Sample = Callable[[np.random.Generator, int], FloatArray]
 
-FIRST_BATCH = 1000
-GROWTH = 0.15  # of what was seen: the last batch is decided by estimates from nearly all of it
-LARGEST_BATCH = 50_000
+GROWTH = 0.25  # of what was seen
+LARGEST_BATCH = 100_000
 
 
 @dataclass
@@ -28,88 +31,131 @@ class Trial:
     ----------
     law : str
     label : str
-        Target, step size and whatever else a reader needs to repeat the trial.
+        Target, step size and whatever else a reader needs to repeat the trial; unique in a law.
     names : sequence of str
         What each payoff looks at.
-    sample : callable (rng, count) -> (count, m), entries in [-1, 1]
-    weight : float
-        Share of the law's error probability.
+    sample : callable (rng, count) -> (about count, m), entries in [-1, 1]
+    units : array (m,)
+        What one unit of discrepancy of each payoff is.
+    ranges : array (m,), optional
+        Bounds of the payoffs' sizes, where they are below one.
+    slack : float
+        Proved bound of the payoffs' means under the null.
     calls : int
         Kernel calls per sample.
+    first, largest : int
+        Samples of the first look, and at most of any.
     """
 
     law: str
     label: str
     names: Sequence[str]
     sample: Sample
-    weight: float
+    units: FloatArray
+    ranges: FloatArray | None = None
+    slack: float = 0.0
     calls: int = 1
+    first: int = 1000
+    largest: int = LARGEST_BATCH
+    about: dict[str, Any] = field(default_factory=dict)
+    weight: float = field(init=False, default=1.0)
+    looks: int = field(init=False, default=0)
     wealth: Wealth = field(init=False)
-    seconds: float = field(init=False, default=0.0)
+    means: ConfidenceSequence = field(init=False)
+    _width: float | None = field(init=False, default=None, repr=False)
+    position: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.wealth = Wealth(np.ones(len(self.names)))
+        self.wealth = Wealth(np.ones(len(self.names)), self.slack)
+        self.position = {name: j for j, name in enumerate(self.names)}
+        ranges = np.ones(len(self.names)) if self.ranges is None else self.ranges
+        self.means = ConfidenceSequence(ranges)
+
+    @property
+    def key(self) -> str:
+        """Names the trial in a stored state."""
+        return f"{self.law} | {self.label}"
 
     @property
     def log_share(self) -> float:
         """log of weight times evidence: shares of one law add up."""
         return math.log(self.weight) + self.wealth.log_evidence
 
-    def next_batch(self) -> int:
-        """Samples of the next look."""
-        return min(LARGEST_BATCH, max(FIRST_BATCH, int(GROWTH * self.wealth.count)))
+    @property
+    def spent(self) -> int:
+        """Kernel calls so far."""
+        return self.calls * self.wealth.count
 
-    def look(self, rng: np.random.Generator) -> None:
-        """One more batch, and what the bets make of it."""
-        began = time.perf_counter()
-        self.wealth.observe(self.sample(rng, self.next_batch()))
-        self.seconds += time.perf_counter() - began
+    def look(self, seed: int) -> FloatArray:
+        """One more batch, and what the bets make of it; the payoffs (n, m).
+
+        The draws depend on the seed, the trial and the number of the look alone: a run that was
+        stored and taken up again sees what an uninterrupted one would have seen.
+        """
+        address = (zlib.crc32(self.key.encode()), self.looks)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=address))
+        wanted = max(self.first, int(GROWTH * self.wealth.count))
+        payoffs = self.sample(rng, min(wanted, max(self.largest, self.first)))
+        self.wealth.observe(payoffs)
+        self.means.observe(payoffs)
+        self.looks += 1
+        self._width = None
+        return payoffs
 
     @property
-    def promise(self) -> float:
-        """Log evidence won per second: where more samples pay."""
-        return self.wealth.log_evidence / max(self.seconds, 1e-9)
+    def width(self) -> float:
+        """The widest interval, in units; only for choosing where to look."""
+        if self.wealth.count == 0:
+            return math.inf
+        if self._width is None:
+            self._width = float(np.max(self.means.rough_width() / self.units))
+        return self._width
 
     @property
     def leading(self) -> str:
         """The payoff with the strongest evidence."""
         return self.names[self.wealth.leaders(1)[0]]
 
+    def within(self, log_level: float) -> float:
+        """The largest discrepancy, in units, that the data leave possible at this level."""
+        if self.wealth.count == 0:
+            return math.inf
+        low, high = self.means.interval(log_level + math.log(len(self.names)))
+        return float(np.max(np.maximum(-low, high) / self.units)) + 0.0
 
-def log_evidence(trials: Sequence[Trial]) -> float:
-    """log of the weighted average of all wealths."""
-    return float(np.logaddexp.reduce([t.log_share for t in trials]))
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on, JSON only."""
+        return {
+            "looks": self.looks,
+            "names": list(self.names),
+            "wealth": self.wealth.state(),
+            "means": self.means.state(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Takes up what ``state`` describes.
+
+        Raises
+        ------
+        ArgumentError
+            When it was stored for other payoffs.
+        """
+        if list(state["names"]) != list(self.names):
+            raise ArgumentError(f"the stored state of {self.key!r} is for other payoffs")
+        self.looks = int(state["looks"])
+        self.wealth = Wealth.resumed(state["wealth"])
+        self.means = ConfidenceSequence.resumed(state["means"])
 
 
-def pursue(
-    trials: Sequence[Trial],
-    *,
-    threshold: float,
-    seconds: float,
-    rng: np.random.Generator,
-    after_look: Callable[[], None] = lambda: None,
-) -> bool:
-    """Looks until the evidence reaches the threshold (True) or the time is spent (False).
+def share_equally(trials: Sequence[Trial]) -> None:
+    """Gives the trials of one law equal weights that sum to one.
 
-    Which trial is looked at next depends on the past only, so the weighted average of the wealths
-    stays a non-negative martingale: in turn the one with the least time and the one that promises
-    most.
+    Raises
+    ------
+    ArgumentError
+        When two of them have one label: they would see the same draws.
     """
-    began = time.perf_counter()
-    turn = 0
-    while trials:
-        fresh = [t for t in trials if t.wealth.count == 0]
-        if fresh:
-            chosen = fresh[0]
-        elif turn % 2:
-            chosen = max(trials, key=lambda t: t.promise)
-        else:
-            chosen = min(trials, key=lambda t: t.seconds)
-        chosen.look(rng)
-        after_look()
-        turn += 1
-        if log_evidence(trials) >= threshold:
-            return True
-        if time.perf_counter() - began >= seconds and not any(t.wealth.count == 0 for t in trials):
-            return False
-    return False
+    if len({t.key for t in trials}) < len(trials):
+        raise ArgumentError("trials of one law need different labels")
+    for trial in trials:
+        trial.weight = 1.0 / len(trials)
