@@ -25,6 +25,7 @@ from lvebm_theory.errors import LvebmError
 
 from . import screens
 from .discovery import BUILT_IN, claims, select
+from .samplers.command import check_sampler_command
 from .subcommands import OpenGroup
 from .summary import Exit
 
@@ -239,6 +240,9 @@ def report(directory: Annotated[Path, typer.Argument(help="Results folder.")]) -
 
     screens.screen().print(str(rewrite_report(directory)), soft_wrap=True)
     return 0
+
+
+app.command("check-sampler")(check_sampler_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

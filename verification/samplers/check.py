@@ -279,6 +279,8 @@ def _stored(resume: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
             resume = json.loads(path.read_text())
         except json.JSONDecodeError as error:
             raise ArgumentError(f"{path} is no JSON: {error}") from error
+    if isinstance(resume, Mapping) and "state" in resume:
+        resume = resume["state"]
     if not isinstance(resume, Mapping) or resume.get("format") != FORMAT:
         raise ArgumentError("a stored state is the ``state`` of an earlier report")
     return dict(resume)
