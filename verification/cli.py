@@ -24,8 +24,8 @@ from lvebm_theory.errors import LvebmError
 
 from . import screens
 from .discovery import BUILT_IN, claims, select
-from .saying import say, talk_aside
 from .samplers.command import check_sampler_command
+from .saying import say, talk_aside
 from .subcommands import OpenGroup
 from .summary import Exit
 from .training.commands import register as register_training

@@ -29,7 +29,7 @@ class JaxBridge:
         def gradient(x: Any) -> Any:
             return host(energy.gradient, x.shape, x)
 
-        @jax.custom_vjp
+        @jax.custom_vjp  # type: ignore[untyped-decorator, unused-ignore]
         def potential(x: Any) -> Any:
             return host(energy.potential, x.shape[:1], x)
 

@@ -36,6 +36,4 @@ def student(dim: int = 1, nu: float = 4.0, name: str | None = None) -> ExactTarg
 
     label = name or f"Student's t with {nu:g} degrees in {dim} dimensions"
     energy = portable(name=label, dim=dim, formula=formula, slope=slope)
-    return ExactTarget(
-        name=label, energy=energy, draw=draw, length=math.sqrt(nu / (nu + dim))
-    )
+    return ExactTarget(name=label, energy=energy, draw=draw, length=math.sqrt(nu / (nu + dim)))

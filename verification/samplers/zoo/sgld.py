@@ -43,7 +43,7 @@ def _sgld(
             calls[0] += 1
             h = h * (0.55 + 0.45 * np.cos(0.7 * calls[0]))
         g = scale * (energy.gradient(x) + GRADIENT_NOISE * batch)
-        return x - h * g + np.sqrt(injected * h) * rng.standard_normal(x.shape)
+        return np.asarray(x - h * g + np.sqrt(injected * h) * rng.standard_normal(x.shape))
 
     return step
 

@@ -46,7 +46,7 @@ def _sk_rock(
             mu, nu = 2 * w1 * t[j - 1] / t[j], 2 * w0 * t[j - 1] / t[j]
             kappa = 1 - nu
             before, now = now, nu * now + sign * kappa * before - mu * h * energy.gradient(now)
-        return now
+        return np.asarray(now)
 
     return step
 

@@ -25,7 +25,7 @@ def _ula(
         g = energy.gradient(x)
         size = np.sqrt((g * g).sum(axis=1, keepdims=True))
         g = g * np.minimum(1.0, clip / np.maximum(size, 1e-300))
-        return x - drift(h) * g + noise(h) * draw(rng, x.shape)
+        return np.asarray(x - drift(h) * g + noise(h) * draw(rng, x.shape))
 
     return _named(step)
 
@@ -45,7 +45,7 @@ def _stale() -> Step:
         before = memory.get("g")
         memory["g"] = g
         used = before if before is not None and before.shape == g.shape else g
-        return x - h * used + np.sqrt(2 * h) * rng.standard_normal(x.shape)
+        return np.asarray(x - h * used + np.sqrt(2 * h) * rng.standard_normal(x.shape))
 
     return _named(step)
 
@@ -57,7 +57,7 @@ def _every_second_noise_again() -> Step:
         xi = memory.pop("xi", None)
         if xi is None or xi.shape != x.shape:
             xi = memory["xi"] = rng.standard_normal(x.shape)
-        return x - h * energy.gradient(x) + np.sqrt(2 * h) * xi
+        return np.asarray(x - h * energy.gradient(x) + np.sqrt(2 * h) * xi)
 
     return _named(step)
 
@@ -68,7 +68,9 @@ def _decaying() -> Step:
     def step(x: FloatArray, energy: Energy, h: float, rng: np.random.Generator) -> FloatArray:
         calls[0] += 1
         h = h * (1 + 0.05 * calls[0]) ** -0.5
-        return x - h * energy.gradient(x) + np.sqrt(2 * h) * rng.standard_normal(x.shape)
+        return np.asarray(
+            x - h * energy.gradient(x) + np.sqrt(2 * h) * rng.standard_normal(x.shape)
+        )
 
     return _named(step)
 
@@ -76,7 +78,9 @@ def _decaying() -> Step:
 def _same_seed() -> Step:
     def step(x: FloatArray, energy: Energy, h: float, rng: np.random.Generator) -> FloatArray:
         again = np.random.default_rng(0)
-        return x - h * energy.gradient(x) + np.sqrt(2 * h) * again.standard_normal(x.shape)
+        return np.asarray(
+            x - h * energy.gradient(x) + np.sqrt(2 * h) * again.standard_normal(x.shape)
+        )
 
     return _named(step)
 
@@ -85,7 +89,7 @@ def _preconditioned(correct: bool) -> Step:
     def step(x: FloatArray, energy: Energy, h: float, rng: np.random.Generator) -> FloatArray:
         m = np.linspace(0.5, 1.0, x.shape[1])
         scale = np.sqrt(m) if correct else m
-        return (
+        return np.asarray(
             x - h * m * energy.gradient(x) + np.sqrt(2 * h) * scale * rng.standard_normal(x.shape)
         )
 
@@ -96,7 +100,7 @@ def _tamed() -> Step:
     def step(x: FloatArray, energy: Energy, h: float, rng: np.random.Generator) -> FloatArray:
         g = energy.gradient(x)
         g = g / (1 + h * np.sqrt((g * g).sum(axis=1, keepdims=True)))
-        return x - h * g + np.sqrt(2 * h) * rng.standard_normal(x.shape)
+        return np.asarray(x - h * g + np.sqrt(2 * h) * rng.standard_normal(x.shape))
 
     return _named(step)
 
