@@ -42,6 +42,7 @@ from .mean_field_frame import Frame
 from .mean_field_level import Level, LevelRun, MeanFieldState, Step
 from .mean_field_path import SHARES, MeanFieldPath
 from .mean_field_problem import prepare
+from .mean_field_updates import MeanFieldUpdates
 from .moving_rates import Rates
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,12 +55,14 @@ class Fluctuations:
     Attributes
     ----------
     mean_field : the path around which theta scatters
+    times : array (T,), times of the flow or numbers of updates
     count : number n of data
     from_pool, from_latents : arrays (T, p, p): M times and nK times what each phase adds
     from_pool_width, from_latents_width : numerical half-widths of these, (T, p, p)
     """
 
-    mean_field: MeanFieldPath
+    mean_field: MeanFieldPath | MeanFieldUpdates
+    times: FloatArray
     count: int
     from_pool: FloatArray
     from_pool_width: FloatArray
@@ -70,11 +73,6 @@ class Fluctuations:
     def names(self) -> tuple[str, ...]:
         """The learned parameters."""
         return self.mean_field.names
-
-    @property
-    def times(self) -> FloatArray:
-        """(T,)."""
-        return self.mean_field.times
 
     def covariance(self, *, latents: float, pool: float) -> tuple[FloatArray, FloatArray]:
         """Cov theta_N for K latents per datum and M in the pool, and its half-width; (T, p, p).
@@ -134,6 +132,7 @@ def predict_fluctuations(
     latents, latent_width = extrapolate([f[1] for f in found], SHARES)
     return Fluctuations(
         mean_field=path,
+        times=path.times,
         count=len(problem.data),
         from_pool=pool,
         from_pool_width=pool_width,
@@ -185,9 +184,9 @@ class _Adjoint:
         start = self._level.start()
         for t in targets:
             mean = np.einsum("cij,ij->c", t.phi, start.pool)
-            t.pool += _second(t.phi, start.pool) - np.outer(mean, mean)
+            t.pool += second_moment(t.phi, start.pool) - np.outer(mean, mean)
             rows = np.einsum("cij,ij->ci", t.psi, start.latents)
-            t.latents += _second(t.psi, self._weighted(start.latents))
+            t.latents += second_moment(t.psi, self._weighted(start.latents))
             t.latents -= np.einsum("ci,di,i->cd", rows, rows, self._weights)
         targets.reverse()
         return np.array([t.pool for t in targets]), np.array([t.latents for t in targets])
@@ -221,8 +220,8 @@ class _Adjoint:
         for t in targets:
             phi = _each(lambda v: rates_p.backward(v, step.length), t.phi)
             psi = _each(lambda v: rates_q.backward(v, fast), t.psi)
-            t.pool += _second(t.phi, after.pool) - _second(phi, before.pool)
-            t.latents += _second(t.psi, self._weighted(after.latents)) - _second(
+            t.pool += second_moment(t.phi, after.pool) - second_moment(phi, before.pool)
+            t.latents += second_moment(t.psi, self._weighted(after.latents)) - second_moment(
                 psi, self._weighted(before.latents)
             )
             for pair, weight in (((before, phi, psi), 0.5), ((after, t.phi, t.psi), 0.5)):
@@ -237,8 +236,8 @@ class _Adjoint:
         return np.asarray(self._weights[:, None] * latents)
 
 
-def _second(values: FloatArray, masses: FloatArray) -> FloatArray:
-    """sum_ij masses_ij f_c f_d."""
+def second_moment(values: FloatArray, masses: FloatArray) -> FloatArray:
+    """sum_ij masses_ij f_c f_d for functions f (p, n, m); (p, p)."""
     return np.asarray(np.einsum("cij,dij,ij->cd", values, values, masses))
 
 

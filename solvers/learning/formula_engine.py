@@ -6,7 +6,6 @@ the same to the last bit, for every number of threads.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +41,8 @@ REASONS = {
 # coordinate steps of an update from which sharing them out pays for waking threads
 _WORTH_SHARING = 60_000
 _NONE = np.zeros(0, dtype=np.int64)
+_NO_ROWS = np.zeros((0, 0))
+_NEVER = 2**62
 _KINDS = (
     {
         Stage.RESTART_LATENTS: RESTART,
@@ -94,8 +95,8 @@ class _Side:
             self._buffers.append(self._room())
         return (
             self.stages, self.positions, self.count, self.stride, self.data, self.data_stride,
-            self.owner, chosen, self.group, self.step, low, high, self.partial, self.info,
-            *self.restart, *self.streams, *self._buffers[piece],
+            self.owner, chosen, self.group, self.step, self.blocks, low, high, self.partial,
+            self.info, *self.restart, *self.streams, *self._buffers[piece],
         )  # fmt: skip
 
     def _room(self) -> tuple[Array, ...]:
@@ -122,6 +123,33 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
     raw = np.zeros(size * dtype.itemsize + 64, dtype=np.uint8)
     skip = -raw.ctypes.data % 64
     return raw[skip : skip + size * dtype.itemsize].view(dtype)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What depends on the update: rates (U,), normals (U or 1, n_theta), data of all batches."""
+
+    rates: FloatArray
+    normals: FloatArray
+    chosen: IntArray
+
+    @classmethod
+    def of(cls, problem: LearningProblem, first: int, last: int) -> _Series:
+        """For updates first to last - 1."""
+        return cls(
+            problem.rates(first, last),
+            problem.gradient_normals(first, last),
+            problem.batches(first, last).reshape(-1),
+        )
+
+    def only(self, k: int) -> _Series:
+        """For the k-th of these updates."""
+        row, batch = min(k, len(self.normals) - 1), len(self.chosen) // len(self.rates)
+        return _Series(
+            self.rates[k : k + 1],
+            self.normals[row : row + 1],
+            self.chosen[k * batch : (k + 1) * batch],
+        )
 
 
 def _tensor(values: FloatArray) -> Any:
@@ -195,13 +223,13 @@ class FormulaEngine:
         # an optimiser makes the last stage itself
         stages = problem.update.stages[:-1] if self._optimised else problem.update.stages
         self._stages = np.array(stages, dtype=np.int64)
-        self._theta_real = np.zeros(thetas, dtype=self._real)
-        self._moments = Moments.of(1, 2**62)
+        self._moments = Moments.of(1, _NEVER)
         self._ascent: TorchAscent | None = None
         steps = settings.inner_steps * sum(s.count * s.text.dim for s in self._sides)
         wanted = max(1, threads or os.cpu_count() or 1)
         shared = steps >= _WORTH_SHARING and max(s.blocks for s in self._sides) > 1
         self._threads = wanted if shared else 1
+        self._theta_real = np.zeros((self._threads, thetas), dtype=self._real)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     def close(self) -> None:
@@ -256,60 +284,65 @@ class FormulaEngine:
         first, problem = self._update, self.problem
         rows = last // record_every - first // record_every
         theta, gradient = np.zeros((2, rows, len(self._theta)))
-        series = (
-            problem.rates(first, last),
-            problem.gradient_normals(first, last),
-            problem.batches(first, last),
-        )
-        go = self._stepped if self._pool is not None or self._optimised else self._fused
-        verdict, self._update = go(first, last, record_every, theta, gradient, *series)
+        if self._pool is not None or self._optimised:
+            go = self._stepped(first, last, record_every, theta, gradient)
+        else:
+            go = self._run(
+                first,
+                last,
+                _Series.of(problem, first, last),
+                stages=self._stages,
+                shares=[(0, side.blocks) for side in self._sides],
+                every=record_every,
+                theta=theta,
+                gradient=gradient,
+            )
+        verdict, self._update = go
         self._good(verdict)
         recorded = np.arange(first // record_every + 1, last // record_every + 1) * record_every
         return Track(updates=recorded, theta=theta, gradient=gradient)
 
-    def _fused(
+    def _run(
         self,
         first: int,
         last: int,
-        every: int,
-        theta: FloatArray,
-        gradient: FloatArray,
-        rates: FloatArray,
-        normals: FloatArray,
-        chosen: IntArray,
+        series: _Series,
+        *,
+        stages: IntArray,
+        shares: Sequence[tuple[int, int]],
+        piece: int = 0,
+        every: int = _NEVER,
+        theta: FloatArray = _NO_ROWS,
+        gradient: FloatArray = _NO_ROWS,
     ) -> tuple[int, int]:
+        """The compiled loop over some updates, blocks (one range for each phase) and stages."""
         settings, moments = self.problem.settings, self._moments
-        latents, pool = self._sides
+        (latents, pool), (own, others) = self._sides, shares
+        counted = moments.counted if every != _NEVER else _NEVER
         verdict, update, _ = self._loop.run(
-            first, last, self._stages,
-            *latents.arguments(chosen.reshape(-1), 0, latents.blocks, 0),
-            *pool.arguments(_NONE, 0, pool.blocks, 0),
-            settings.inner_steps, 1.0 / settings.temperature, self._theta_real,
-            self._averages, self._gradient, self._theta, rates, settings.gradient_noise, normals,
-            *self._judging, every, theta, gradient,
-            moments.counted, moments.count, moments.shift, moments.mean, moments.square,
+            first, last, stages,
+            *latents.arguments(series.chosen, *own, piece),
+            *pool.arguments(_NONE, *others, piece),
+            settings.inner_steps, 1.0 / settings.temperature, self._theta_real[piece],
+            self._averages, self._gradient, self._theta, series.rates, settings.gradient_noise,
+            series.normals, *self._judging, every, theta, gradient,
+            counted, moments.count, moments.shift, moments.mean, moments.square,
         )  # fmt: skip
         return verdict, update
 
     def _stepped(
-        self,
-        first: int,
-        last: int,
-        every: int,
-        theta: FloatArray,
-        gradient: FloatArray,
-        rates: FloatArray,
-        normals: FloatArray,
-        chosen: IntArray,
+        self, first: int, last: int, every: int, theta: FloatArray, gradient: FloatArray
     ) -> tuple[int, int]:
-        records = 0
+        """Update by update: blocks shared out to threads, or theta moved by an optimiser."""
+        series, records = _Series.of(self.problem, first, last), 0
+        nobody = [(side.blocks, side.blocks) for side in self._sides]
         for update in range(first, last):
-            k = update - first
-            self._work(update, chosen[min(k, len(chosen) - 1)])
-            row = min(k, len(normals) - 1)
-            verdict = self._outer(rates[k], normals, row)
+            now = series.only(update - first)
+            self._share_out(update, now)
+            verdict, _ = self._run(update, update + 1, now, stages=self._stages, shares=nobody)
             if self._ascent is not None:
-                verdict = self._optimise(self._ascent, normals[row])
+                self._ascent.reach(update)
+                verdict = self._optimise(self._ascent, now.normals[0])
             if verdict != FINE:
                 return verdict, update
             if (update + 1) % every == 0:
@@ -317,15 +350,25 @@ class FormulaEngine:
                 records += 1
         return FINE, last
 
-    def _outer(self, rate: float, normals: FloatArray, row: int) -> int:
-        latents, pool = self._sides
-        verdict: int = self._loop.outer(
-            self._stages, latents.partial, latents.blocks, latents.count,
-            pool.partial, pool.blocks, pool.count,
-            self._averages, self._gradient, self._theta, rate,
-            self.problem.settings.gradient_noise, normals, row, *self._judging,
-        )  # fmt: skip
-        return verdict
+    def _share_out(self, update: int, series: _Series) -> None:
+        """The particles' stages of one update."""
+        pieces = self._threads
+        jobs = []
+        for piece in range(pieces):
+            shares = [
+                (side.blocks * piece // pieces, side.blocks * (piece + 1) // pieces)
+                for side in self._sides
+            ]
+
+            def work(shares: Sequence[tuple[int, int]] = shares, piece: int = piece) -> None:
+                self._run(update, update + 1, series, stages=_NONE, shares=shares, piece=piece)
+
+            if self._pool is None:
+                work()
+            else:
+                jobs.append(self._pool.submit(work))
+        for job in jobs:
+            job.result()
 
     def _optimise(self, ascent: TorchAscent, normals: FloatArray) -> int:
         """The optimiser's step, gradient noise and the verdict."""
@@ -337,27 +380,6 @@ class FormulaEngine:
             self._theta[learned] += np.sqrt(2.0 * ascent.rate * tau) * normals[learned]
         verdict: int = self._loop.settle(self._theta, *self._judging)
         return verdict
-
-    def _work(self, update: int, chosen: IntArray) -> None:
-        """The particles' stages of one update, blocks shared out to threads."""
-        settings = self.problem.settings
-        self._theta_real[:] = self._theta
-        common = (update, settings.inner_steps, 1.0 / settings.temperature, self._theta_real)
-        works = (self._loop.work_q, self._loop.work_p)
-        if self._pool is None:
-            for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
-                work(*side.arguments(rows, 0, side.blocks, 0), *common)
-            return
-        futures = []
-        for side, work, rows in zip(self._sides, works, (chosen, _NONE), strict=True):
-            pieces = min(side.blocks, self._threads)
-            edges = [side.blocks * k // pieces for k in range(pieces + 1)]
-            futures += [
-                self._pool.submit(work, *side.arguments(rows, low, high, piece), *common)
-                for piece, (low, high) in enumerate(itertools.pairwise(edges))
-            ]
-        for future in futures:
-            future.result()
 
     def observe(self) -> dict[str, Any]:
         """Mean energies and moments at the present theta."""
@@ -393,7 +415,17 @@ def _sides(problem: LearningProblem, dtype: Real) -> tuple[_Side, _Side]:
         block = block_for(dims[k], counts[k])
         sides.append(
             _Side(
-                text=phase_text(energy.formula, formulas[k], scheme, learned, dtype, bits, block),
+                text=phase_text(
+                    energy.formula,
+                    formulas[k],
+                    scheme,
+                    learned,
+                    dtype,
+                    bits,
+                    block,
+                    k == 0 and settings.batch is not None,
+                    k == 0 and law is not None,
+                ),
                 stages=np.array(
                     [_KINDS[k][s] for s in update.stages if s in _KINDS[k]], dtype=np.int64
                 ),

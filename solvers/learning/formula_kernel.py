@@ -36,51 +36,22 @@ _BLOCKS = """for block in range(block_from, block_to):
     start = block * BLOCK
     here = min(BLOCK, count - start)
     base = 0
-    if batch == 0:
-        for b in range(BLOCK):
-            ids[np.uint64(b)] = start + b
-        for j in range({dim}):
-            at, to = j * stride + start, j * BLOCK
-            for b in range(here):
-                state[np.uint64(to + b)] = positions[np.uint64(at + b)]
-            for b in range(here, BLOCK):
-                state[np.uint64(to + b)] = positions[np.uint64(at + here - 1)]
-        for j in range({fixed}):
-            at, to = j * data_stride, j * BLOCK
-            for b in range(here):
-                fixed[np.uint64(to + b)] = data[np.uint64(at + owner[np.uint64(start + b)])]
-            for b in range(here, BLOCK):
-                fixed[np.uint64(to + b)] = fixed[np.uint64(to + here - 1)]
-    else:
-        row = start // group
-        k = start - row * group
-        for b in range(here):
-            datum = chosen[np.uint64(chosen_from + row)]
-            ids[np.uint64(b)] = datum * group + k
-            for j in range({fixed}):
-                fixed[np.uint64(j * BLOCK + b)] = data[np.uint64(j * data_stride + datum)]
-            k += 1
-            if k == group:
-                k = 0
-                row += 1
-        for b in range(here, BLOCK):
-            ids[np.uint64(b)] = ids[np.uint64(here - 1)]
-            for j in range({fixed}):
-                fixed[np.uint64(j * BLOCK + b)] = fixed[np.uint64(j * BLOCK + here - 1)]
-        for j in range({dim}):
-            for b in range(BLOCK):
-                state[np.uint64(j * BLOCK + b)] = positions[
-                    np.uint64(j * stride + ids[np.uint64(b)])
-                ]
+    if {fresh}:
+        held_to = 0
+{gather}
     for stage in phase_stages:
         if stage == {average}:
 {slopes}
             for k in range({slope_count}):
                 at = k * BLOCK
                 for b in range(here, BLOCK):
-                    values[np.uint64(at + b)] = 0.0
-{halving}
-                partial[block, k] = values[np.uint64(at)]
+                    values[u64(at + b)] = 0.0
+                width = BLOCK // 2
+                while width > 0:
+                    for b in range(width):
+                        values[u64(at + b)] += values[u64(at + width + b)]
+                    width //= 2
+                partial[block, k] = values[u64(at)]
         elif stage == {move}:
 {renew}
             for begin in range(0, inner, {chunk}):
@@ -90,29 +61,58 @@ _BLOCKS = """for block in range(block_from, block_to):
 {step}
         else:
 {restart}
-    if batch == 0:
-        for j in range({dim}):
-            at, to = j * stride + start, j * BLOCK
-            for b in range(here):
-                positions[np.uint64(at + b)] = state[np.uint64(to + b)]
-    else:
-        for j in range({dim}):
-            for b in range(here):
-                positions[np.uint64(j * stride + ids[np.uint64(b)])] = state[
-                    np.uint64(j * BLOCK + b)
-                ]"""
+{scatter}"""
+
+# all particles take part: they lie side by side; the last block is filled up with its last one
+_GATHER_ALL = """for b in range(BLOCK):
+    ids[u64(b)] = start + b
+for j in range({dim}):
+    at, to = j * stride + start, j * BLOCK
+    for b in range(here):
+        state[u64(to + b)] = positions[u64(at + b)]
+    for b in range(here, BLOCK):
+        state[u64(to + b)] = positions[u64(at + here - 1)]"""
+_GATHER_DATA = """for j in range({fixed}):
+    at, to = j * data_stride, j * BLOCK
+    for b in range(BLOCK):
+        datum = owner[u64(start + min(b, here - 1))]
+        fixed[u64(to + b)] = data[u64(at + datum)]"""
+_SCATTER_ALL = """for j in range({dim}):
+    at, to = j * stride + start, j * BLOCK
+    for b in range(here):
+        positions[u64(at + b)] = state[u64(to + b)]"""
+# ``group`` particles of each datum in the batch
+_GATHER_BATCH = """row = start // group
+k = start - row * group
+for b in range(BLOCK):
+    datum = chosen[u64(chosen_from + row)]
+    at = datum * group + k
+    ids[u64(b)] = at
+    for j in range({fixed}):
+        fixed[u64(j * BLOCK + b)] = data[u64(j * data_stride + datum)]
+    for j in range({dim}):
+        state[u64(j * BLOCK + b)] = positions[u64(j * stride + at)]
+    if b + 1 < here:
+        k += 1
+        if k == group:
+            k = 0
+            row += 1"""
+_SCATTER_BATCH = """for j in range({dim}):
+    for b in range(here):
+        positions[u64(j * stride + ids[u64(b)])] = state[u64(j * BLOCK + b)]"""
 
 #: arguments of a phase's loop, in order
 ARGUMENTS = (
     "phase_stages", "positions", "count", "stride", "data", "data_stride", "owner", "chosen",
-    "group", "h", "block_from", "block_to", "partial", "info", "restart_mean", "restart_sd",
+    "group", "h", "blocks", "block_from", "block_to", "partial", "info",
+    "restart_mean", "restart_sd",
     "stream_low", "stream_high", "restart_low", "restart_high", "key_low", "key_high",
     "words", "normals", "uniforms", "state", "fixed", "values", "ids",
 )  # fmt: skip
 _LOCAL = (
     "BLOCK", "block", "start", "here", "base", "at", "to", "row", "k", "datum", "stage", "begin",
-    "steps", "entry", "index", "uniform_row", "t", "batch", "chosen_from", "fill_normals",
-    "fill_uniforms",
+    "steps", "entry", "index", "uniform_row", "t", "chosen_from", "fill_normals", "fill_uniforms",
+    "width", "held_from", "held_to",
 )  # fmt: skip
 _CONSTANT = re.compile(r"\b[cw]\d+\b")
 
@@ -129,7 +129,7 @@ class _PhaseWriter(LaneWriter):
     def _load(self) -> tuple[list[str], list[str]]:
         # theta moves between calls: the loop around this one loads it
         return [], [
-            f"p_{self._thetas + i} = fixed[np.uint64({i} * BLOCK + b)]" for i in range(self._fixed)
+            f"p_{self._thetas + i} = fixed[u64({i} * BLOCK + b)]" for i in range(self._fixed)
         ]
 
     def renew(self) -> tuple[list[str], list[str]]:
@@ -186,26 +186,27 @@ def indented(lines: Sequence[str], depth: int) -> str:
     return "\n".join("    " * depth + line for line in lines) or "    " * depth + "pass"
 
 
-def _halving(block: int) -> list[str]:
-    lines, width = [], block // 2
-    while width > 0:
-        lines += [
-            f"for b in range({width}):",
-            f"    values[np.uint64(at + b)] += values[np.uint64(at + {width} + b)]",
-        ]
-        width //= 2
-    return lines
+def _ahead(dim: int, lanes: int, block: int) -> int:
+    """Rows of normals that a block alone draws at once: those of later updates too, so that the
+    generator's latency is paid once for several."""
+    whole = 32 if block <= 64 else 8
+    return -(-max(whole, dim) // lanes) * lanes
 
 
-def _fill(traced: Trace, lanes: int) -> list[str]:
+def _fill(traced: Trace, lanes: int, ahead: int) -> list[str]:
     lines = ["entry = first_step + begin"]
     address = "stream_low, stream_high, key_low, key_high"
     if traced.uses_normal:
         lines += [
-            f"index = entry * {traced.dim} // {lanes}",
-            f"row = index * {lanes} - entry * {traced.dim}",
-            f"fill_normals(normals, (steps * {traced.dim} - row + {lanes - 1}) "
-            f"// {lanes} * {lanes}, ids, 0, words, index, {address})",
+            f"row = entry * {traced.dim}",
+            f"if row < held_from or row + steps * {traced.dim} > held_to:",
+            f"    index = row // {lanes}",
+            f"    held_from = index * {lanes}",
+            f"    held_to = (row + steps * {traced.dim} + {lanes - 1}) // {lanes} * {lanes}",
+            "    if blocks == 1 and first + 1 < last:",
+            f"        held_to = max(held_to, held_from + {ahead})",
+            f"    fill_normals(normals, held_to - held_from, ids, 0, words, index, {address})",
+            "row = held_from - row",
         ]
     if traced.uses_uniform:
         lines += [
@@ -220,14 +221,15 @@ def _fill(traced: Trace, lanes: int) -> list[str]:
 def _restart(dim: int, lanes: int) -> list[str]:
     """Positions drawn anew from a normal law; step u + 1 of the start's own stream."""
     return [
+        "held_to = 0",
         f"index = (update + 1) * {dim} // {lanes}",
         f"row = (update + 1) * {dim} - index * {lanes}",
         f"fill_normals(normals, (row + {dim + lanes - 1}) // {lanes} * {lanes}, ids, 0, words, "
         "index, restart_low, restart_high, key_low, key_high)",
         f"for j in range({dim}):",
         "    for b in range(BLOCK):",
-        "        state[np.uint64(j * BLOCK + b)] = fma(",
-        "            restart_sd[j], normals[np.uint64((row + j) * BLOCK + b)], restart_mean[j]",
+        "        state[u64(j * BLOCK + b)] = fma(",
+        "            restart_sd[j], normals[u64((row + j) * BLOCK + b)], restart_mean[j]",
         "        )",
     ]
 
@@ -241,10 +243,10 @@ def _slopes(joint: Formula, learned: tuple[int, ...], dim: int, fixed: int) -> l
     ending = [f"g[{k}] = {result}" for k, result in enumerate(results)]
     body = "".join(f"    {line}\n" for line in [*lines, *ending])
     function = straight(f"def slopes(x, p, g):\n{body}", "slopes")
-    loop = [f"xs_{i} = fixed[np.uint64({i} * BLOCK + b)]" for i in range(fixed)]
-    loop += [f"xs_{fixed + j} = state[np.uint64({j} * BLOCK + b)]" for j in range(dim)]
+    loop = [f"xs_{i} = fixed[u64({i} * BLOCK + b)]" for i in range(fixed)]
+    loop += [f"xs_{fixed + j} = state[u64({j} * BLOCK + b)]" for j in range(dim)]
     loop += inlined(function, x="xs", p="p", g="gs", suffix="s")[0]
-    loop += [f"values[np.uint64({k} * BLOCK + b)] = gs_{k}" for k in range(len(learned))]
+    loop += [f"values[u64({k} * BLOCK + b)] = gs_{k}" for k in range(len(learned))]
     return ["for b in range(BLOCK):", *(f"    {line}" for line in loop)]
 
 
@@ -265,6 +267,8 @@ def phase_text(
     real: Real,
     bits: Bits,
     block: int,
+    batched: bool,
+    restarts: bool,
 ) -> PhaseText:
     """The loop of one phase.
 
@@ -282,6 +286,10 @@ def phase_text(
         Type of particles; bits of the noise.
     block : int
         Particles per block.
+    batched : bool
+        Whether the particles of some data only take part.
+    restarts : bool
+        Whether positions may be drawn anew.
     """
     traced = trace(tempered(scheme), moving.dim)
     fixed, thetas = joint.dim - moving.dim, len(joint.parameter_symbols)
@@ -292,28 +300,32 @@ def phase_text(
     writer = _PhaseWriter(traced, functions, thetas, fixed)
     lanes = resolution(bits, real).lanes
     chunk = max(1, 8 // traced.dim)
+    ahead = _ahead(traced.dim, lanes, block)
     step, (constants, renew) = writer.step(), writer.renew()
+    gather = _GATHER_BATCH if batched else _GATHER_ALL + (f"\n{_GATHER_DATA}" if fixed else "")
+    scatter = _SCATTER_BATCH if batched else _SCATTER_ALL
+    shape = {"dim": traced.dim, "fixed": fixed}
     return PhaseText(
-        constants=(*step.preamble, *constants),
+        constants=(*step.preamble, *constants, "held_from = held_to = 0"),
         blocks=_BLOCKS.format(
-            dim=traced.dim,
-            fixed=fixed,
+            gather=indented(gather.format(**shape).splitlines(), 1),
+            scatter=indented(scatter.format(**shape).splitlines(), 1),
+            fresh="True" if batched else "blocks > 1",
             chunk=chunk,
             average=AVERAGE,
             move=MOVE,
             slope_count=len(learned),
             slopes=indented(_slopes(joint, learned, traced.dim, fixed), 3),
-            halving=indented(_halving(block), 4),
             renew=indented(renew, 3),
-            fill=indented(_fill(traced, lanes), 4),
+            fill=indented(_fill(traced, lanes, ahead), 4),
             step=indented(step.block, 5),
-            restart=indented(_restart(traced.dim, lanes), 3),
+            restart=indented(_restart(traced.dim, lanes) if restarts else [], 3),
         ),
         block=block,
         dim=traced.dim,
         info=tuple(traced.info),
         rows={
-            "normals": chunk * traced.dim + 2 * lanes,
+            "normals": max(ahead, chunk * traced.dim) + 2 * lanes,
             "uniforms": chunk + 2 * lanes,
             "state": traced.rows,
             "fixed": max(1, fixed),

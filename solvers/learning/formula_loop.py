@@ -25,28 +25,11 @@ if TYPE_CHECKING:
 #: why a loop stopped
 FINE, NOT_FINITE, OUTSIDE_FAMILY, NOT_NORMALISABLE = 0, 1, 2, 3
 
-_PHASE = '''
-
-BLOCK_{tag} = {block}
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def work_{tag}(
-    {arguments},
-    update, inner, inverse_temperature, theta_real,
-):
-    """The particles' stages of one update, for blocks block_from to block_to - 1."""
-{constants}
-{loads}
-    first_step = update * inner
-    batch_{tag}, chosen_from_{tag} = chosen_{tag}.shape[0], 0
-{blocks}
-'''
-
 _MODULE = '''import math
 
 import numpy as np
 from numba import njit
+from numpy import uint64 as u64
 
 {fills}
 
@@ -55,7 +38,9 @@ real = np.{real}
 {elementary}
 
 {projections}
-{phases}
+
+BLOCK_q, BLOCK_p = {latent_block}, {pool_block}
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def normalisable(theta, triangle, factor):
@@ -95,17 +80,6 @@ def settle(theta, learned, positive, index, numbers, triangle, factor):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def outer(
-    stages, partial_q, block_to_q, count_q, partial_p, block_to_p, count_p,
-    averages, g, theta, rate, tau, gradient_normals, normals_from,
-    learned, positive, index, numbers, triangle, factor,
-):
-    """The stages of one update that belong to no particle."""
-{outer}
-    return verdict
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def run(
     first, last, stages,
     {latent_arguments},
@@ -119,14 +93,16 @@ def run(
 
     Row u - first of ``rates``, ``gradient_normals`` and ``chosen`` belongs to update u; a single
     row of normals serves every update. Theta's moments run over updates from ``counted`` on.
+
+    A single update can be made in pieces: some blocks with no ``stages``, and then all stages
+    with no blocks.
     """
 {constants}
     records = 0
-    batch_q, batch_p = chosen_q.shape[0] // max(1, last - first), 0
-    chosen_from_p = 0
+    batch = chosen_q.shape[0] // max(1, last - first)
     for update in range(first, last):
         normals_from = min(update - first, gradient_normals.shape[0] - 1)
-        chosen_from_q = (update - first) * batch_q
+        chosen_from_q = (update - first) * batch
         for i in range({thetas}):
             theta_real[i] = theta[i]
 {loads}
@@ -134,7 +110,7 @@ def run(
 {latent_blocks}
 {pool_blocks}
         rate = rates[update - first]
-{inner_outer}
+{outer}
         if verdict != {fine}:
             return verdict, update, records
         if (update + 1) % every == 0:
@@ -174,7 +150,7 @@ for stage in stages:
 # what rounding lost is carried along (Neumaier); an infinite sum leaves nan, which is then found
 _MEAN = """for k in range(learned.shape[0]):
     total, lost = 0.0, 0.0
-    for block in range(block_to_{tag}):
+    for block in range(blocks_{tag}):
         value = partial_{tag}[block, k]
         new = total + value
         if abs(total) >= abs(value):
@@ -233,9 +209,7 @@ def loop(
 ) -> ModuleType:
     """The compiled loop over updates.
 
-    ``run`` does everything; ``work_q`` and ``work_p`` (blocks of latents and of the pool) with
-    ``outer`` serve a loop that shares blocks out to threads, ``settle`` one that has an optimiser
-    of its own.
+    ``run`` does everything, ``settle`` judges and projects a theta that came otherwise.
     """
     tags = {"q": latents, "p": pool}
     thetas = len(joint.parameter_symbols)
@@ -244,7 +218,6 @@ def loop(
     header = decorated(header_of(joint.source("numba", real)), INLINED)
     if real == "float32":
         header = with_typed_literals(header, "np.float32")
-    outer = _outer_lines()
     text = _MODULE.format(
         fills="\n".join(
             f"from {filler(bits, real, t.block).__name__} import {name} as {name}_{tag}"
@@ -256,23 +229,13 @@ def loop(
         elementary=elementary_functions(real),
         projections=decorated(body_of(projection_steps), INLINED).replace("def ", "def project_"),
         projection=projection,
-        phases="".join(
-            _PHASE.format(
-                tag=tag,
-                block=t.block,
-                arguments=_arguments(tag),
-                constants=indented(tagged[tag][0], 1),
-                loads=indented(loads, 1),
-                blocks=indented(tagged[tag][1], 1),
-            )
-            for tag, t in tags.items()
-        ),
+        latent_block=latents.block,
+        pool_block=pool.block,
         hessian=indented(hessian_lines(joint) or [], 1),
         judged=_judged(joint, learned),
         dim=joint.dim,
         thetas=thetas,
-        outer=indented(outer, 1),
-        inner_outer=indented(outer, 2),
+        outer=indented(_outer_lines(), 2),
         latent_arguments=_arguments("q"),
         pool_arguments=_arguments("p"),
         constants=indented([*tagged["q"][0], *tagged["p"][0]], 1),

@@ -88,6 +88,70 @@ def _row_step(
     return out
 
 
+@compiled
+def _plane_pull(
+    values: FloatArray,
+    masses: FloatArray,
+    mean_0: FloatArray,
+    mean_1: FloatArray,
+    lows: FloatArray,
+    spacings: FloatArray,
+    deviation: float,
+) -> FloatArray:
+    """E[f(y)] and its derivatives in both means, (3, n, m); zero where no mass is."""
+    n, m = values.shape
+    out = np.zeros((3, n, m))
+    across, along = np.empty(n), np.empty(m)
+    for i in range(n):
+        for j in range(m):
+            if masses[i, j] < _EMPTY:
+                continue
+            a, b = _line_kernel(mean_0[i, j], lows[0], spacings[0], deviation, n, across)
+            c, d = _line_kernel(mean_1[i, j], lows[1], spacings[1], deviation, m, along)
+            total, slope_0, slope_1 = 0.0, 0.0, 0.0
+            for k in range(a, b):
+                flat, lean = 0.0, 0.0
+                for l in range(c, d):
+                    value = along[l] * values[k, l]
+                    flat += value
+                    lean += value * (lows[1] + l * spacings[1] - mean_1[i, j])
+                total += across[k] * flat
+                slope_0 += across[k] * flat * (lows[0] + k * spacings[0] - mean_0[i, j])
+                slope_1 += across[k] * lean
+            out[0, i, j] = total
+            out[1, i, j] = slope_0 / deviation**2
+            out[2, i, j] = slope_1 / deviation**2
+    return out
+
+
+@compiled
+def _row_pull(
+    values: FloatArray,
+    masses: FloatArray,
+    mean: FloatArray,
+    low: float,
+    spacing: float,
+    deviation: float,
+) -> FloatArray:
+    """E[f(y)] and its derivative in the mean, (2, n, m)."""
+    n, m = values.shape
+    out = np.zeros((2, n, m))
+    along = np.empty(m)
+    for i in range(n):
+        for j in range(m):
+            if masses[i, j] < _EMPTY:
+                continue
+            c, d = _line_kernel(mean[i, j], low, spacing, deviation, m, along)
+            flat, lean = 0.0, 0.0
+            for l in range(c, d):
+                value = along[l] * values[i, l]
+                flat += value
+                lean += value * (low + l * spacing - mean[i, j])
+            out[0, i, j] = flat
+            out[1, i, j] = lean / deviation**2
+    return out
+
+
 def plane_step(
     masses: FloatArray,
     nodes: tuple[FloatArray, FloatArray],
@@ -124,3 +188,48 @@ def row_step(
         float(nodes[1] - nodes[0]),
         math.sqrt(2 * temperature * step),
     )
+
+
+def plane_pull(
+    values: FloatArray,
+    masses: FloatArray,
+    nodes: tuple[FloatArray, FloatArray],
+    gradient: tuple[FloatArray, FloatArray],
+    step: float,
+    temperature: float,
+) -> tuple[FloatArray, FloatArray]:
+    """The transpose of ``plane_step``: E[f after | w], and its slope (2, n, m) in the step's mean.
+
+    ``masses`` are those before the step; where there are none, nothing is computed.
+    """
+    x, z = nodes
+    found = _plane_pull(
+        values,
+        masses,
+        x[:, None] - step * gradient[0],
+        z[None] - step * gradient[1],
+        np.array([x[0], z[0]]),
+        np.array([x[1] - x[0], z[1] - z[0]]),
+        math.sqrt(2 * temperature * step),
+    )
+    return found[0], found[1:]
+
+
+def row_pull(
+    values: FloatArray,
+    masses: FloatArray,
+    nodes: FloatArray,
+    gradient: FloatArray,
+    step: float,
+    temperature: float,
+) -> tuple[FloatArray, FloatArray]:
+    """The transpose of ``row_step``: E[f after | z], and its slope (n, m) in the step's mean."""
+    found = _row_pull(
+        values,
+        masses,
+        nodes[None] - step * gradient,
+        float(nodes[0]),
+        float(nodes[1] - nodes[0]),
+        math.sqrt(2 * temperature * step),
+    )
+    return found[0], found[1]

@@ -18,11 +18,11 @@ from .plane_fields import PlaneFields
 FloatArray = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
-TAIL_MASS = 1e-11
+TAIL_MASS = 1e-12
 _CONDITIONALS = 9  # posteriors whose boxes are looked at
 _SPACING = 0.25  # of a cell, in units of the shortest length scale
 _FEWEST, _MOST = 48, 256
-_REACH = 6.8  # standard deviations of a start that a box holds
+_REACH = 7.3  # standard deviations of a start that a box holds
 _WIDEST = 30.0  # box over first box, where Z is as good as infinite
 
 

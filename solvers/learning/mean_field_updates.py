@@ -42,6 +42,7 @@ _SAFETY = 3.0
 _ROUNDING = 1e-12
 _LARGEST_LOSS = 1e-6  # mass that may leave the boxes
 _LOOKS = 6
+_GROWTH = 10.0  # of what is asked of densities, towards the edges of the boxes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +79,7 @@ class MeanFieldUpdates:
     def theta_width(self) -> FloatArray:
         """Numerical half-width of theta, (T, p)."""
         fine, coarse = self.theta, np.array([s.theta for s in self.coarser])
-        return np.asarray(self._width(fine, coarse))
+        return self.width(fine, coarse)
 
     def log_likelihood(self) -> Curve:
         """L(theta_k), nats, and half-widths, (T,)."""
@@ -89,12 +90,14 @@ class MeanFieldUpdates:
     def functional(self, function: Callable[[MeanFieldState], float]) -> Curve:
         """Any functional of the states, and half-widths, (T,)."""
         fine = np.array([function(s) for s in self.states])
-        return fine, self._width(fine, np.array([function(s) for s in self.coarser]))
+        return fine, self.width(fine, np.array([function(s) for s in self.coarser]))
 
-    def _width(self, fine: FloatArray, coarse: FloatArray) -> FloatArray:
+    def width(self, fine: FloatArray, coarse: FloatArray) -> FloatArray:
+        """Half-width of values from both sets of nodes, and from what left the boxes."""
         lost = max(self.lost, TAIL_MASS)
-        beyond = lost * (1 - math.log(lost))
-        return _SAFETY * np.abs(fine - coarse) + (_ROUNDING + beyond) * (1 + np.abs(fine))
+        beyond = _GROWTH * lost * (1 - math.log(lost))
+        rounding = (_ROUNDING + beyond) * (1 + np.abs(fine))
+        return np.asarray(_SAFETY * np.abs(fine - coarse) + rounding)
 
 
 def iterate_mean_field(
@@ -130,6 +133,39 @@ def iterate_mean_field(
         Mass leaves the boxes (where gradients grow faster than linearly ULA has no moments: some
         mass always does, 1e-6 of it is too much), or theta stops being finite; names the update.
     """
+    path, _ = run_updates(
+        energy,
+        data,
+        settings,
+        latent_start=latent_start,
+        pool_start=pool_start,
+        updates=updates,
+        theta_start=theta_start,
+        record_every=record_every,
+        update=update,
+        projection=projection,
+        frame=frame,
+        keep=False,
+    )
+    return path
+
+
+def run_updates(
+    energy: JointEnergy,
+    data: npt.ArrayLike,
+    settings: Algorithm,
+    *,
+    latent_start: InitialLaw,
+    pool_start: InitialLaw,
+    updates: int,
+    theta_start: npt.ArrayLike | None,
+    record_every: int,
+    update: Update | None,
+    projection: Projection | Project | None,
+    frame: Frame | None,
+    keep: bool,
+) -> tuple[MeanFieldUpdates, list[UpdateRun]]:
+    """The path and the runs on both sets of nodes, finer first; ``keep`` keeps their tapes."""
     fields = PlaneFields.of(energy, settings.learned)
     x = checked_data(data, 1)
     check_settings(settings)
@@ -157,13 +193,15 @@ def iterate_mean_field(
     region = frame or frame_of_starts(latent_start, pool_start).joined(
         frame_of_gibbs(fields, nodes[0], theta, 0.0)
     )
-    runs, end = [], theta
+    runs: list[tuple[list[MeanFieldState], float]] = []
+    made: list[UpdateRun] = []
     for attempt in range(_LOOKS):
         try:
-            runs = [
-                _Run(dynamics, settings, chosen, some, region, dense).states(updates, record_every)
+            made = [
+                UpdateRun(dynamics, settings, chosen, some, region, dense, keep=keep)
                 for some, dense in zip(nodes, _PER_DEVIATION, strict=True)
             ]
+            runs = [run.states(updates, record_every) for run in made]
         except _LostMass as event:
             if frame is not None or attempt == _LOOKS - 1:
                 raise SolverError(
@@ -175,13 +213,13 @@ def iterate_mean_field(
             found = frame_of_gibbs(fields, nodes[0], event.theta, float(event.update))
             region = region.joined(found).widened(event.phase, 1.15)
             continue
-        end = runs[0][0][-1].theta
-        wanted = region.joined(frame_of_gibbs(fields, nodes[0], end, float(updates)))
+        end = frame_of_gibbs(fields, nodes[0], runs[0][0][-1].theta, float(updates))
+        wanted = region.joined(end)
         if frame is not None or wanted == region:
             break
         region = wanted
     (fine, lost), (coarse, also) = runs
-    return MeanFieldUpdates(
+    path = MeanFieldUpdates(
         fields=fields,
         data=x,
         frame=region,
@@ -190,6 +228,18 @@ def iterate_mean_field(
         coarser=tuple(coarse),
         lost=max(lost, also),
     )
+    return path, made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """One thing done, as the adjoint needs it: a stage at theta, masses before and after."""
+
+    stage: Stage
+    size: float
+    theta: FloatArray
+    before: FloatArray
+    after: FloatArray
 
 
 class _LostMass(Exception):
@@ -198,8 +248,8 @@ class _LostMass(Exception):
         super().__init__(phase)
 
 
-class _Run:
-    """One set of nodes and the stages of updates on them."""
+class UpdateRun:
+    """One set of nodes and the stages of updates on them; ``tape`` has one list per update."""
 
     def __init__(
         self,
@@ -209,8 +259,12 @@ class _Run:
         nodes: DataNodes,
         frame: Frame,
         dense: float,
+        *,
+        keep: bool = False,
     ) -> None:
-        self._settings, self._update = settings, update
+        self.tape: list[list[Done]] = []
+        self._keep = keep
+        self.settings, self._update = settings, update
         self._project = dynamics.projection
         heat = settings.temperature
         pool = math.sqrt(2 * heat * settings.pool_step) / dense
@@ -220,9 +274,9 @@ class _Run:
             _cells(frame.pool_z, pool),
             _cells(frame.latent_z, latent),
         )
-        self._level = Level(dynamics, nodes, frame, cells)
-        self._fields = dynamics.fields
-        state = self._level.start()
+        self.level = Level(dynamics, nodes, frame, cells)
+        self.fields = dynamics.fields
+        state = self.level.start()
         self._theta, self._latents, self._pool = state.theta, state.latents, state.pool
         p = len(self._theta)
         self._averages = {
@@ -236,6 +290,7 @@ class _Run:
         kept, lost = [self._state()], 0.0
         for k in range(updates):
             before = self._theta
+            self.tape.append([])
             for stage in self._update.stages:
                 self._do(stage, k)
             if not np.all(np.isfinite(self._theta)):
@@ -252,45 +307,54 @@ class _Run:
         return kept, lost
 
     def _do(self, stage: Stage, update: int) -> None:
-        level, settings = self._level, self._settings
-        first, second = level.latent_plane, level.pool_plane
-        heat = settings.temperature
+        settings = self.settings
+        first, second = self.level.latent_plane, self.level.pool_plane
+        heat, size = settings.temperature, rate_at(settings.rate, update)
         match stage:
             case Stage.MOVE_LATENTS:
-                slope = self._fields.gradient(first.x, first.z, self._theta)[1]
+                slope = self.fields.gradient(first.x, first.z, self._theta)[1]
+                h = settings.latent_step
                 for _ in range(settings.inner_steps):
-                    self._latents = row_step(
-                        self._latents, first.z[0], slope, settings.latent_step, heat
-                    )
+                    before = self._latents
+                    self._latents = row_step(before, first.z[0], slope, h, heat)
+                    self._note(stage, size, before, self._latents)
             case Stage.MOVE_POOL:
-                slopes = self._fields.gradient(second.x, second.z, self._theta)
-                axes = (second.x[:, 0], second.z[0])
+                slopes = self.fields.gradient(second.x, second.z, self._theta)
+                axes, h = (second.x[:, 0], second.z[0]), settings.pool_step
                 for _ in range(settings.inner_steps):
-                    self._pool = plane_step(
-                        self._pool, axes, (slopes[0], slopes[1]), settings.pool_step, heat
-                    )
+                    before = self._pool
+                    self._pool = plane_step(before, axes, (slopes[0], slopes[1]), h, heat)
+                    self._note(stage, size, before, self._pool)
             case Stage.AVERAGE_LATENTS:
                 weighted = first.weights[:, None] * self._latents
-                slope = self._fields.slopes(first.x, first.z, self._theta)
+                slope = self.fields.slopes(first.x, first.z, self._theta)
                 self._averages[stage] = np.einsum("pij,ij->p", slope, weighted)
+                self._note(stage, size, self._latents, self._latents)
             case Stage.AVERAGE_POOL:
-                slope = self._fields.slopes(second.x, second.z, self._theta)
+                slope = self.fields.slopes(second.x, second.z, self._theta)
                 self._averages[stage] = np.einsum("pij,ij->p", slope, self._pool)
+                self._note(stage, size, self._pool, self._pool)
             case Stage.COMBINE:
-                self._gradient = (
-                    self._averages[Stage.AVERAGE_POOL] - self._averages[Stage.AVERAGE_LATENTS]
-                )
+                joint, clamped = Stage.AVERAGE_POOL, Stage.AVERAGE_LATENTS
+                self._gradient = self._averages[joint] - self._averages[clamped]
+                self._note(stage, size, self._pool, self._pool)
             case Stage.ASCEND:
-                moved = self._theta + rate_at(settings.rate, update) * self._gradient
+                moved = self._theta + size * self._gradient
+                self._note(stage, size, self._pool, self._pool)
                 self._theta = moved if self._project is None else self._project(moved)
+
+    def _note(self, stage: Stage, size: float, before: FloatArray, after: FloatArray) -> None:
+        if self._keep:
+            done = Done(stage=stage, size=size, theta=self._theta, before=before, after=after)
+            self.tape[-1].append(done)
 
     def _state(self) -> MeanFieldState:
         return MeanFieldState(
             theta=self._theta,
             latents=self._latents,
             pool=self._pool,
-            latent_plane=self._level.latent_plane,
-            pool_plane=self._level.pool_plane,
+            latent_plane=self.level.latent_plane,
+            pool_plane=self.level.pool_plane,
         )
 
 

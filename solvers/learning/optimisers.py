@@ -50,6 +50,13 @@ class TorchAscent:
             raise ArgumentError(
                 f"torch.optim.{rate.name} refuses {dict(rate.options)}: {refused}"
             ) from None
+        self._first = float(self._optimiser.param_groups[0]["lr"])
+        self._halving = rate.halving
+
+    def reach(self, update: int) -> None:
+        """Set the learning rate of this update."""
+        if self._halving is not None:
+            self._optimiser.param_groups[0]["lr"] = self._first * 2.0 ** (-update / self._halving)
 
     @property
     def rate(self) -> float:

@@ -108,6 +108,11 @@ class PlaneFields:
         """d_theta E, shape (p, *b)."""
         return self._field(1, x, z, theta)
 
+    def slope_gradients(self, x: FloatArray, z: FloatArray, theta: FloatArray) -> FloatArray:
+        """d_x and d_z of d_theta E, shape (p, 2, *b)."""
+        parts = self._field(4, x, z, theta)
+        return parts.reshape(len(self.names), 2, *parts.shape[1:])
+
     def curvatures(self, x: FloatArray, z: FloatArray, theta: FloatArray) -> FloatArray:
         """d_theta d_theta E, shape (p, p, *b)."""
         upper = self._field(2, x, z, theta)
@@ -144,5 +149,7 @@ def _compiled(formula: Any, learned: tuple[int, ...]) -> tuple[tuple[Fields, ...
         text = printing.tuple_function("field", formula.program(outputs), printing.NUMPY)
         return cast(Fields, load(printing.module(text, printing.NUMPY)).field)
 
-    outputs = ([formula.expression], slopes, curvatures, formula.expressions("gradient"))
+    gradient = formula.expressions("gradient")
+    mixed = [differentiate(g, s) for s in symbols for g in gradient]
+    outputs = ([formula.expression], slopes, curvatures, gradient, mixed)
     return tuple(function(o) for o in outputs), all(c == 0 for c in curvatures)

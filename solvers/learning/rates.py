@@ -74,18 +74,23 @@ class TorchOptimizer:
         "Adam", "SGD", "RMSprop", ...
     options : mapping
         Keyword arguments of that class; ``lr`` is a_k where gradient noise needs it.
+    halving : float, optional
+        Updates after which the learning rate is halved: lr 2^(-k/halving); None keeps it.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    halving: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
         if not (isinstance(self.name, str) and self.name.isidentifier()):
             raise ArgumentError(f"an optimiser is named as in torch.optim, got {self.name!r}")
+        if self.halving is not None:
+            _positive("the halving time of a learning rate", self.halving)
 
     def __hash__(self) -> int:
-        return hash((self.name, repr(sorted(self.options.items()))))
+        return hash((self.name, repr(sorted(self.options.items())), self.halving))
 
 
 def _positive(what: str, value: float) -> None:

@@ -77,7 +77,7 @@ def step_limits(
     theta : array (n_theta,), optional
         By default the energy's own.
     latents : array (n, K, dim_z), optional
-        Where to look where L is not known; zero by default.
+        Where to look where L is not known; a few standard normals by default.
     pool : array (M, dim_x + dim_z), optional
         Likewise; by default the data with the latents.
     """
@@ -86,7 +86,7 @@ def step_limits(
         energy, energy.parameter_vector() if theta is None else np.asarray(theta, dtype=float)
     )
     if latents is None:
-        latents = np.zeros((len(values), 1, energy.dim_z))
+        latents = np.random.default_rng(0).standard_normal((len(values), 8, energy.dim_z))
     held = np.asarray(latents, dtype=np.float64)
     pairs = np.concatenate(
         [np.broadcast_to(values[:, None], (*held.shape[:2], energy.dim_x)), held], axis=2

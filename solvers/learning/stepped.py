@@ -173,6 +173,7 @@ class SteppedEngine:
         if self._ascent is None:
             moved = self._theta + rate * self._gradient
         else:
+            self._ascent.reach(self._update)
             rate = self._ascent.rate
             moved = self._stepped(self._ascent)
         if tau > 0:

@@ -28,7 +28,7 @@ Backend = Literal["numba", "torch"]
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 _PIECE = 4096  # updates between looks at the particles, at most
-_FAR = 1e8  # times the size of the start: particles that far out ran away
+_FAR = 1e6  # times the size of the start: particles that far out ran away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,26 +179,25 @@ def make_engine(
         raise ArgumentError(f"a back end is numba or torch, got {backend!r}")
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"particles are float64 or float32, got {dtype!r}")
-    if backend == "numba":
-        if device != "cpu":
-            raise ArgumentError(f"numba runs on the CPU; ask for backend='torch' on {device}")
-        from .formula_engine import FormulaEngine
-
-        return FormulaEngine(problem, dtype=dtype, threads=threads)
+    if backend == "numba" and device != "cpu":
+        raise ArgumentError(f"numba runs on the CPU; ask for backend='torch' on {device}")
     if device.startswith("cuda"):
         import torch
 
         if not torch.cuda.is_available():
             raise ArgumentError(f"the device {device!r} was asked for, and torch sees no GPU")
+    if hasattr(problem.energy, "network"):
+        from .neural_engine import neural_engine
+
+        return neural_engine(problem, backend=backend, dtype=dtype, device=device, threads=threads)
+    if backend == "numba":
+        from .formula_engine import FormulaEngine
+
+        return FormulaEngine(problem, dtype=dtype, threads=threads)
     if getattr(problem.energy, "formula", None) is not None:
         from .torch_engine import torch_engine
 
         return torch_engine(problem, dtype=dtype, device=device, threads=threads)
-    if hasattr(problem.energy, "network"):
-        from .neural_engine import neural_engine
-
-        made: Engine = neural_engine(problem, dtype=dtype, device=device, threads=threads)
-        return made
     raise ArgumentError(f"{problem.energy.name} is neither a formula nor a neural energy")
 
 

@@ -61,6 +61,7 @@ class UpdateMap:
                 raise ArgumentError(
                     f"closed forms know the unadjusted Langevin algorithm, got {scheme.name}"
                 )
+        redraw = chosen.restart if redraw is None else redraw
         if redraw is not None and redraw.dim != system.family.dim_z:
             raise ArgumentError(
                 f"latents are drawn anew in dimension {system.family.dim_z}, got {redraw.dim}"
@@ -114,7 +115,11 @@ class UpdateMap:
                     on_averages(lambda s: system.move_latents(s, h, heat)),
                     lambda v: padded(system.latent_noise(v[:n], h, heat)),
                 )
-                return [*self._redrawn(), *[one] * settings.inner_steps]
+                restarted = Stage.RESTART_LATENTS in self.update.stages
+                before = [] if restarted else self._redrawn()
+                return [*before, *[one] * settings.inner_steps]
+            case Stage.RESTART_LATENTS:
+                return self._redrawn()
             case Stage.MOVE_POOL:
                 h = settings.pool_step
                 one = (

@@ -88,7 +88,8 @@ _NUMBA_HEADER = """
 import math
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from llvmlite.ir.instructions import Instruction
 from numba.extending import intrinsic
 
 sqrt = math.sqrt
@@ -111,6 +112,24 @@ def fma(context, a, b, c):
 @njit(forceinline=True, error_model="numpy")
 def where(condition, a, b):
     return a if condition else b
+
+
+@intrinsic
+def select(context, condition, a, b):
+    # of a selection between a new value and the one that is stored already the compiler makes a
+    # masked store, which takes tens of cycles on some processors; frozen values it leaves alone
+    chosen = context.unify_types(a, b)
+
+    def generate(target, builder, signature, values):
+        test = target.cast(builder, values[0], signature.args[0], types.boolean)
+        both = zip(values[1:], signature.args[1:], strict=True)
+        cast = [target.cast(builder, v, t, chosen) for v, t in both]
+        frozen = [Instruction(builder.block, v.type, "freeze", [v]) for v in cast]
+        for value in frozen:
+            builder._insert(value)
+        return builder.select(test, *frozen)
+
+    return chosen(condition, a, b), generate
 
 
 @njit(forceinline=True, error_model="numpy")

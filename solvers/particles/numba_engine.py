@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -206,7 +207,8 @@ class NumbaEngine:
         info = np.zeros((blocks, len(self.text.info), self.text.block), dtype=self._dtype)
         finite = np.zeros(blocks, dtype=np.int64)
         flat = info.reshape(-1)
-        module, extra = self._module, nothing
+        module = self._module
+        extra: Callable[[], AbstractContextManager[Any]] = nothing
         if watched is not None:
             module = _module(*self._key, watched.observed(self.text.block))[1]
             extra = watched.pieces(ensemble.count)

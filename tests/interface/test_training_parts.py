@@ -91,7 +91,7 @@ def test_at_temperature_t_the_test_is_of_the_energy_over_t() -> None:
 
 def test_draws_have_the_law_of_the_model() -> None:
     pool = np.zeros((300, 2))
-    draws = draw_model(JOINT, pool, 20_000, steps=300, step_size=0.3, seed=1, backend="numpy")
+    draws = draw_model(JOINT, pool, 20_000, steps=300, step_size=0.3, seed=1)
     covariance = np.linalg.inv([[1.5, -0.8], [-0.8, 1.0]])
     # standard error of a covariance entry of n Gaussian draws, times 5
     width = 5 * np.sqrt((np.outer(*[np.diag(covariance)] * 2) + covariance**2) / len(draws.values))

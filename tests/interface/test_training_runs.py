@@ -274,7 +274,7 @@ def test_a_model_that_loses_its_normaliser_names_theta_and_the_update(tmp_path, 
     assert cli.run(["train", str(file), "--out", str(run)]) == 4
     err = said(capsys)[1]
     assert "theta = (a=" in err
-    assert "at step" in err
+    assert "training stopped after update " in err
     assert "the last good state, at update" in err
     assert cli.run(["sample", str(run), "-n", "5"]) == 0  # the last good state serves
 
@@ -312,6 +312,8 @@ def test_a_killed_and_an_interrupted_run_resume_to_the_same_numbers(tmp_path, ca
     assert 0 < heard[0] < heard[-1] < 120
     assert f"lvebm train --resume --out {folder}" in said(capsys)[1]
     assert not (folder / "report.html").exists()
+    assert cli.run(["report", str(folder)]) == 0  # of what there is so far
+    assert "<h2>Training</h2>" in (folder / "report.html").read_text()
     assert cli.run(["train", "--resume", "--out", str(folder)]) == 0
     asked = Asked(config=read_config(file), beside=tmp_path)
     whole, _ = begin(asked, tmp_path / "whole")

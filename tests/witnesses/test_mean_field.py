@@ -189,7 +189,7 @@ def test_bad_input_is_refused():
 def test_fluctuations_agree_with_the_moment_equations(name):
     energy, learned, _, _ = GAUSSIAN[name]
     how = {**STARTS, "eta": 0.8, "times": [0.0, 0.5, 1.5], "learned": learned}
-    found = predict_fluctuations(energy, DATA, latent_speed=1.5, **how)
+    found = predict_fluctuations(energy, DATA, latent_speed=1.5, cells=64, **how)
     for latents, pool in ((3, 7), (1, 10**6), (10**6, 1)):
         value, width = found.covariance(latents=latents, pool=pool)
         exact = flow_covariance(
@@ -197,5 +197,5 @@ def test_fluctuations_agree_with_the_moment_equations(name):
         ).covariance
         scale = np.abs(exact).max()
         assert np.all(np.abs(value - exact) <= width + 1e-7 * scale)
-        assert width.max() < 2e-3 * scale
+        assert width.max() < 5e-3 * scale
     assert np.all(found.from_pool[0] == 0)

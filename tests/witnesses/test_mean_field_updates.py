@@ -14,12 +14,14 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from solvers.densities.transition_kernel import ula_kernel
 from solvers.learning.closed_form_discrete import iterate_moments
+from solvers.learning.finite_pools import finite_pool_path
 from solvers.learning.mean_field import solve_mean_field
 from solvers.learning.mean_field_updates import iterate_mean_field
 from solvers.learning.projections import Box
 from solvers.learning.rates import Constant, RobbinsMonro
 from solvers.learning.settings import LearningSettings
 from solvers.learning.update import SEQUENTIAL, Stage
+from solvers.learning.update_fluctuations import predict_update_fluctuations
 
 DATA = np.array([[-1.6], [-0.4], [0.5], [1.5]])
 STARTS = {
@@ -140,3 +142,40 @@ def test_bad_input_is_refused():
         iterate_mean_field(bimodal_posterior(), DATA, settings_of(learned=("t",)), **far)
     with pytest.raises(SolverError, match=r"integrable|leave the box"):
         iterate_mean_field(energy, DATA, settings_of(rate=Constant(5.0)), **{**how, "updates": 9})
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_fluctuations_of_updates_are_those_of_the_moments(case):
+    energy, settings = case
+    how = {"updates": 6, "record_every": 3, **STARTS}
+    found = predict_update_fluctuations(energy, DATA, settings, **how)
+    for latents, pool in ((3, 5), (1, 10**6), (10**6, 1)):
+        value, width = found.covariance(latents=latents, pool=pool)
+        exact = finite_pool_path(
+            energy, DATA, replace(settings, latents=latents, pool=pool), **how
+        ).covariance
+        assert np.all(np.abs(value - exact) <= width)
+        assert width.max() < 1e-6 * np.abs(exact).max()
+
+
+def test_fluctuations_of_a_mutant_are_those_of_its_moments():
+    energy = linear_gaussian_directed(t=0.8, noise=0.5)
+    settings = settings_of(learned=("t",), latents=2, pool=3, rate=Constant(0.2))
+    late = replace(
+        SEQUENTIAL,
+        stages=(
+            Stage.AVERAGE_POOL,
+            Stage.MOVE_LATENTS,
+            Stage.AVERAGE_LATENTS,
+            Stage.COMBINE,
+            Stage.MOVE_POOL,
+            Stage.ASCEND,
+        ),
+    )
+    how = {"updates": 4, "record_every": 4, **STARTS}
+    found = predict_update_fluctuations(energy, DATA, settings, update=late, **how)
+    exact = finite_pool_path(energy, DATA, settings, update=late, **how)
+    own = finite_pool_path(energy, DATA, settings, **how)
+    value, width = found.covariance(latents=2, pool=3)
+    assert np.all(np.abs(value - exact.covariance) <= width)
+    assert abs(own.covariance[-1, 0, 0] / value[-1, 0, 0] - 1) > 0.05

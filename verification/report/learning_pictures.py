@@ -26,7 +26,7 @@ SEVERAL = ("#2a78b8", "#d1622b", "#3c8d53", "#8a5fb0", "#b8860b", "#7a7f85", "#c
 MOST_PARAMETERS = 8
 # pairs of coordinates shown; three coordinates have three
 MOST_PAIRS = 3
-CELLS = 56
+MOST_CELLS = 56
 
 
 def _svg(label: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> Html:
@@ -120,6 +120,11 @@ def density_pictures(samples: xarray.Dataset) -> list[Html]:
     return drawn
 
 
+def _cells(count: int) -> int:
+    """Cells per axis of a histogram of some samples: the more of them, the finer."""
+    return int(min(MOST_CELLS, max(16, 2.6 * count ** (1 / 3))))
+
+
 def _limits(true: FloatArray) -> tuple[float, float]:
     """What holds nearly all true samples, with a margin in which strays of the model show."""
     low, high = np.quantile(true, [0.001, 0.999])
@@ -132,7 +137,7 @@ def _line(name: str, true: FloatArray, learned: FloatArray) -> Html:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        edges = np.linspace(low, high, CELLS + 1)
+        edges = np.linspace(low, high, _cells(len(learned)) + 1)
         for values, colour, label in ((true, FIRST, "true"), (learned, SECOND, "learned")):
             heights = np.histogram(values, edges)[0] / len(values) / np.diff(edges)
             axes.stairs(heights, edges, color=colour, label=label, lw=1.4)
@@ -150,7 +155,8 @@ def _plane(
     box = (_limits(true[:, i]), _limits(true[:, j]))
 
     def draw(figure: Figure) -> None:
-        edges = [np.linspace(low, high, CELLS + 1) for low, high in box]
+        cells = _cells(len(learned))
+        edges = [np.linspace(low, high, cells + 1) for low, high in box]
         masses = [np.histogram2d(s[:, i], s[:, j], bins=edges)[0] / len(s) for s in (true, learned)]
         most = max(float(np.quantile(mass[mass > 0], 0.995)) for mass in masses if mass.any())
         for axes, mass, title in zip(
@@ -179,12 +185,17 @@ def _space(names: Sequence[str], true: FloatArray, learned: FloatArray) -> Html:
                 [(points[:, k] > a) & (points[:, k] < b) for k, (a, b) in enumerate(box)], 0
             )
             few = points[inside][:3000]
-            axes.scatter(*few.T, s=1.2, c=colour, alpha=0.35, lw=0, rasterized=True)
+            axes.scatter(*few.T, s=3.0, c=colour, alpha=0.6, lw=0, rasterized=True)
+            axes.view_init(elev=14, azim=-62)
+            axes.set_box_aspect((1, 1, 0.9), zoom=0.9)  # labels are outside the layout
+            for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+                axis.set_pane_color((0.5, 0.5, 0.5, 0.06))
             axes.set(xlim=box[0], ylim=box[1], zlim=box[2])
             axes.set_title(title, fontsize=9)
             for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), names, strict=True):
                 axis.set_major_locator(MaxNLocator(4))
                 axis.set_label_text(name)
+                axis.labelpad = -2
             axes.tick_params(labelsize=7, pad=0)
             axes.set_facecolor("none")
 

@@ -87,6 +87,7 @@ class Rate:
     value: float = entry("a, or the optimiser's learning rate", above=0)
     offset: float = entry("k0 in a (1 + k/k0)^(-power), in updates", 100.0, above=0)
     power: float = entry("power of the decay", 0.6, above=0.5, most=1)
+    halving: float | None = entry("updates that halve an optimiser's learning rate", None, above=0)
     options: Mapping[str, float | bool] = entry("further arguments of the optimiser", {})
 
 
@@ -126,9 +127,9 @@ class Training:
     pool_start: str = entry("'data' (with latents from latent_start) or a law", DATA)
     record_every: int = entry("updates between recorded points", 10, least=1)
     checkpoint_every: int = entry("updates between checkpoints", 200, least=1)
-    backend: str = entry("numba, torch, or default", DEFAULT, choices=(DEFAULT, "numba", "torch"))
-    device: str = entry("cpu or cuda", "cpu", choices=("cpu", "cuda"))
-    dtype: str = entry("float64 or float32", "float64", choices=("float64", "float32"))
+    backend: str = entry("compiled or tensors", DEFAULT, choices=(DEFAULT, "numba", "torch"))
+    device: str = entry("where tensors are", "cpu", choices=("cpu", "cuda"))
+    dtype: str = entry("of the particles", DEFAULT, choices=(DEFAULT, "float64", "float32"))
     threads: int | None = entry("threads; left out: every core", None, least=1)
 
 
@@ -244,8 +245,11 @@ def _refuse_rate(rate: Rate) -> None:
 
     formulas = ("constant", "robbins-monro")
     if rate.kind in formulas:
-        if rate.options:
-            raise ArgumentError(f"training.rate.options belong to an optimiser, not to {rate.kind}")
+        if rate.options or rate.halving is not None:
+            raise ArgumentError(
+                "training.rate.options and training.rate.halving belong to an optimiser, not to "
+                f"{rate.kind}"
+            )
         return
     known = (*formulas, *OPTIMISERS)
     if rate.kind not in known:

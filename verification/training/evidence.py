@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.protocols import JointEnergy
-
 from .units import Units
 
 if TYPE_CHECKING:
     from solvers.learning.likelihood.bracket import Bracket
 
 FloatArray = npt.NDArray[np.float64]
-# quadrature up to here; data and latents it takes beyond, but not in seconds
-QUADRATURE_DIM, LATENT_DIM = 3, 2
+# quadrature takes so many coordinates of data and of latents, and so many in all in a minute
+DATA_DIM, LATENT_DIM, WHOLE_DIM = 3, 2, 4
+TOLERANCE = 1e-4
 MOST_DATA = 500
 CHAINS, STEPS = 400, 300
 # a base wider than the pool reaches what the pool has not
@@ -24,16 +23,17 @@ WIDER = 1.3
 
 
 def log_likelihood(
-    energy: JointEnergy, x: FloatArray, units: Units, pool: FloatArray, *, seed: int, alpha: float
+    energy: Any, x: FloatArray, units: Units, pool: FloatArray, *, seed: int, alpha: float
 ) -> Bracket:
     """Bracket of mean_i log p(x_i), x in the reader's units.
 
-    Up to three coordinates (x and z together) by quadrature, exact up to its width. Beyond, latents
+    Up to four coordinates (x and z together) by quadrature, exact up to its width. Beyond, latents
     are integrated by quadrature (two at most) or annealing, and log Z by annealing from a Gaussian
     around the pool. Without exact samples of the model that leaves one side, and says which.
 
     Parameters
     ----------
+    energy : joint energy, for many evaluations
     x : array (n, dim_x); the first few hundred rows are used
     pool : array (M, dim_x + dim_z)
         Where the model has its mass.
@@ -42,15 +42,16 @@ def log_likelihood(
 
     y = units.inside(x[:MOST_DATA])
     volume = -float(np.log(units.scale).sum())
-    joint: Any = energy
-    if energy.dim_x + energy.dim_z <= QUADRATURE_DIM and energy.dim_z <= LATENT_DIM:
-        return log_marginal_density(joint, y).mean.shifted(volume)
+    if energy.dim_x + energy.dim_z <= WHOLE_DIM and _by_quadrature(energy):
+        return log_marginal_density(energy, y, tolerance=TOLERANCE).mean.shifted(volume)
     return _annealed(energy, y, pool, seed, alpha).shifted(volume)
 
 
-def _annealed(
-    energy: JointEnergy, y: FloatArray, pool: FloatArray, seed: int, alpha: float
-) -> Bracket:
+def _by_quadrature(energy: Any) -> bool:
+    return bool(energy.dim_x <= DATA_DIM and energy.dim_z <= LATENT_DIM)
+
+
+def _annealed(energy: Any, y: FloatArray, pool: FloatArray, seed: int, alpha: float) -> Bracket:
     from lvebm_theory.gaussian import Gaussian
     from solvers.learning.likelihood.annealed import Annealing
     from solvers.learning.likelihood.model_evidence import (
@@ -65,7 +66,7 @@ def _annealed(
     normaliser = log_normaliser_bracket(
         energy.joint(), base, chains=CHAINS, annealing=annealing, noise=noise, alpha=alpha / 2
     )
-    if energy.dim_x <= 3 and energy.dim_z <= LATENT_DIM:
+    if _by_quadrature(energy):
         integrals = _latents_by_quadrature(energy, y)
     else:
         integrals = mean_log_integral_bracket(
@@ -74,11 +75,10 @@ def _annealed(
     return mean_log_likelihood(integrals, normaliser)
 
 
-def _latents_by_quadrature(energy: JointEnergy, y: FloatArray) -> Bracket:
+def _latents_by_quadrature(energy: Any, y: FloatArray) -> Bracket:
     """mean_i log int exp(-E(y_i, z)) dz, with its width."""
     from solvers.learning.likelihood.bracket import Bracket
     from solvers.learning.likelihood.density import marginal_energy
 
-    joint: Any = energy
-    values, widths = marginal_energy(joint, y, tolerance=1e-4).with_widths(y)
+    values, widths = marginal_energy(energy, y, tolerance=TOLERANCE).with_widths(y)
     return Bracket.from_width(float(-values.mean()), float(widths.mean()))

@@ -14,7 +14,7 @@ from .config import Config
 from .data import Points
 from .diagnosis import Reading, take_reading
 from .model import at_theta
-from .settings import back_end, latent_law, learning_settings, pool_law
+from .settings import Backend, back_end, latent_law, learning_settings, pool_law, precision
 
 if TYPE_CHECKING:
     from solvers.learning.problem import LearningProblem
@@ -60,10 +60,9 @@ class Learner:
         return learning_settings(self.config.training, self.energy)
 
     @property
-    def backend(self) -> Any:
+    def backend(self) -> Backend:
         """numba or torch."""
-        formula = self.energy.joint().source("numba") is not None
-        return back_end(self.config.training, formula=formula)
+        return back_end(self.config.training)
 
     def problem(self) -> LearningProblem:
         """What the solver is asked; raises ArgumentError where it would refuse."""
@@ -96,7 +95,6 @@ class Learner:
         from solvers.learning.train import train
 
         training = self.config.training
-        dtype: Any = training.dtype
         return train(
             self.energy,
             self.points.seen,
@@ -107,7 +105,7 @@ class Learner:
             record_every=training.record_every,
             observe_every=state.update + updates,
             backend=self.backend,
-            dtype=dtype,
+            dtype=precision(training, formula=self.config.model.neural is None),
             device=training.device,
             threads=training.threads,
         )

@@ -43,13 +43,12 @@ class LiveTraining:
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column()
+        table.add_row("done", ProgressBar(step.total, step.reading.update, width=40))
         for name, words in described(step.reading):
             table.add_row(name, words)
         table.add_row("time left", time_left(step))
-        bar = ProgressBar(total=step.total, completed=step.reading.update, width=40)
         yield Group(
             Text(f"{self._title}: update {step.reading.update} of {step.total}"),
-            bar,
             table,
             *sign_lines(step.signs),
         )

@@ -179,9 +179,10 @@ def _advance(learner: Learner, folder: RunFolder, state: LearningState, count: i
             return learner.advance(state, count)
     except SolverError as error:
         kept, _ = resume(learner, folder)
-        raise SolverError(
-            f"training stopped: {error.reason}; the last good state, at update {kept.update}, is "
-            f"kept in {folder.path}",
-            step=error.step,
+        stopped = SolverError(
+            f"training stopped after update {error.step}: {error.reason}; the last good state, at "
+            f"update {kept.update}, is kept in {folder.path}",
             last_state=kept,
-        ) from error
+        )
+        stopped.step = error.step  # the sentence has it already
+        raise stopped from error

@@ -7,17 +7,16 @@ the adjusted algorithm (MALA) leaves exp(-E/T) invariant, so more steps only bri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
-from lvebm_theory.protocols import Energy
-from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
-Backend = Literal["numba", "torch", "numpy"]
+# fewer cannot tune their step
+FEWEST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class Draws:
     acceptance: float
 
 
-def tempered(joint: Energy, temperature: float) -> Energy:
+def tempered(joint: Any, temperature: float) -> Any:
     """E/T, whose law exp(-E/T) is what was learned at that temperature."""
     if temperature == 1.0:
         return joint
@@ -39,12 +38,11 @@ def tempered(joint: Energy, temperature: float) -> Energy:
         dim=joint.dim,
         potential_function=lambda x: joint.potential(x) / temperature,
         gradient_function=lambda x: joint.gradient(x) / temperature,
-        smooth=joint.smooth,
     )
 
 
 def draw_model(
-    joint: Energy,
+    joint: Any,
     pool: FloatArray,
     n: int,
     *,
@@ -52,39 +50,38 @@ def draw_model(
     step_size: float,
     temperature: float = 1.0,
     seed: int = 0,
-    backend: Backend = "numba",
 ) -> Draws:
-    """n draws of exp(-E/T), each begun at a particle of the pool.
+    """n draws of exp(-E/T), each begun at a particle of the pool taken at random.
 
     Parameters
     ----------
+    joint : Energy in (x, z)
     pool : array (M, d)
-        Where chains begin; when n > M several begin at one particle and part by their noise.
     steps : int
-        Adjusted steps per draw.
+        Adjusted steps per draw; the first half tunes the step size. With fewer than four the
+        draws are particles of the pool.
 
     Raises
     ------
     ArgumentError
         n < 1, or an empty pool.
     """
+    from solvers.learning.conditional import ConditionalSampling, fill_in
+    from solvers.noise import Noise
+
     if n < 1 or len(pool) == 0:
         raise ArgumentError(f"need n >= 1 draws from a pool of at least 1, got {n}, {len(pool)}")
     noise = Noise(seed, "draw")
-    order = np.argsort(noise.derive("order").uniforms(len(pool), 0)[:, 0], kind="stable")
-    start = np.asarray(pool, dtype=np.float64)[order[np.arange(n) % len(pool)]]
-    if steps == 0:
-        return Draws(values=start, acceptance=1.0)
-    from solvers.evolve import simulate
-    from solvers.particles import mala
-
-    run = simulate(
+    if steps < FEWEST:
+        chance = noise.derive("row").uniforms(n, 0)[:, 0]
+        rows = np.minimum((chance * len(pool)).astype(np.int64), len(pool) - 1)
+        return Draws(values=np.asarray(pool[rows], dtype=np.float64), acceptance=1.0)
+    found = fill_in(
         tempered(joint, temperature),
-        mala,
-        start,
-        step_size=step_size,
-        steps=steps,
+        np.zeros((n, pool.shape[1])),
+        np.zeros(pool.shape[1], dtype=bool),
+        settings=ConditionalSampling(chains=1, steps=steps, step_size=step_size),
         noise=noise,
-        backend=backend,
+        start=np.asarray(pool, dtype=np.float64),
     )
-    return Draws(values=np.asarray(run.final), acceptance=float(run.info["accepted"]))
+    return Draws(values=found.points[:, 0], acceptance=float(found.info["acceptance"][0]))

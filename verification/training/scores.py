@@ -35,9 +35,9 @@ class Distance:
     @classmethod
     def between(cls, x: FloatArray, y: FloatArray, n: int) -> Distance:
         """Of draws (pairs n, d) cut into samples of n."""
-        from ..estimate.sample_quality import sliced_distance_at, sliced_w2
+        from ..estimate.sample_quality import sliced_distance_at, sliced_squares_at
 
-        squares = [sliced_w2(x[i : i + n], y[i : i + n]) ** 2 for i in range(0, len(x), n)]
+        squares = sliced_squares_at(x, y, n)
         interval = sliced_distance_at(x, y, n, ALPHA)
         return cls(
             value=float(np.sqrt(np.mean(squares))), lower=interval.lower, upper=interval.upper

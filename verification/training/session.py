@@ -16,6 +16,7 @@ from .folder import RunFolder
 from .learner import Learner
 from .model import build_model, file_digest
 from .sources import source_of
+from .states import stored_state
 
 DEFAULT_ROOT = Path("lvebm-training")
 
@@ -112,6 +113,8 @@ def reopen(path: Path) -> TrainingSession:
 def take_up(asked: Asked | None, out: Path | None) -> TrainingSession:
     """The stored run that is to go on; where something is asked, it must be that run."""
     session = reopen(out if out is not None else newest())
+    if session.folder.checkpoint.exists():
+        stored_state(session.learner, session.folder)  # one that is damaged is refused at once
     if asked is not None and asked.config != session.learner.config:
         raise ArgumentError(
             f"{session.folder.path} holds a run with another configuration; choose another --out, "

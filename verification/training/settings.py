@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,13 @@ from solvers.learning.projections import Projection as SolverProjection
 from solvers.learning.rates import Constant, RobbinsMonro, TorchOptimizer
 from solvers.learning.rates import Rate as SolverRate
 from solvers.learning.settings import LearningSettings
+from solvers.noise.backends import Real
 
 from ..discovery import nearest
 from .config import DATA, DEFAULT, Projection, Rate, Training
 
 FloatArray = npt.NDArray[np.float64]
+Backend = Literal["numba", "torch"]
 
 
 def learning_settings(training: Training, energy: JointEnergy) -> LearningSettings:
@@ -105,8 +107,15 @@ def _law(text: str, dim: int, where: str) -> InitialLaw:
         raise ArgumentError(f"{where}: {error}") from error
 
 
-def back_end(training: Training, *, formula: bool) -> str:
-    """numba for formulas and torch for neural energies, where nothing is said."""
-    if training.backend != DEFAULT:
-        return training.backend
-    return "numba" if formula and training.device == "cpu" else "torch"
+def back_end(training: Training) -> Backend:
+    """Compiled loops on the CPU and tensors elsewhere, where nothing is said."""
+    if training.backend == "torch" or training.device == "cuda":
+        return "torch"
+    return "numba"
+
+
+def precision(training: Training, *, formula: bool) -> Real:
+    """float64 for formulas and float32 for networks, where nothing is said."""
+    if training.dtype == "float32" or (training.dtype == DEFAULT and not formula):
+        return "float32"
+    return "float64"

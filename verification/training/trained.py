@@ -14,6 +14,7 @@ from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import JointEnergy
 
 from .data import Points
+from .fast import fast
 from .learner import Learner
 from .model import at_theta
 from .sampling import Draws, draw_model
@@ -53,19 +54,22 @@ class TrainedModel:
         energy: JointEnergy = at_theta(self.learner.energy, self.state.theta)
         return energy
 
+    @cached_property
+    def fast(self) -> Any:
+        """The same for long chains."""
+        return fast(self.energy)
+
     def draw(self, n: int, *, seed: int, steps: int | None = None) -> Draws:
         """n draws of (x, z) as the model sees them."""
-        config, joint = self.learner.config, self.energy.joint()
-        backend = self.learner.backend
+        config = self.learner.config
         return draw_model(
-            joint,
+            self.fast.joint(),
             np.asarray(self.state.pool, dtype=np.float64),
             n,
             steps=config.evaluation.sampling_steps if steps is None else steps,
             step_size=config.training.pool_step,
             temperature=config.training.temperature,
             seed=seed,
-            backend=backend if joint.source(backend) is not None else "numpy",
         )
 
     def draw_points(self, n: int, *, seed: int) -> FloatArray:
@@ -103,7 +107,7 @@ class TrainedModel:
         from .evidence import log_likelihood
 
         bracket = log_likelihood(
-            self.energy,
+            self.fast,
             truth.blocks.reshape(-1, truth.blocks.shape[2]),
             self.points.units,
             np.asarray(self.state.pool, dtype=np.float64),

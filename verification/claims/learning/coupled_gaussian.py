@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.initial import InitialLaw
-from lvebm_theory.theorem import Relation, Theorem
+from lvebm_theory.theorem import Theorem
 from lvebm_theory.theorems.learning import coupled_gaussian as statements
 
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting
@@ -122,7 +122,7 @@ def _settled(setting: Setting, noise: float) -> Measurement:
         eta=options["eta"] * noise**2,
         times=[0.8 * end, end],
         latent_speed=options["latent_speed"],
-        tolerance=1e-10,
+        tolerance=1e-9,
     )
     values = path.theta[:, 0] - path.theta[:, 1] ** 2
     width = float(np.abs(path.theta_width[-1]).sum()) * (1.0 + 2.0 * abs(path.theta[-1, 1]))
@@ -171,7 +171,7 @@ def _spectrum(setting: Setting, eta: float) -> FloatArray:
 def _threshold(setting: Setting) -> Measurement:
     """The least eta with complex eigenvalues, bisected."""
     low, high = 1e-4, 1.0
-    while high - low > 1e-8 * high:
+    while high - low > 1e-6 * high:
         middle = (low * high) ** 0.5
         values = _spectrum(setting, middle)
         complex_ = np.abs(values.imag).max() > 1e-4 * np.abs(values).max()

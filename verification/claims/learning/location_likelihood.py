@@ -120,7 +120,7 @@ class LocationLikelihood:
     def gap(self, theta: npt.ArrayLike) -> FloatArray:
         """L* - L(theta_1), shape (k,); accurate to 1e-14 of L."""
         values = self.value(np.append(np.atleast_1d(theta), self.best))
-        return np.maximum(values[-1] - values[:-1], 0.0)
+        return np.asarray(np.maximum(values[-1] - values[:-1], 0.0))
 
 
 def likelihood_of(subject: JointEnergy, data: Sequence[float]) -> LocationLikelihood:

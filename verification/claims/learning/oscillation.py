@@ -1,8 +1,7 @@
 """When persistent learning of a location oscillates: eta = 1/4, and its frequency beyond.
 
-Threshold: bisection on eta for complex eigenvalues of the linearised mean-field equations. Frequency:
-from those eigenvalues, and from the zeros of theta - m along the nonlinear flow. Particles, grids and
-the formula share none of this.
+Threshold: bisection on eta for complex eigenvalues of the linearised mean-field equations.
+Frequency: from those eigenvalues, and from the zeros of theta - m along the nonlinear flow.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def _case(part: str, control: str | None = None, run: str = "") -> Case:
 
 def _rates(setting: Setting, eta: float) -> Any:
     """Eigenvalues of the linearised flow, in the clock of the pool."""
-    from solvers.learning.finite_pools import flow_rates
+    from solvers.learning.finite_pools_flow import flow_rates
 
     data = setting.options["data"]
     return flow_rates(
@@ -99,9 +98,9 @@ def _rates(setting: Setting, eta: float) -> Any:
 
 
 def _threshold(setting: Setting, slower: float) -> Measurement:
-    """The least eta with complex eigenvalues, bisected to 1e-9."""
+    """The least eta with complex eigenvalues, bisected to 1e-7."""
     low, high = 0.01, 2.0
-    while high - low > 1e-9:
+    while high - low > 1e-7:
         middle = (low + high) / 2.0
         rates = _rates(setting, slower * middle)
         low, high = (
@@ -109,7 +108,7 @@ def _threshold(setting: Setting, slower: float) -> Measurement:
             if np.abs(rates.imag).max() > _COMPLEX * np.abs(rates).max()
             else (middle, high)
         )
-    return Measurement(value=(low + high) / 2.0, numerical=1e-7)
+    return Measurement(value=(low + high) / 2.0, numerical=1e-6)
 
 
 def _zeros(setting: Setting, slower: float) -> Measurement:

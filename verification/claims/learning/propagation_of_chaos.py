@@ -368,7 +368,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         theorem = PARTS[case.part]
         true = theorem.forced_bound(**quantities)
         if case.part == "slope":
-            resolution = 0.1
+            resolution = 0.15
         elif case.part == "variance":
             resolution = third_of_distance(
                 true, VARIANTS["joint-phase-forgotten"].bound(theorem, quantities)

@@ -225,7 +225,7 @@ def _by_trainer(
 
     latent, joint = _starts(setting)
     stationary = not steps
-    replicates = context.particles // (200 if stationary else 20)
+    replicates = context.particles // (100 if stationary else 20)
     name = f"{NAME}/{setting.name}/{pool}/{mutant}/{stationary}/{context.look}"
     run = train_replicates(
         setting.subject,

@@ -54,10 +54,10 @@ def settings() -> list[Setting]:
         Setting(
             name="from-below",
             subject=linear_gaussian_directed(t=0.6, noise=0.5),
-            times=(0.5, 1.0, 2.0, 4.0),
+            times=(0.4, 1.0, 2.0),
             options={
                 "eta": 0.8,
-                "step": 0.01,
+                "step": 0.02,
                 "data": (0.4, -0.9, 1.5),
                 "latent_start": InitialLaw.normal(0.0, 1.4),
                 "pool_start": InitialLaw.normal([0.2, -0.3], [1.0, 0.9]),
@@ -67,10 +67,10 @@ def settings() -> list[Setting]:
         Setting(
             name="negative-branch",
             subject=linear_gaussian_directed(t=-0.2, noise=0.4),
-            times=(1.0, 3.0),
+            times=(0.6, 1.6),
             options={
                 "eta": 0.5,
-                "step": 0.01,
+                "step": 0.02,
                 "data": (1.1, -1.6),
                 "latent_start": InitialLaw.normal(0.0, 0.6),
                 "pool_start": InitialLaw.normal([0.0, 0.0], [1.3, 0.8]),

@@ -35,7 +35,7 @@ VARIANTS = {
 }
 MUTANTS = {"theta-too-fast": "a flow whose theta moves faster by a tenth than it says"}
 TOO_FAST = 1.1
-_STEP = 0.02
+_STEP = 0.04
 
 
 def settings() -> list[Setting]:
@@ -126,7 +126,7 @@ def _measured(setting: Setting, times: Sequence[float], speed: float) -> Curve:
         moved = energy.with_parameters(theta_2=begin + speed * time)
         return moved.conditional(setting.options["datum"])  # type: ignore[no-any-return]
 
-    path = solve_time_dependent(energy_at, setting.start, [0.0, *times], step=_STEP, cells=256)
+    path = solve_time_dependent(energy_at, setting.start, [0.0, *times], step=_STEP, cells=192)
     values, widths = path.relative_entropy()
     high, low = (np.sqrt(np.maximum(values + s * widths, 0.0)) for s in (1.0, -1.0))
     return Curve(

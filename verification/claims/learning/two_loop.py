@@ -153,7 +153,7 @@ class _Run:
         """L* - L at these theta."""
         points = np.asarray(theta, dtype=float)
         if self.energy.name == "gaussian_location":
-            return self.constants["pl"].value * (points - self.data.mean()) ** 2 / 2.0
+            return np.asarray(self.constants["pl"].value * (points - self.data.mean()) ** 2 / 2.0)
         return likelihood_of(self.energy, list(self.data)).gap(points)
 
     def start(self) -> dict[str, Any]:
