@@ -3,15 +3,14 @@
     theta <- optimiser step along (1/M) sum_j grad_theta U(xb_j) - (1/B) sum_i grad_theta U(x_i)
     xb_j  <- xb_j - h grad U(xb_j) + sqrt(2h) xi          inner_steps times, from a persistent pool
 
-Each update moves one batch of the pool and uses it. The energy is a perceptron plus a confining
-quadratic with capped spectral norms, so that it is normalisable throughout.
+The whole pool moves in every update. The energy is a perceptron plus a confining quadratic with
+capped spectral norms, so that it is normalisable throughout.
 
 Source: Tieleman 2008; Du and Mordatch 2019 for Langevin pools.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +24,7 @@ from ...noise import Noise
 from ..conditional import ConditionalSampling, fill_in
 from ..likelihood.bracket import Bracket
 from ..likelihood.density import LogDensity, log_density
-from ..tensor_energy import FastEnergy, potential_and_gradient
+from ..tensor_energy import FastEnergy
 from .fitting import Adam, Budget, FitRecord, batches, checked_data, one_thread, rate_at
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,31 +41,31 @@ class ContrastiveSettings:
     confinement : float
         D of the confining quadratic D |x|^2 / 2.
     pool : int
-        Persistent particles.
+        M, persistent particles.
     batch : int
-        Of the data, and of the pool in each update.
+        Of the data.
     inner_steps : int
     step_size : float
         h.
     rate : float
         Adam's learning rate at its height.
-    project_every : int
-        Updates between projections on the caps of the spectral norms.
+    betas : pair of float
+        Adam's memories.
     """
 
     hidden: tuple[int, ...] = (64, 64)
     confinement: float = 0.1
-    pool: int = 2048
-    batch: int = 256
+    pool: int = 2000
+    batch: int = 2000
     inner_steps: int = 10
     step_size: float = 0.01
     rate: float = 2e-3
-    project_every: int = 20
+    betas: tuple[float, float] = (0.5, 0.999)
 
     def __post_init__(self) -> None:
-        counts = (self.pool, self.batch, self.inner_steps, self.project_every)
+        counts = (self.pool, self.batch, self.inner_steps)
         reals = (self.confinement, self.step_size, self.rate)
-        if min(counts) < 1 or not min(reals) > 0 or self.pool < self.batch:
+        if min(counts) < 1 or not min(reals) > 0:
             raise ArgumentError(f"unusable settings of contrastive divergence: {self}")
 
 
@@ -146,7 +145,7 @@ def fit(
     settings: ContrastiveSettings | None = None,
     *,
     seed: int,
-    updates: int = 2000,
+    updates: int = 1500,
     seconds: float | None = None,
 ) -> ContrastiveModel:
     """Trains on data (n, d); the same seed and updates give the same model.
@@ -160,59 +159,45 @@ def fit(
     """
     import torch
 
+    from ..neural_particles import NeuralParticles, Task
+
     how = settings or ContrastiveSettings()
-    checked = checked_data(data)
-    x = torch.as_tensor(checked, dtype=torch.float32)
+    x = checked_data(data)
+    dim = x.shape[1]
     budget = Budget(updates, seconds)
     generator = torch.Generator().manual_seed(seed)
-    energy = NeuralEnergy(dim=x.shape[1], widths=how.hidden, confinement=how.confinement, seed=seed)
-    theta = torch.tensor(energy.parameter_vector(), dtype=torch.float32, requires_grad=True)
-    pool = torch.randn(how.pool, x.shape[1], generator=generator)
-    optimiser = Adam([theta], betas=(0.5, 0.999))
-    positive, negative = (
-        batches(len(x), how.batch, generator),
-        batches(how.pool, how.batch, generator),
+    noise = Noise(seed, "contrastive divergence")
+    energy = NeuralEnergy(dim=dim, widths=how.hidden, confinement=how.confinement, seed=seed)
+    theta = torch.tensor(energy.parameter_vector())
+    optimiser = Adam([theta], betas=how.betas)
+    particles = NeuralParticles(energy, threads=1)
+    pool = particles.cloud(
+        noise.derive("start").normals(how.pool, 0, dim),
+        step_size=how.step_size,
+        noise=noise.derive("pool"),
     )
+    pieces = batches(len(x), how.batch, generator)
     for update in budget.steps():
-        index = next(negative)
-        fake = _moved(energy, theta.detach(), pool[index], how, generator)
-        pool[index] = fake
-        real = x[next(positive)]
-        gap = energy.on_tensors(real, theta).mean() - energy.on_tensors(fake, theta).mean()
-        optimiser.clear()
-        gap.backward()
-        optimiser.step(rate_at(update, updates, how.rate))
-        if (update + 1) % how.project_every == 0 or update + 1 == updates:
-            _project(energy, theta)
-        budget.note(float(gap.detach()))
-        if update % 200 == 0 and not bool(torch.isfinite(pool).all()):
+        particles.change_parameters(theta.numpy())
+        real = particles.cloud(x[next(pieces).numpy()], step_size=how.step_size, noise=noise)
+        steps = Task(
+            cloud=pool,
+            first=update * how.inner_steps,
+            steps=how.inner_steps,
+            averaging="after",
+        )
+        positive, negative = particles.work([Task(cloud=real, averaging="before"), steps])
+        assert positive is not None and negative is not None
+        slope = positive - negative
+        if not np.all(np.isfinite(slope)):
             raise SolverError("the pool left the finite numbers: smaller step needed", step=update)
-    _project(energy, theta)
+        theta.grad = torch.as_tensor(slope)
+        optimiser.step(rate_at(update, updates, how.rate))
+        theta.copy_(torch.as_tensor(energy.projected(theta.numpy())))
+        budget.note(float(np.linalg.norm(slope)))
+    particles.close()
     return ContrastiveModel(
-        energy=energy.with_parameter_vector(theta.detach().double().numpy()),
-        pool=pool.double().numpy(),
+        energy=energy.with_parameter_vector(theta.numpy().copy()),
+        pool=np.asarray(particles.positions(pool), dtype=float),
         record=budget.record(energy.network.size),
     )
-
-
-def _moved(
-    energy: NeuralEnergy, theta: Any, x: Any, how: ContrastiveSettings, generator: Any
-) -> Any:
-    import torch
-
-    spread = math.sqrt(2 * how.step_size)
-    with torch.no_grad():
-        for _ in range(how.inner_steps):
-            _, slope = potential_and_gradient(energy, theta, x)
-            x = x - how.step_size * slope
-            x += spread * torch.randn(x.shape, generator=generator)
-    return x
-
-
-def _project(energy: NeuralEnergy, theta: Any) -> None:
-    """theta to within the caps, in place."""
-    import torch
-
-    with torch.no_grad():
-        inside = energy.projected(theta.double().numpy())
-        theta.copy_(torch.as_tensor(inside, dtype=theta.dtype))
