@@ -27,6 +27,7 @@ from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
+from .bias_curve import bias_curve
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -278,6 +279,12 @@ def _covariances(energy: Energy) -> dict[str, float]:
     }
 
 
+def _fixed_point(setting: Setting, witness: Witness, run: str, context: Context) -> Measurement:
+    if witness == "quadrature":
+        return _by_kernel(setting, run)
+    return _by_recursion(setting) if witness == "closed-form" else _by_particles(setting, context)
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """The learned parameter, its direction where it has no rest, or its first-order bias."""
     options, witness = setting.options, asked[0].witness
@@ -298,12 +305,8 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             measured = _direction(setting)
         elif case.part == FIRST:
             measured = _first_order(setting)
-        elif witness == "quadrature":
-            measured = _by_kernel(setting, case.run)
-        elif witness == "closed-form":
-            measured = _by_recursion(setting)
         else:
-            measured = _by_particles(setting, context)
+            measured = _fixed_point(setting, witness, case.run, context)
         # 1/s2 + h/(2 s2^2) is off by a tenth, the nearest of the false fixed points
         true = theorem.forced_bound(**quantities)
         outcomes[case] = confront(
@@ -315,7 +318,10 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             variants=VARIANTS,
             perturbed=larger(theorem, quantities),
         )
-    return Evidence(outcomes=outcomes)
+    curve = None
+    if options["particles"] and not asked[0].run:
+        curve = bias_curve(setting, witness, lambda s: _fixed_point(s, witness, "", context))
+    return Evidence(outcomes=outcomes, dataset=curve)
 
 
 claim = Claim(
