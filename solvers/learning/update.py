@@ -63,7 +63,7 @@ class Update:
         if len(set(self.stages)) < len(self.stages) or self.stages[-1:] != (Stage.ASCEND,):
             raise ArgumentError(
                 "an update has each stage at most once and ends with ASCEND, got "
-                f" {[s.name for s in self.stages]}"
+                f"{[s.name for s in self.stages]}"
             )
         if (Stage.RESTART_LATENTS in self.stages) != (self.restart is not None):
             raise ArgumentError("RESTART_LATENTS and a law to restart from come together")
