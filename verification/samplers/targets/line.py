@@ -72,6 +72,7 @@ def on_the_line(
         lipschitz=lipschitz,
         error=error,
         handed=handed,
+        formula=lambda: energy,
     )
 
 
