@@ -2,7 +2,8 @@
 
 One module per measurement, listed in ``NAMES``. Each has TITLE, a one-line statement of what is
 measured, and ``measure(brief)``, which returns a ``Table``; ``brief`` asks for a version of a few
-seconds. Results go to ``benchmarks/results`` as JSON and Markdown, with machine and versions.
+seconds. Results go to ``benchmarks/results``, a folder per set of vector instructions, as JSON and
+Markdown, with machine and versions. TARGETS says which columns have goals.
 """
 
 NAMES = (
@@ -11,6 +12,7 @@ NAMES = (
     "particles_quadratic",
     "particles_mala",
     "particles_growth",
+    "particles_recorders",
     "particles_compile",
     "gpu",
     "fokker_planck_line",
@@ -23,5 +25,7 @@ NAMES = (
     "relative_entropy",
     "sinkhorn",
     "whole_runs",
+    "trainer",
+    "experiments",
     "noise_law",
 )

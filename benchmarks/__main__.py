@@ -11,6 +11,7 @@ import sys
 import time
 
 from . import NAMES, document
+from .machine import load
 from .table import store
 
 
@@ -28,12 +29,13 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(NAMES)}")
     for name in asked.names or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
+        before = load()
         began = time.perf_counter()
         table = module.measure(asked.brief)
         print(f"\n{module.TITLE}\n{table.markdown()}")
         print(*table.notes, f"({time.perf_counter() - began:.0f} s)", sep="\n", flush=True)
         if table.rows and not asked.brief:
-            print(f"stored: {store(name, module.TITLE, table)}")
+            print(f"stored: {store(name, module.TITLE, table, before)}")
     return 0
 
 

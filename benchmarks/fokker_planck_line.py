@@ -31,10 +31,13 @@ from .grid_peers import (
     stiff_integrator,
 )
 from .table import Table
+from .targets import RATIO, ratio_goal
 
 FloatArray = npt.NDArray[np.float64]
 
 TITLE = "F1: Fokker-Planck, double well b=4 on a line, t=10"
+TARGETS = RATIO
+GOALS = {"Crank": 25.0, "LSODA": 75.0, "many": 10.0, "slow": 1000.0}
 ENERGY = parse_potential("4*(x**2-1)**2")
 START = InitialLaw.normal(0.1, 0.1)
 BOX = [(-3.0, 3.0)]
@@ -46,10 +49,10 @@ def measure(brief: bool) -> Table:
     """One row per comparison; ratios are a peer's time over ours."""
     repeats = 3 if brief else 15
     rows: list[dict[str, Any]] = []
-    precision: list[dict[str, Any]] = []
     for cells in (1024,) if brief else (1024, 4096):
-        rows += _single_time(cells, repeats, precision, brief=brief)
+        rows += _single_time(cells, repeats, brief=brief)
     rows += _many_times(3 if brief else 7)
+    precision = [] if brief else _work_precision()
     notes = [
         "Ours and scipy's get the same assembled generator; 'with assembly' adds, on both sides, "
         "our exact cell averages from the formula.",
@@ -79,9 +82,7 @@ def _setting(cells: int, times: list[float]) -> tuple[Any, FloatArray, FloatArra
     return build_generator(ENERGY, grid), start / start.sum(), reference
 
 
-def _single_time(
-    cells: int, repeats: int, precision: list[dict[str, Any]], *, brief: bool
-) -> list[dict[str, Any]]:
+def _single_time(cells: int, repeats: int, *, brief: bool) -> list[dict[str, Any]]:
     generator, start, reference = _setting(cells, [TIME])
     operator = matrix(generator)
     target = max(ERROR * (1024 / cells) ** 2, 2 * _error(_ours(generator, start), reference))
@@ -116,7 +117,7 @@ def _single_time(
     work = f"n={cells}, L1 {target:.1g}"
     rows = []
     for name, (milliseconds, theirs) in found.items():
-        goal = 25 if "Crank" in name else 75 if "LSODA" in name else None
+        goal = GOALS["Crank" if "Crank" in name else "LSODA"] if "BDF" not in name else None
         row = {
             "work": work,
             "ours ms": ours,
@@ -125,15 +126,52 @@ def _single_time(
             "peer ms": milliseconds,
             "peer L1": _error(theirs, reference),
             "ratio": milliseconds / ours,
-            "goal": goal if cells == 1024 else None,
+            "goal": ratio_goal(goal) if goal and cells == 1024 else None,
         }
         both = {"ours ms": ours + assembly, "peer ms": milliseconds + assembly, "goal": None}
         both |= {"work": f"{work}, with assembly"}
         both |= {"ratio": (milliseconds + assembly) / (ours + assembly)}
-        rows += [row, row | both] if goal == 25 else [row]
-        precision.append({"cells": cells, "tool": name, "ms": milliseconds, "L1": row["peer L1"]})
-    precision.append({"cells": cells, "tool": "ours", "ms": ours, "L1": rows[0]["our L1"]})
+        rows += [row, row | both] if "Crank" in name else [row]
     return rows
+
+
+def _work_precision() -> list[dict[str, Any]]:
+    """Milliseconds against L1 error: ours on more and more cells, scipy's with smaller steps."""
+    found = []
+    for cells in (32, 64, 128, 256, 512, 1024, 2048, 4096):
+        generator, start, reference = _setting(cells, [TIME])
+        ms, masses = side_by_side(
+            {"ours": lambda g=generator, s=start: _ours(g, s)},  # type: ignore[misc]
+            5,
+        )["ours"]
+        error = _error(masses, reference)
+        found.append({"curve": "ours, 32 to 4096 cells", "size": cells, "ms": ms, "error": error})
+    generator, start, reference = _setting(1024, [TIME])
+    operator = matrix(generator)
+    ordering = best_ordering(operator, start, TIME, 100)
+    peers: list[tuple[str, float, Callable[[], FloatArray]]] = [
+        (
+            "scipy Crank-Nicolson, 1024 cells",
+            steps,
+            lambda steps=steps: crank_nicolson(operator, start, TIME, steps, ordering),  # type: ignore[misc]
+        )
+        for steps in (50, 100, 200, 400, 800, 1600)
+    ] + [
+        (
+            f"scipy {method}, 1024 cells",
+            tolerance,
+            lambda method=method, tolerance=tolerance: stiff_integrator(  # type: ignore[misc]
+                operator, start, [TIME], method, tolerance
+            )[0],
+        )
+        for method in ("LSODA", "BDF")
+        for tolerance in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    ]
+    for curve, size, run in peers:
+        ms, masses = side_by_side({"peer": run}, 3)["peer"]
+        error = _error(masses, reference)
+        found.append({"curve": curve, "size": size, "ms": ms, "error": error})
+    return found
 
 
 def _ours(generator: Any, start: FloatArray) -> FloatArray:
@@ -166,7 +204,7 @@ def _many_times(repeats: int) -> list[dict[str, Any]]:
             "peer ms": theirs,
             "peer L1": _error(others, reference),
             "ratio": theirs / ours,
-            "goal": 10,
+            "goal": ratio_goal(GOALS["many"]),
         }
     ]
 
@@ -176,7 +214,11 @@ def _slow_peer(
 ) -> dict[str, Any]:
     """One comparison with assembly on both sides, since these tools assemble for themselves."""
     generator, start, reference = _setting(1024, [TIME])
-    row: dict[str, Any] = {"work": "n=1024, assembly on both sides", "peer": name, "goal": 1000}
+    row: dict[str, Any] = {
+        "work": "n=1024, assembly on both sides",
+        "peer": name,
+        "goal": ratio_goal(GOALS["slow"]),
+    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -13,8 +13,14 @@ from solvers.densities.generator import build_generator
 from solvers.densities.propagation import propagate
 
 from .table import Table
+from .targets import Target
 
 TITLE = "Structure: mass, Gibbs drift and smallest value before the clean-up"
+TARGETS = (
+    Target(measured="mass error", goal=1e-12, at_most=True),
+    Target(measured="Gibbs drift", goal=1e-11, at_most=True),
+    Target(measured="smallest", goal=-1e-12),
+)
 SETTINGS = (
     ("4*(x**2-1)**2", [(-3.0, 3.0)], (256, 1024, 4096, 16384)),
     ("2*(x**2-1)**2 + y**2/2 + x*y/2", [(-3.0, 3.0), (-5.0, 5.0)], (64, 256, 512)),

@@ -1,7 +1,9 @@
 """ULA as users of other tools would write it, on the energies of the particle benchmarks.
 
 Every peer is a function of (problem, dtype) that returns a callable advancing its ensemble by so
-many steps, or None where the package is not installed. None stores a trajectory.
+many steps, or None where it is not measured on this problem; ImportError where its package is not
+installed. None stores a trajectory. Here numpy, numba, torch and JAX by hand; libraries with
+Langevin samplers of their own are in ``particle_libraries``.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import numpy as np
 
 Real = Literal["float32", "float64"]
 Advance = Callable[[int], Any]
-PEERS = ("jax", "jaxlib", "torch", "numba", "numpy", "torchsde")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Problem:
         return {"precision": p[: d * d].reshape(d, d), "mean": p[d * d :]}
 
 
-def _array_gradient(problem: Problem, space: Any, as_array: Callable[[Any], Any]) -> Any:
+def array_gradient(problem: Problem, space: Any, as_array: Callable[[Any], Any]) -> Any:
     """grad U on particles (n, d), in operations that numpy and torch share."""
     c = {k: as_array(v) for k, v in problem.constants.items()}
     if problem.kind == "double well":
@@ -79,7 +80,7 @@ def _array_gradient(problem: Problem, space: Any, as_array: Callable[[Any], Any]
 def numpy_blocked(problem: Problem, dtype: Real) -> Advance | None:
     """Numpy's generator and vector operations, in blocks that stay in the caches."""
     rng = np.random.default_rng(1)
-    gradient = _array_gradient(problem, np, lambda a: np.asarray(a, dtype=dtype))
+    gradient = array_gradient(problem, np, lambda a: np.asarray(a, dtype=dtype))
     d = problem.energy.dim
     x = problem.start.astype(dtype)
     block = max(64, 16384 // (d * (8 if problem.kind == "mixture" else 1)))
@@ -108,7 +109,7 @@ def torch_eager(problem: Problem, dtype: Real) -> Advance | None:
     import torch
 
     real = getattr(torch, dtype)
-    gradient = _array_gradient(problem, torch, lambda a: torch.as_tensor(a, dtype=real))
+    gradient = array_gradient(problem, torch, lambda a: torch.as_tensor(a, dtype=real))
     x = torch.as_tensor(problem.start, dtype=real).clone()
     scale = math.sqrt(2 * problem.step_size)
 
@@ -119,6 +120,27 @@ def torch_eager(problem: Problem, dtype: Real) -> Advance | None:
                 x.sub_(gradient(x), alpha=problem.step_size).add_(xi, alpha=scale)
         return x
 
+    return advance
+
+
+def torch_compiled(problem: Problem, dtype: Real) -> Advance | None:
+    """The same step as one function for torch.compile, its noise inside."""
+    import torch
+
+    real = getattr(torch, dtype)
+    gradient = array_gradient(problem, torch, lambda a: torch.as_tensor(a, dtype=real))
+    h, scale = problem.step_size, math.sqrt(2 * problem.step_size)
+    step = torch.compile(lambda x: x - h * gradient(x) + scale * torch.randn_like(x))
+    x = torch.as_tensor(problem.start, dtype=real).clone()
+
+    def advance(steps: int) -> Any:
+        nonlocal x
+        with torch.no_grad():
+            for _ in range(steps):
+                x = step(x)
+        return x
+
+    advance(2)  # what cannot be compiled here fails here
     return advance
 
 
@@ -181,11 +203,9 @@ def numba_naive(problem: Problem, dtype: Real) -> Advance | None:
 
 def jax_scan(problem: Problem, dtype: Real) -> Advance | None:
     """JAX: scan over steps of vmap(grad(U)) and jax.random.normal, compiled."""
-    try:
-        import jax
-        import jax.numpy as jnp
-    except ImportError:
-        return None
+    import jax
+    import jax.numpy as jnp
+
     jax.config.update("jax_enable_x64", True)
     c = {k: jnp.asarray(v, dtype=dtype) for k, v in problem.constants.items()}
     d = problem.energy.dim
@@ -225,41 +245,10 @@ def jax_scan(problem: Problem, dtype: Real) -> Advance | None:
     return advance
 
 
-def torchsde_euler(problem: Problem, dtype: Real) -> Advance | None:
-    """torchsde's Euler scheme on its Brownian interval; P1 only, it is slow."""
-    if problem.kind != "double well":
-        return None
-    try:
-        import torch
-        import torchsde
-    except ImportError:
-        return None
-    real = getattr(torch, dtype)
-    gradient = _array_gradient(problem, torch, lambda a: torch.as_tensor(a, dtype=real))
-
-    class Langevin(torch.nn.Module):  # type: ignore[misc]
-        noise_type, sde_type = "diagonal", "ito"
-
-        def f(self, t: Any, y: Any) -> Any:
-            return -gradient(y)
-
-        def g(self, t: Any, y: Any) -> Any:
-            return torch.full_like(y, math.sqrt(2))
-
-    x, sde = torch.as_tensor(problem.start, dtype=real), Langevin()
-
-    def advance(steps: int) -> Any:
-        ts = torch.tensor([0.0, steps * problem.step_size], dtype=real)
-        with torch.no_grad():
-            return torchsde.sdeint(sde, x, ts, dt=problem.step_size, method="euler")
-
-    return advance
-
-
 ULA_PEERS: dict[str, Callable[[Problem, Real], Advance | None]] = {
     "numpy, cache-blocked": numpy_blocked,
     "numba, naive": numba_naive,
     "torch eager": torch_eager,
+    "torch compiled": torch_compiled,
     "JAX scan": jax_scan,
-    "torchsde": torchsde_euler,
 }

@@ -17,9 +17,12 @@ from solvers.particles import Scheme, ula
 from solvers.particles.numba_engine import NumbaEngine
 
 from .interleaved import medians
+from .particle_libraries import DISTRIBUTIONS, LIBRARIES
 from .particle_peers import ULA_PEERS, Problem
 from .table import Table
+from .targets import ratio_goal
 
+SLOW_TO_START = ("torch compiled",)
 #: type of the state, bits of the noise
 PRECISIONS: tuple[tuple[Real, Bits], ...] = (("float32", 32), ("float64", 53), ("float64", 32))
 
@@ -76,19 +79,23 @@ def against_peers(
 ) -> Table:
     """One row per problem and precision: our rate, every peer's, the ratio to the best."""
     rows: list[dict[str, Any]] = []
-    absent: set[str] = set()
+    absent: dict[str, str] = {}
     for problem, goal in problems:
         for (dtype, bits), least in zip(PRECISIONS, goal.ratios, strict=True):
             runs: dict[str, Callable[[], Any]] = {}
             advance = ours(problem, dtype, bits)
             runs["ours"] = lambda advance=advance: advance(steps)  # type: ignore[misc]
-            for name, make in ULA_PEERS.items():
-                peer = make(problem, dtype)
-                if peer is None:
-                    if name == "JAX scan":
-                        absent.add(name)
+            for name, make in (ULA_PEERS | LIBRARIES).items():
+                if brief and name in SLOW_TO_START:
+                    absent[name] = "it compiles for longer than a brief run lasts"
                     continue
-                runs[name] = lambda peer=peer: peer(peer_steps)  # type: ignore[misc]
+                try:
+                    peer = make(problem, dtype)
+                except Exception as reason:  # whatever another tool may raise
+                    absent[name] = f"{type(reason).__name__}: {reason}".splitlines()[0]
+                    continue
+                if peer is not None:
+                    runs[name] = lambda peer=peer: peer(peer_steps)  # type: ignore[misc]
             seconds = medians(runs, 3 if brief else 7)
             rates = {
                 name: problem.particles * (steps if name == "ours" else peer_steps) / s / 1e6
@@ -103,18 +110,17 @@ def against_peers(
                     **rates,
                     "best peer": best,
                     "ratio": rates["ours"] / rates[best],
-                    "goal": least,
+                    "goal": ratio_goal(least),
                 }
             )
             print(f"  {rows[-1]}", flush=True)
     names = dict.fromkeys(name for row in rows for name in row)
     tail = ("best peer", "ratio", "goal")
     notes = ["Million particle-steps per second; medians of interleaved runs, all cores."]
-    if absent:
-        notes.append(f"Not installed: {', '.join(sorted(absent))}.")
+    notes += [f"{name} was not measured: {reason}." for name, reason in absent.items()]
     return Table(
         columns=[*(n for n in names if n not in tail), *tail],
         rows=rows,
         notes=notes,
-        peers=("jax", "jaxlib", "torchsde"),
+        peers=("jax", "jaxlib", *DISTRIBUTIONS),
     )

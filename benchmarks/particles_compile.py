@@ -10,8 +10,13 @@ import tempfile
 from typing import Any
 
 from .table import Table
+from .targets import Target
 
 TITLE = "Seconds to a compiled particle loop"
+TARGETS = (
+    Target(measured="new", goal="goal", at_most=True),
+    Target(measured="second process", goal="goal then", at_most=True),
+)
 
 _CHILD = """
 import json, sys, time

@@ -9,8 +9,10 @@ from solvers.particles import mala, ula
 from .interleaved import medians
 from .particle_rates import PRECISIONS, mixture, ours, well
 from .table import Table
+from .targets import RATIO
 
 TITLE = "MALA's rate as a share of ULA's"
+TARGETS = RATIO
 
 
 def measure(brief: bool) -> Table:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .particle_rates import Goal, against_peers, mixture
 from .table import Table
+from .targets import RATIO
 
 TITLE = "P2: ULA on a mixture of 8 Gaussians, million particle-steps per second"
+TARGETS = RATIO
 
 
 def measure(brief: bool) -> Table:

@@ -7,8 +7,10 @@ import numpy as np
 from .interleaved import medians
 from .particle_rates import PRECISIONS, Goal, against_peers, bowl
 from .table import Table
+from .targets import RATIO, Target
 
 TITLE = "P3: ULA on a quadratic, d=100, million particle-steps per second"
+TARGETS = (*RATIO, Target(measured="share of BLAS", goal=0.6))
 
 
 def product_peak(dtype: str, dim: int = 100, particles: int = 10**4) -> float:

@@ -9,8 +9,10 @@ from solvers.particles.scheme import Draw, EnergyInStep, Info, State
 from .interleaved import medians
 from .particle_rates import PRECISIONS, Goal, against_peers, ours, well
 from .table import Table
+from .targets import RATIO, Target
 
 TITLE = "P1: ULA on the double well, d=1, million particle-steps per second"
+TARGETS = (*RATIO, Target(measured="share of pure noise", goal=0.85))
 
 
 def _add_noise(state: State, energy: EnergyInStep, h: float, draw: Draw) -> tuple[State, Info]:

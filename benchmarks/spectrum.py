@@ -14,8 +14,13 @@ from solvers.densities.generator import build_generator
 
 from .grid_peers import side_by_side
 from .table import Table
+from .targets import Target
 
 TITLE = "Spectrum: certified two-sided gap in one dimension at relative width 1e-5"
+TARGETS = (
+    Target(measured="first call s", goal="goal s", at_most=True),
+    Target(measured="s", goal="goal s", at_most=True),
+)
 WIDTH = 1e-5
 CASES = (
     "4*(x**2-1)**2",

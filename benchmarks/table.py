@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from .machine import instruction_set, machine
 
 RESULTS = Path(__file__).parent / "results"
 OWN = ("lvebm-theory", "numpy", "scipy", "numba", "torch")
@@ -37,10 +37,14 @@ class Table:
 
     def markdown(self) -> str:
         """The rows as a table."""
-        lines = ["| " + " | ".join(self.columns) + " |", "|" + "---|" * len(self.columns)]
-        for row in self.rows:
-            lines.append("| " + " | ".join(shown(row.get(c)) for c in self.columns) + " |")
-        return "\n".join(lines)
+        return markdown(self.columns, self.rows)
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(shown(row.get(c)) for c in columns) + " |" for row in rows]
+    return "\n".join(lines)
 
 
 def shown(entry: Any) -> str:
@@ -50,27 +54,6 @@ def shown(entry: Any) -> str:
     if isinstance(entry, float):
         return f"{entry:.3g}"
     return str(entry)
-
-
-def machine() -> dict[str, Any]:
-    """Processor, cores, and the vector instructions that matter for ratios."""
-    model, flags = platform.processor(), ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                model = value.strip()
-            elif key.strip() == "flags":
-                flags = value
-    vector = next((v for v in ("avx512f", "avx2") if v in flags.split()), "neither AVX2 nor 512")
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "vector": vector,
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
@@ -84,14 +67,30 @@ def versions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def store(name: str, title: str, table: Table) -> Path:
-    """Writes results/NAME.json and NAME.md; returns the latter."""
-    RESULTS.mkdir(exist_ok=True)
+def header(body: Mapping[str, Any]) -> str:
+    """Command, date, machine and versions of a stored result, in one line."""
+    where = body["machine"]
+    load = f", load {body['load']:.2f} before" if "load" in body else ""
+    return (
+        f"`python -m benchmarks {body['name']}`, {body['date']}, {where['processor']}, "
+        f"{where['cores']} cores, {where['vector']}{load}, Python {where['python']}; "
+        + ", ".join(f"{k} {v}" for k, v in body["versions"].items())
+    )
+
+
+def store(name: str, title: str, table: Table, load: float) -> Path:
+    """Writes NAME.json and NAME.md to the folder of this set of instructions; returns the latter.
+
+    ``load`` is what the machine did before the measurement began.
+    """
+    folder = RESULTS / instruction_set()
+    folder.mkdir(parents=True, exist_ok=True)
     body = {
         "name": name,
         "title": title,
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
+        "load": round(load, 2),
         "versions": versions((*OWN, *table.peers)),
         "columns": list(table.columns),
         "rows": [dict(row) for row in table.rows],
@@ -99,19 +98,16 @@ def store(name: str, title: str, table: Table) -> Path:
         "details": dict(table.details),
     }
     text = json.dumps(body, indent=1, allow_nan=False) + "\n"
-    (RESULTS / f"{name}.json").write_text(text)
-    where = body["machine"]
-    lines = [
-        f"# {title}",
-        "",
-        f"`python -m benchmarks {name}`, {body['date']}, {where['processor']}, "
-        f"{where['cores']} cores, {where['vector']}, Python {where['python']}; "
-        + ", ".join(f"{k} {v}" for k, v in body["versions"].items()),
-        "",
-        table.markdown(),
-        "",
-        *table.notes,
-    ]
-    target = RESULTS / f"{name}.md"
+    (folder / f"{name}.json").write_text(text)
+    lines = [f"# {title}", "", header(body), "", table.markdown(), "", *table.notes]
+    target = folder / f"{name}.md"
     target.write_text("\n".join(lines).rstrip() + "\n")
     return target
+
+
+def stored(name: str) -> dict[str, dict[str, Any]]:
+    """The stored results of a measurement, by set of instructions."""
+    return {
+        path.parent.name: json.loads(path.read_text())
+        for path in sorted(RESULTS.glob(f"*/{name}.json"), reverse=True)
+    }

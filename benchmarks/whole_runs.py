@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from .table import Table
+from .targets import Target
 
 TITLE = "Whole runs of the particle claims: false verdicts and missed controls"
+TARGETS = (Target(measured="VIOLATED", goal=0, at_most=True),)
 RUNS = 20
 _KEPT = Path(__file__).parent / ".runs"
 

@@ -96,6 +96,12 @@ class EnergyFamily:
         """The traced formula for these coordinate names and parameter shapes."""
         return _traced(self.function, variables, shapes)
 
+    def fingerprint(self, variables: tuple[str, ...], shapes: Shapes) -> str | None:
+        """What the formula depends on, as a hash; None where that cannot be told."""
+        from .formula.printed import known
+
+        return known(self.function, variables, shapes)
+
     def __reduce__(self) -> Any:
         # the module's name for the function now means this family; worker processes find it there
         return (family_member, (self.function.__module__, self.name))
@@ -131,6 +137,7 @@ class EnergyFamily:
             facts_of=facts,
             with_values=functools.partial(self._changed, dim, name, values),
             description=self.description,
+            fingerprint_of=functools.partial(self.fingerprint, variables, shapes),
         )
 
     def _changed(

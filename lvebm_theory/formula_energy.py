@@ -103,6 +103,7 @@ class FormulaEnergy:
     facts_of: Callable[[], KnownFacts] | None = None
     with_values: Callable[[Mapping[str, Any]], FormulaEnergy] | None = None
     description: str = ""
+    fingerprint_of: Callable[[], str | None] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -221,7 +222,10 @@ class FormulaEnergy:
 
         ``dtype`` sets the type of the numba constants, so that float32 stays float32.
         """
-        return self.formula.source(backend, dtype)
+        from .formula import printed
+
+        key = None if self.fingerprint_of is None else self.fingerprint_of()
+        return printed.kept(key, (backend, dtype), lambda: self.formula.source(backend, dtype))
 
     def arb_function(self, field: Field) -> Callable[..., Any]:
         """The field in ball arithmetic at these parameter values.

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-SHARED = {"__main__", "canvas"}
+SHARED = {"__main__", "canvas", "experiment_panels"}
 
 
 def names() -> list[str]:
@@ -70,10 +70,10 @@ def command(
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
             raise refuse(f"no figure named {name!r}{hint}")
     folder = results or newest()
-    if folder is None:
+    if folder is None and any(figure_module(name).CLAIMS for name in chosen):
         raise refuse("no results to draw from: run `lvebm verify` first, or name --results DIR")
     try:
-        run = Results(folder)
+        run = None if folder is None else Results(folder)
         for name in chosen:
             paths = save(figure_module(name).draw(run), out, name)
             text = out / f"{name}.tex"

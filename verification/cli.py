@@ -7,7 +7,6 @@ solver failed. An interrupted run ends with 130 and can be taken up with ``--res
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -26,8 +25,10 @@ from lvebm_theory.errors import LvebmError
 from . import screens
 from .discovery import BUILT_IN, claims, select
 from .samplers.command import check_sampler_command
+from .saying import say, talk_aside
 from .subcommands import OpenGroup
 from .summary import Exit
+from .training.commands import register as register_training
 
 if TYPE_CHECKING:
     from .session import Session
@@ -63,16 +64,6 @@ Assume = Annotated[
     bool, typer.Option("--assume-normalisable", help="Vouch that exp(-U) is integrable.")
 ]
 Package = Annotated[str, typer.Option(help="Package in which claims are looked for.")]
-
-
-def say(text: str) -> None:
-    """One line on standard error."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def talk_aside() -> contextlib.AbstractContextManager[object]:
-    """Sends what a user's file or a library prints to standard error, to keep results alone."""
-    return contextlib.redirect_stdout(sys.stderr)
 
 
 @app.command()
@@ -237,11 +228,14 @@ def constants(
 def report(directory: Annotated[Path, typer.Argument(help="Results folder.")]) -> int:
     """Writes report.html again from the stored results of a run, finished or not."""
     from .session import rewrite_report
+    from .training.finish import holds_training, rewrite_training_report
 
-    screens.screen().print(str(rewrite_report(directory)), soft_wrap=True)
+    rewrite = rewrite_training_report if holds_training(directory) else rewrite_report
+    screens.screen().print(str(rewrite(directory)), soft_wrap=True)
     return 0
 
 
+register_training(app)
 app.command("check-sampler")(check_sampler_command)
 
 

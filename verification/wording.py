@@ -27,6 +27,12 @@ def per_cent(x: float | None) -> str:
     return "—" if x is None else f"{100 * x:g} %"
 
 
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s``."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60} s"
+
+
 def width(finding: Finding) -> float | None:
     """Total half-width of the measurement."""
     if finding.statistical is None or finding.numerical is None:

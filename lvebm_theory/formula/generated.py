@@ -13,10 +13,13 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 
 _PREFIX = "lvebm_generated_"
+# another thread must not find a module whose text is still running
+_LOADING = threading.RLock()
 
 
 @functools.cache
@@ -49,8 +52,9 @@ def cache_folder() -> Path:
     return folder if os.access(folder, os.W_OK) else _fallback_folder()
 
 
-def _write_aside(path: Path, text: str) -> None:
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".py")
+def write_aside(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -80,12 +84,15 @@ def load(text: str) -> ModuleType:
         When neither the cache folder nor a temporary one can be written.
     """
     name = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:32]
-    if name in sys.modules:
-        return sys.modules[name]
+    with _LOADING:
+        return sys.modules[name] if name in sys.modules else _loaded(name, text)
+
+
+def _loaded(name: str, text: str) -> ModuleType:
     path = cache_folder() / f"{name}.py"
     # an interrupted or foreign file under this name is replaced, never trusted
     if not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text):
-        _write_aside(path, text)
+        write_aside(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -7,6 +7,7 @@ so that the innermost loop runs over lanes and vectorises while the recurrences 
 from __future__ import annotations
 
 import functools
+import weakref
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from .compiled import compiled
 from .contour import nodes_and_weights
 from .exponential import poles_and_residues
 from .lanes import TILE, combine_tile
+from .workspace import borrowed, given_back, taken
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -175,8 +177,11 @@ class TridiagonalExponential:
         self._up[:-1], self._down[1:-1] = up, down
         np.sqrt(up * down, out=self._couplings[:-1])
         self._poles, self._residues = _poles_and_residues()
-        self._inverse = (np.empty((n, _LANES)), np.empty((n, _LANES)))
-        self._scratch = (np.zeros((n, _LANES)), np.zeros((n, _LANES)))
+        work = taken(4 * n * _LANES)
+        weakref.finalize(self, given_back, work).atexit = False
+        rows = work.reshape(4, n, _LANES)
+        rows[2:, 0] = 0.0  # read, times nought, before it is written
+        self._inverse, self._scratch = (rows[0], rows[1]), (rows[2], rows[3])
         self._time = -1.0
 
     def symmetric(self, vector: FloatArray, time: float) -> FloatArray:
@@ -193,21 +198,24 @@ class TridiagonalExponential:
         nodes, weights = nodes_and_weights(times, tolerance, _LANES)
         n, count = vector.size, nodes.size
         # an odd number of tiles: rows a power of two apart would share a few sets of the cache
-        solutions = np.zeros((2 * count, TILE * (-(-n // TILE) | 1)))
+        width = TILE * (-(-n // TILE) | 1)
         self._time = -1.0  # the factors of the last step are overwritten
-        for first in range(0, count, _LANES):
-            some = nodes[first : first + _LANES]
-            _factor(self._up, self._down, 1.0, some.real.copy(), some.imag.copy(), *self._inverse)
-            _solve_each(
-                self._couplings,
-                *self._inverse,
-                np.ascontiguousarray(vector),
-                *self._scratch,
-                first,
-                solutions,
-            )
-        out = np.empty((times.size, solutions.shape[1]))
-        _combine(np.hstack([weights.real, -weights.imag]), solutions, out)
+        out = np.empty((times.size, width))
+        with borrowed(2 * count, width) as solutions:
+            solutions[:, n:] = 0.0
+            for first in range(0, count, _LANES):
+                some = nodes[first : first + _LANES]
+                poles = some.real.copy(), some.imag.copy()
+                _factor(self._up, self._down, 1.0, *poles, *self._inverse)
+                _solve_each(
+                    self._couplings,
+                    *self._inverse,
+                    np.ascontiguousarray(vector),
+                    *self._scratch,
+                    first,
+                    solutions,
+                )
+            _combine(np.hstack([weights.real, -weights.imag]), solutions, out)
         return out[:, :n], count
 
     def masses(self, vector: FloatArray, time: float) -> FloatArray:

@@ -8,7 +8,7 @@ fill a block of the particle engine.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -62,15 +62,34 @@ def real_64(i):
     return i.to(torch.float64)
 
 
+def wide_64(i):
+    return i.to(torch.float64)
+
+
 def real_32(i):
     return i.to(torch.float32)
+
+
+def low_32(i):
+    return i.to(torch.int32)
+
+
+def turned_64(cosine, sine, quarter):
+    swap = (quarter & 1) == 1
+    c = where(swap, sine, cosine)
+    s = where(swap, cosine, sine)
+    return where(((quarter + 1) & 2) == 2, -c, c), where((quarter & 2) == 2, -s, s)
+
+
+turned_32 = turned_64
 """
 
 _NUMBA_HEADER = """
 import math
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from llvmlite.ir.instructions import Instruction
 from numba.extending import intrinsic
 
 sqrt = math.sqrt
@@ -93,6 +112,24 @@ def fma(context, a, b, c):
 @njit(forceinline=True, error_model="numpy")
 def where(condition, a, b):
     return a if condition else b
+
+
+@intrinsic
+def select(context, condition, a, b):
+    # of a selection between a new value and the one that is stored already the compiler makes a
+    # masked store, which takes tens of cycles on some processors; frozen values it leaves alone
+    chosen = context.unify_types(a, b)
+
+    def generate(target, builder, signature, values):
+        test = target.cast(builder, values[0], signature.args[0], types.boolean)
+        both = zip(values[1:], signature.args[1:], strict=True)
+        cast = [target.cast(builder, v, t, chosen) for v, t in both]
+        frozen = [Instruction(builder.block, v.type, "freeze", [v]) for v in cast]
+        for value in frozen:
+            builder._insert(value)
+        return builder.select(test, *frozen)
+
+    return chosen(condition, a, b), generate
 
 
 @njit(forceinline=True, error_model="numpy")
@@ -123,6 +160,48 @@ def real_64(i):
 @njit(forceinline=True, error_model="numpy")
 def real_32(i):
     return np.float32(i)
+
+
+@njit(forceinline=True, error_model="numpy")
+def low_32(i):
+    return np.int32(i)
+
+
+@njit(forceinline=True, error_model="numpy")
+def turned_64(cosine, sine, quarter):
+    # swap and signs as bits: a comparison would be made on bytes, and widened again
+    c = bits_64(cosine)
+    s = bits_64(sine)
+    other = (c ^ s) & -(quarter & 1)
+    c = (c ^ other) ^ (((quarter + 1) & 2) << 62)
+    s = (s ^ other) ^ ((quarter & 2) << 62)
+    return real_of_bits_64(c), real_of_bits_64(s)
+
+
+@njit(forceinline=True, error_model="numpy")
+def turned_32(cosine, sine, quarter):
+    turns = np.int32(quarter & 3)
+    c = bits_32(cosine)
+    s = bits_32(sine)
+    other = np.int32((c ^ s) & np.int32(-(turns & 1)))
+    c = (c ^ other) ^ np.int32((np.int32(turns + 1) & 2) << 30)
+    s = (s ^ other) ^ np.int32((turns & 2) << 30)
+    return real_of_bits_32(c), real_of_bits_32(s)
+"""
+
+# AVX2 converts no 64-bit integers: one by one, through general registers, it would take longer than
+# the polynomial that follows; the last bits of 3 2^51 + i hold i
+_WIDE_BY_CONVERSION = """
+
+@njit(forceinline=True, error_model="numpy")
+def wide_64(i):
+    return np.float64(i)
+"""
+_WIDE_BY_BITS = """
+
+@njit(forceinline=True, error_model="numpy")
+def wide_64(i):
+    return real_of_bits_64(i + 0x4338000000000000) - 6755399441055744.0
 """
 
 _FILL = """
@@ -199,7 +278,8 @@ def tape(out, ids, index, law, stream_low, stream_high, key_low, key_high):
     for first in range(0, n, BLOCK):
         here = min(BLOCK, n - first)
         padded = np.zeros(BLOCK, dtype=np.int64)
-        padded[:here] = ids[first : first + here]
+        for b in range(here):  # an assignment of slices compiles the text of its error message
+            padded[b] = ids[first + b]
         if law == 0:
             fill_normals(
                 buffer, rows, padded, 0, words, index, stream_low, stream_high, key_low, key_high
@@ -231,20 +311,26 @@ class Resolution:
     ``lanes`` normals (or uniforms) come from one Philox call.
     """
 
-    normals: str
-    uniforms: str
+    suffix: str
     lanes: int
     real: Real
+
+    @property
+    def normals(self) -> str:
+        """Name of the function of four words in ``box_muller``."""
+        return f"normals_{self.suffix}"
+
+    @property
+    def uniforms(self) -> str:
+        """Likewise for uniforms."""
+        return f"uniforms_{self.suffix}"
 
 
 def resolution(bits: Bits, real: Real) -> Resolution:
     """53-bit noise is always computed in float64; 32-bit noise in the asked type."""
     if bits == 53:
-        return Resolution(normals="normals_53", uniforms="uniforms_53", lanes=2, real="float64")
-    suffix = "32_in_64" if real == "float64" else "32_in_32"
-    return Resolution(
-        normals=f"normals_{suffix}", uniforms=f"uniforms_{suffix}", lanes=4, real=real
-    )
+        return Resolution(suffix="53", lanes=2, real="float64")
+    return Resolution(suffix="32_in_64" if real == "float64" else "32_in_32", lanes=4, real=real)
 
 
 def _shared_text() -> str:
@@ -256,19 +342,50 @@ def numba_text(real: Real) -> str:
     functions = decorated(_shared_text(), INLINED)
     if real == "float32":
         functions = with_typed_literals(functions, "np.float32")
-    return f"{_NUMBA_HEADER}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
+    wide = _WIDE_BY_BITS if sixteen_registers() else _WIDE_BY_CONVERSION
+    return f"{_NUMBA_HEADER}{wide}\n\n{_PHILOX_CONSTANTS}\n{functions}\n"
 
 
-def _pass(function: str, words: range, rows: range) -> str:
-    """A loop over the block: ``function`` of these words makes these rows of ``out``."""
-    loads = ", ".join(f"words[np.uint64({k} * BLOCK + b)]" for k in words)
-    stores = "\n            ".join(
-        f"out[np.uint64(base + {row} * BLOCK + b)] = z{k}" for k, row in enumerate(rows)
-    )
-    targets = ", ".join(f"z{k}" for k in range(len(rows)))
-    return f"""        for b in range(BLOCK):
-            {targets} = {function}({loads})
-            {stores}"""
+@functools.cache
+def sixteen_registers() -> bool:
+    """Whether this is a processor with AVX2 or less: 16 vector registers, no 64-bit conversions."""
+    from llvmlite import binding
+
+    try:
+        features = binding.get_host_cpu_features()
+    except RuntimeError:  # not an x86 processor
+        return False
+    return bool(features.get("sse2", False)) and not features.get("avx512dq", False)
+
+
+def _loop(*statements: str) -> str:
+    """A loop over the particles of a block, inside that over Philox calls."""
+    return "\n".join(["        for b in range(BLOCK):", *(f"            {s}" for s in statements)])
+
+
+def _words(places: Sequence[int]) -> str:
+    return ", ".join(f"words[np.uint64({k} * BLOCK + b)]" for k in places)
+
+
+def _row(row: int) -> str:
+    return f"out[np.uint64(base + {row} * BLOCK + b)]"
+
+
+def _normal_passes(suffix: str, lanes: int, *, split: bool) -> str:
+    """The loops that turn the words of one Philox call into rows of normals."""
+    each = 4 // lanes  # words per radius, and per angle
+    loops = []
+    for pair in range(lanes // 2):
+        first = 2 * each * pair
+        angle = f"angle_{suffix}({_words(range(first + each, first + 2 * each))})"
+        radius = f"radius_{suffix}({_words(range(first, first + each))})"
+        c, s = _row(2 * pair), _row(2 * pair + 1)
+        if split:
+            loops.append(_loop(f"{c}, {s} = {angle}"))
+            loops.append(_loop(f"r = {radius}", f"{c} *= r", f"{s} *= r"))
+        else:
+            loops.append(_loop(f"r = {radius}", f"c, s = {angle}", f"{c} = r * c", f"{s} = r * s"))
+    return "\n".join(loops)
 
 
 @functools.cache
@@ -283,20 +400,21 @@ def filler(bits: Bits, real: Real, block: int = 256) -> ModuleType:
 
     Philox words lie in a buffer of the first-level cache between the integer loop and that of
     Box and Muller: one loop for both keeps more values alive than there are vector registers,
-    and computes float32 at the width of 64-bit integers.
+    and computes float32 at the width of 64-bit integers. With sixteen registers angle and radius
+    too have loops of their own.
     """
     way = resolution(bits, real)
-    pair = way.normals.replace("normals", "normal_pair")
-    each = 8 // way.lanes  # words that make two normals
     text = numba_text(way.real) + _FILL.format(
         block=block,
         lanes=way.lanes,
         word="uint32" if way.real == "float32" else "int64",
-        normals="\n".join(
-            _pass(pair, range(k * each, (k + 1) * each), range(2 * k, 2 * k + 2))
-            for k in range(4 // each)
+        # an angle that waits in ``out`` must not be rounded there
+        normals=_normal_passes(
+            way.suffix, way.lanes, split=way.real == real and sixteen_registers()
         ),
-        uniforms=_pass(way.uniforms, range(4), range(way.lanes)),
+        uniforms=_loop(
+            f"{', '.join(_row(k) for k in range(way.lanes))} = {way.uniforms}({_words(range(4))})"
+        ),
     )
     return load(text)
 

@@ -3,9 +3,10 @@
     r = sqrt(-2 log u),   (r cos 2 pi v, r sin 2 pi v)
 
 log, cos and sin are polynomials after an exact argument reduction in integers: the same few
-rounded operations in the same order on every back end (no library call, no fused multiply-add),
-no branch, nothing that would keep a compiler from vectorising across particles. Box and Muller,
-Ann. Math. Statist. 29 (1958) 610.
+rounded operations in the same order on every back end (no library call), no branch, nothing that
+would keep a compiler from vectorising across particles. Box and Muller, Ann. Math. Statist. 29
+(1958) 610. Radius and angle are functions of their own, for loops that make one after the other:
+together their constants are more than sixteen vector registers hold.
 
 Coefficients: minimax (Remez, weighted to the relative error of the result) for
 
@@ -25,12 +26,15 @@ from .primitives import (
     bits_32,
     bits_64,
     fma,
+    low_32,
     real_32,
     real_64,
     real_of_bits_32,
     real_of_bits_64,
     sqrt,
-    where,
+    turned_32,
+    turned_64,
+    wide_64,
 )
 
 # body: the functions below are copied into the generated modules of the other back ends
@@ -56,7 +60,7 @@ def log_64(u: Any) -> Any:
 def log_32(u: Any) -> Any:
     """log u for normal u > 0, float32."""
     i = bits_32(u)
-    k = (i - 0x3F3504F3) >> 23
+    k = low_32(i - 0x3F3504F3) >> 23
     f = real_of_bits_32(i - (k << 23)) - 1.0
     s = f / (2.0 + f)
     z = s * s
@@ -104,82 +108,93 @@ def sin_eighth_32(t: Any) -> Any:
     return t * fma(z, p, 6.28318528683375)
 
 
-def turned(cosine: Any, sine: Any, quarter: Any) -> tuple[Any, Any]:
-    """(cos, sin) advanced by a number of quarter turns."""
-    swap = (quarter & 1) == 1
-    c = where(swap, sine, cosine)
-    s = where(swap, cosine, sine)
-    return where(((quarter + 1) & 2) == 2, -c, c), where((quarter & 2) == 2, -s, s)
-
-
 def circle_53(v: Any) -> tuple[Any, Any]:
     """(cos, sin) of 2 pi (v + 1/2) / 2^53 for an integer 0 <= v < 2^53."""
     w = v + 0x4000000000000  # an eighth of a turn: remainders become symmetric about zero
-    t = (real_64((w & 0x7FFFFFFFFFFFF) - 0x4000000000000) + 0.5) * 1.1102230246251565e-16
-    return turned(cos_eighth_64(t), sin_eighth_64(t), w >> 51)
+    t = (wide_64((w & 0x7FFFFFFFFFFFF) - 0x4000000000000) + 0.5) * 1.1102230246251565e-16
+    return turned_64(cos_eighth_64(t), sin_eighth_64(t), w >> 51)
 
 
-def normal_pair_53(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any]:
-    """Two float64 normals from four words, 53 bits of radius and 53 of angle."""
-    u = real_64(((w0 << 21) | (w1 >> 11)) + 1) * 1.1102230246251565e-16
-    c, s = circle_53((w2 << 21) | (w3 >> 11))
-    r = sqrt(-2.0 * log_64(u))
-    return r * c, r * s
+def radius_53(w0: Any, w1: Any) -> Any:
+    """sqrt(-2 log u) with 53 bits of u from two words, float64."""
+    # the integer w0 2^21 + w1 / 2^11 + 1 in two exact parts
+    u = fma(wide_64(w0), 2097152.0, wide_64((w1 >> 11) + 1)) * 1.1102230246251565e-16
+    return sqrt(-2.0 * log_64(u))
 
 
-def normal_pair_32_in_64(w0: Any, w1: Any) -> tuple[Any, Any]:
-    """Two float64 normals from two words, 32 bits of radius and 32 of angle."""
-    u = (real_64(w0) + 0.5) * 2.3283064365386963e-10
+def angle_53(w2: Any, w3: Any) -> tuple[Any, Any]:
+    """(cos, sin) of 53 bits of angle from two words, float64."""
+    return circle_53((w2 << 21) | (w3 >> 11))
+
+
+def radius_32_in_64(w0: Any) -> Any:
+    """sqrt(-2 log u) with the 32 bits of a word, float64."""
+    return sqrt(-2.0 * log_64((wide_64(w0) + 0.5) * 2.3283064365386963e-10))
+
+
+def angle_32_in_64(w1: Any) -> tuple[Any, Any]:
+    """(cos, sin) of the 32 bits of a word, float64."""
     w = w1 + 0x20000000
-    t = (real_64((w & 0x3FFFFFFF) - 0x20000000) + 0.5) * 2.3283064365386963e-10
-    c, s = turned(cos_eighth_64(t), sin_eighth_64(t), w >> 30)
-    r = sqrt(-2.0 * log_64(u))
-    return r * c, r * s
+    t = (wide_64((w & 0x3FFFFFFF) - 0x20000000) + 0.5) * 2.3283064365386963e-10
+    return turned_64(cos_eighth_64(t), sin_eighth_64(t), w >> 30)
 
 
-def normal_pair_32_in_32(w0: Any, w1: Any) -> tuple[Any, Any]:
-    """Two float32 normals from two words, 32 bits of radius and 32 of angle."""
-    u = (real_32(w0) + 0.5) * 2.3283064365386963e-10
-    w = w1 + 0x20000000
+def radius_32_in_32(w0: Any) -> Any:
+    """sqrt(-2 log u) with the 32 bits of a word, float32."""
+    return sqrt(-2.0 * log_32((real_32(w0) + 0.5) * 2.3283064365386963e-10))
+
+
+def angle_32_in_32(w1: Any) -> tuple[Any, Any]:
+    """(cos, sin) of the 32 bits of a word, float32."""
+    w = low_32(w1 + 0x20000000)
     t = (real_32((w & 0x3FFFFFFF) - 0x20000000) + 0.5) * 2.3283064365386963e-10
-    c, s = turned(cos_eighth_32(t), sin_eighth_32(t), w >> 30)
-    r = sqrt(-2.0 * log_32(u))
-    return r * c, r * s
+    return turned_32(cos_eighth_32(t), sin_eighth_32(t), w >> 30)
 
 
 def normals_53(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any]:
     """The two normals of one Philox call at 53 bits."""
-    return normal_pair_53(w0, w1, w2, w3)
+    c, s = angle_53(w2, w3)
+    r = radius_53(w0, w1)
+    return r * c, r * s
 
 
 def normals_32_in_64(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any, Any, Any]:
     """The four normals of one Philox call at 32 bits, float64."""
-    a, b = normal_pair_32_in_64(w0, w1)
-    c, d = normal_pair_32_in_64(w2, w3)
-    return a, b, c, d
+    c0, s0 = angle_32_in_64(w1)
+    r0 = radius_32_in_64(w0)
+    c1, s1 = angle_32_in_64(w3)
+    r1 = radius_32_in_64(w2)
+    return r0 * c0, r0 * s0, r1 * c1, r1 * s1
 
 
 def normals_32_in_32(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any, Any, Any]:
     """The four normals of one Philox call at 32 bits, float32."""
-    a, b = normal_pair_32_in_32(w0, w1)
-    c, d = normal_pair_32_in_32(w2, w3)
-    return a, b, c, d
+    c0, s0 = angle_32_in_32(w1)
+    r0 = radius_32_in_32(w0)
+    c1, s1 = angle_32_in_32(w3)
+    r1 = radius_32_in_32(w2)
+    return r0 * c0, r0 * s0, r1 * c1, r1 * s1
 
 
 def uniforms_53(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any]:
     """Two uniforms on the midpoints of 2^52 cells of (0, 1), float64."""
-    a = (real_64((w0 << 20) | (w1 >> 12)) + 0.5) * 2.220446049250313e-16
-    b = (real_64((w2 << 20) | (w3 >> 12)) + 0.5) * 2.220446049250313e-16
+    # symmetric about zero first, within reach of ``wide_64``; every step is exact
+    a = (wide_64(((w0 << 20) | (w1 >> 12)) - 0x8000000000000) + 2251799813685248.5) * (
+        2.220446049250313e-16
+    )
+    b = (wide_64(((w2 << 20) | (w3 >> 12)) - 0x8000000000000) + 2251799813685248.5) * (
+        2.220446049250313e-16
+    )
     return a, b
 
 
 def uniforms_32_in_64(w0: Any, w1: Any, w2: Any, w3: Any) -> tuple[Any, Any, Any, Any]:
     """Four uniforms on the midpoints of 2^32 cells of (0, 1), float64."""
     return (
-        (real_64(w0) + 0.5) * 2.3283064365386963e-10,
-        (real_64(w1) + 0.5) * 2.3283064365386963e-10,
-        (real_64(w2) + 0.5) * 2.3283064365386963e-10,
-        (real_64(w3) + 0.5) * 2.3283064365386963e-10,
+        (wide_64(w0) + 0.5) * 2.3283064365386963e-10,
+        (wide_64(w1) + 0.5) * 2.3283064365386963e-10,
+        (wide_64(w2) + 0.5) * 2.3283064365386963e-10,
+        (wide_64(w3) + 0.5) * 2.3283064365386963e-10,
     )
 
 

@@ -43,6 +43,27 @@ def real_64(i: Any) -> Any:
     return np.asarray(i).astype(np.float64)
 
 
+def wide_64(i: Any) -> Any:
+    """Integer below 2^51 in size to float64; compiled code may take another way than real_64."""
+    return real_64(i)
+
+
 def real_32(i: Any) -> Any:
     """Integer to float32, rounded to nearest."""
     return np.asarray(i).astype(np.float32)
+
+
+def low_32(i: Any) -> Any:
+    """The low 32 bits of an integer as int32."""
+    return np.asarray(i).astype(np.int32)
+
+
+def turned_64(cosine: Any, sine: Any, quarter: Any) -> tuple[Any, Any]:
+    """(cos, sin) advanced by a number of quarter turns."""
+    swap = (quarter & 1) == 1
+    c = where(swap, sine, cosine)
+    s = where(swap, cosine, sine)
+    return where(((quarter + 1) & 2) == 2, -c, c), where((quarter & 2) == 2, -s, s)
+
+
+turned_32 = turned_64

@@ -80,8 +80,31 @@ def real_64(i):
 
 
 @triton.jit
+def wide_64(i):
+    return i.to(tl.float64)
+
+
+@triton.jit
 def real_32(i):
     return i.to(tl.float32)
+
+
+@triton.jit
+def low_32(i):
+    return i.to(tl.int32)
+
+
+@triton.jit
+def turned_64(cosine, sine, quarter):
+    swap = (quarter & 1) == 1
+    c = tl.where(swap, sine, cosine)
+    s = tl.where(swap, cosine, sine)
+    return tl.where(((quarter + 1) & 2) == 2, -c, c), tl.where((quarter & 2) == 2, -s, s)
+
+
+@triton.jit
+def turned_32(cosine, sine, quarter):
+    return turned_64(cosine, sine, quarter)
 
 
 @triton.jit

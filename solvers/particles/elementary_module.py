@@ -14,7 +14,7 @@ from ..source_text import body_of, decorated, with_typed_literals
 
 @functools.cache
 def elementary_functions(real: Real) -> str:
-    """An import of fma, exp, log, log1p, sin, cos, tanh and log_positive for this type.
+    """An import of fma, select, exp, log, log1p, sin, cos, tanh and log_positive for this type.
 
     It must stand below whatever else binds these names.
     """
@@ -31,4 +31,4 @@ def elementary_functions(real: Real) -> str:
     called = {name: name for name in ("exp", "exp_below", "log1p", "sin", "cos", "tanh")}
     called |= {"natural_log": "log", "log": "log_positive"}
     bound = ", ".join(f"{name}_{suffix} as {known}" for name, known in called.items())
-    return f"from {module} import fma, {bound}\n"
+    return f"from {module} import fma, select, {bound}\n"

@@ -141,35 +141,53 @@ def _energy_text(source: str, real: Real, decorator: str = INLINED) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """Sums that the loop takes on its way: a module of ``record_kernel.observer``."""
+    """What the loop takes on its way: names of modules of ``record_kernel``.
 
-    module: str
-    functions: int
+    ``sums`` is that of ``observer`` for so many ``functions``, ``counts`` that of
+    ``cell_counter`` for so many ``histograms``; either may be None.
+    """
+
+    sums: str | None = None
+    functions: int = 0
+    counts: str | None = None
+    histograms: int = 0
 
 
 def _recording(observed: Observed | None, chunk: int) -> dict[str, str]:
     """The parts of the module that record after a step: slots[step - first] says where to."""
     if observed is None:
         return {"record_import": "", "record_arguments": "", "record_preamble": "", "record": ""}
+    imports, arguments, preamble = [], ["count"], []
+    after = f"chunk * {chunk} + t + 1 - first"
+    record = [f"after = {after}", "here = min(BLOCK, count - block * BLOCK)"]
+    if observed.sums is not None:
+        imports.append(f"from {observed.sums} import observe_block\n")
+        arguments += ["slots", "sums"]
+        preamble += [
+            f"values = np.empty({observed.functions} * BLOCK)",
+            "squares = np.empty(BLOCK)",
+        ]
+        record += [
+            "slot = slots[after]",
+            "if slot >= 0:",
+            "    observe_block(state, base, here, values, squares, sums[slot, block])",
+        ]
+    if observed.counts is not None:
+        imports.append(f"from {observed.counts} import count_block\n")
+        preamble.append("places = np.empty(BLOCK, dtype=np.int32)")
+    for k in range(observed.histograms):
+        cells = f"axes_{k}, lows_{k}, scales_{k}, cells_{k}"
+        arguments.append(f"{cells}, slots_{k}, counts_{k}")
+        record += [
+            f"slot = slots_{k}[after]",
+            "if slot >= 0:",
+            f"    count_block(state, base, here, {cells}, places, counts_{k}[slot])",
+        ]
     return {
-        "record_import": f"from {observed.module} import observe_block\n",
-        "record_arguments": ",\n    count, slots, sums",
-        "record_preamble": _indented(
-            [
-                f"values = np.empty({observed.functions} * BLOCK)",
-                "squares = np.empty(BLOCK)",
-            ],
-            1,
-        ),
-        "record": _indented(
-            [
-                f"slot = slots[chunk * {chunk} + t + 1 - first]",
-                "if slot >= 0:",
-                "    here = min(BLOCK, count - block * BLOCK)",
-                "    observe_block(state, base, here, values, squares, sums[slot, block])",
-            ],
-            4,
-        ),
+        "record_import": "".join(imports),
+        "record_arguments": ",\n    " + ", ".join(arguments),
+        "record_preamble": _indented(preamble, 1),
+        "record": _indented(record, 4),
     }
 
 

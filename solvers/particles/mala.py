@@ -33,7 +33,7 @@ def step(state: State, energy: EnergyInStep, h: Any, draw: Draw) -> tuple[State,
     y = x - h * g + forward
     v, k = energy.potential_gradient(y)
     backward = x - y + h * k
-    log_acceptance = u - v + (squared_norm(forward) - squared_norm(backward)) / (4 * h)
+    log_acceptance = u - v + (squared_norm(forward) - squared_norm(backward)) * (0.25 / h)
     accepted = log(draw.uniform) < log_acceptance
     return (
         {

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from lvebm_theory.protocols import Energy
 from ..noise import Noise
 from ..noise.backends import Bits, Real
 from .kernel import KernelText, Observed, kernel_text
+from .numba_watch import Watched, nothing
 from .record_kernel import cell_counter, observer
 from .recorders import Histogram
 from .scheme import Scheme
@@ -79,15 +81,6 @@ class Ensemble:
         return Ensemble(state, self.ids, self.count)
 
 
-@dataclass
-class Watched:
-    """Sums (slots, blocks, functions, 2) to be filled while the particles advance."""
-
-    slots: npt.NDArray[np.int64]
-    sums: Array
-    module: ModuleType
-
-
 class NumbaEngine:
     """Advances ensembles under one energy and scheme.
 
@@ -107,6 +100,7 @@ class NumbaEngine:
 
     backend = "numba"
     compiled = True
+    counts_on_the_way = True
 
     def __init__(
         self,
@@ -200,7 +194,8 @@ class NumbaEngine:
         Parameters
         ----------
         watched : Watched, optional
-            Functions to sum on the way, after the steps that its ``slots`` name.
+            Functions to sum and cells to count on the way, after the steps that its ``slots``
+            name.
 
         Returns
         -------
@@ -213,28 +208,29 @@ class NumbaEngine:
         finite = np.zeros(blocks, dtype=np.int64)
         flat = info.reshape(-1)
         module = self._module
-        extra: tuple[Any, ...] = ()
+        extra: Callable[[], AbstractContextManager[Any]] = nothing
         if watched is not None:
-            observed = Observed(module=watched.module.__name__, functions=watched.sums.shape[2])
-            module = _module(*self._key, observed)[1]
-            extra = (ensemble.count, watched.slots, watched.sums)
-        self._over_blocks(
-            ensemble,
-            lambda low, high: module.advance(
-                ensemble.state,
-                self._parameters,
-                ensemble.ids,
-                self._h,
-                first,
-                last,
-                low,
-                high,
-                flat,
-                finite,
-                *self._noise.address,
-                *extra,
-            ),
-        )
+            module = _module(*self._key, watched.observed(self.text.block))[1]
+            extra = watched.pieces(ensemble.count)
+
+        def work(low: int, high: int) -> None:
+            with extra() as arguments:
+                module.advance(
+                    ensemble.state,
+                    self._parameters,
+                    ensemble.ids,
+                    self._h,
+                    first,
+                    last,
+                    low,
+                    high,
+                    flat,
+                    finite,
+                    *self._noise.address,
+                    *arguments,
+                )
+
+        self._over_blocks(ensemble, work)
         result = {
             name: float(info[:, k].reshape(-1)[: ensemble.count].sum(dtype=np.float64))
             for k, name in enumerate(self.text.info)
@@ -253,14 +249,21 @@ class NumbaEngine:
         return self._observer(functions) is not None
 
     def watch(
-        self, ensemble: Ensemble, functions: dict[str, Any], due: Sequence[int], steps: int
+        self,
+        ensemble: Ensemble,
+        functions: dict[str, Any],
+        due: Sequence[int],
+        steps: int,
+        histograms: Sequence[tuple[Histogram, Sequence[int]]] = (),
     ) -> Watched:
-        """Room for the sums at these of the next ``steps`` steps."""
-        module = self._observer(functions)
+        """Room for the sums at these of the next ``steps`` steps, and for counts at theirs."""
+        module = self._observer(functions) if functions else None
         slots = np.full(steps + 1, -1, dtype=np.int64)
         slots[list(due)] = np.arange(len(due))
         blocks = len(ensemble.ids) // self.text.block
-        return Watched(slots, np.zeros((len(due), blocks, len(functions), 2)), module)
+        watched = Watched(slots, np.zeros((len(due), blocks, len(functions), 2)), module)
+        watched.count(histograms, steps)
+        return watched
 
     def observe(self, ensemble: Ensemble, functions: dict[str, Any]) -> Array:
         """Sums over each block of f and f^2, shape (blocks, q, 2).
@@ -307,15 +310,14 @@ class NumbaEngine:
         self, ensemble: Ensemble, recorder: Histogram
     ) -> tuple[npt.NDArray[np.int64], int]:
         """Counts in the cells of a histogram, and outside."""
-        lows, scales, cells = recorder.arrays()
-        kernel, partial = cell_counter(), []
+        kernel, partial = cell_counter(self.text.block).count_cells, []
 
         def count(low: int, high: int) -> None:
-            counts = np.zeros(int(np.prod(cells)) + 1, dtype=np.int64)
+            counts = np.zeros(recorder.size + 1, dtype=np.int64)
             partial.append(counts)
             kernel(
-                ensemble.state, self.text.rows, self.text.block, ensemble.count, low, high,
-                np.array(recorder.axes), lows, scales, cells, counts,
+                ensemble.state, self.text.rows, ensemble.count, low, high,
+                np.array(recorder.axes), *recorder.arrays(), counts,
             )  # fmt: skip
 
         self._over_blocks(ensemble, count)

@@ -77,25 +77,38 @@ def neumaier(terms):
                 lost[k] += (term - new) + total[k]
             total[k] = new
     return total + lost
+'''
+
+_COUNTS = '''import numpy as np
+from numba import njit
+
+BLOCK = {block}
+
+
+@njit(error_model="numpy")
+def count_block(state, base, here, axes, lows, scales, cells, places, counts):
+    """counts[cell] += 1 for the particles of a block; the last entry counts those outside."""
+    outside = counts.size - 1
+    places[:] = 0
+    for a in range(axes.size):
+        row = np.uint64(base + axes[a] * BLOCK)
+        low, scale, number = lows[a], scales[a], cells[a]
+        for b in range(BLOCK):
+            place = (np.float64(state[row + np.uint64(b)]) - low) * scale
+            inside = place >= 0.0 and place < number and places[b] >= 0
+            # 32 bits: AVX2 rounds to no others
+            places[b] = np.int32(places[b] * number + np.int32(place) if inside else -1)
+    for b in range(here):
+        counts[places[b] if places[b] >= 0 else outside] += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def count_cells(state, rows, block, count, block_from, block_to, axes, lows, scales, cells, counts):
-    """counts[cell] over the particles of these blocks; the last entry counts those outside."""
+def count_cells(state, rows, count, block_from, block_to, axes, lows, scales, cells, counts):
+    """The same for blocks of an ensemble, ``rows`` numbers per particle."""
+    places = np.empty(BLOCK, dtype=np.int32)
     for k in range(block_from, block_to):
-        for b in range(min(block, count - k * block)):
-            cell = 0
-            inside = True
-            for a in range(axes.size):
-                place = (state[(k * rows + axes[a]) * block + b] - lows[a]) * scales[a]
-                if place >= 0.0 and place < cells[a]:
-                    cell = cell * cells[a] + int(place)
-                else:
-                    inside = False
-            if inside:
-                counts[cell] += 1
-            else:
-                counts[counts.size - 1] += 1
+        here = min(BLOCK, count - k * BLOCK)
+        count_block(state, k * rows * BLOCK, here, axes, lows, scales, cells, places, counts)
 '''
 
 
@@ -109,9 +122,10 @@ def neumaier(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(_common().neumaier(terms))
 
 
-def cell_counter() -> Callable[..., None]:
-    """The compiled ``count_cells``."""
-    return _common().count_cells  # type: ignore[no-any-return]
+@functools.cache
+def cell_counter(block: int) -> ModuleType:
+    """A module with ``count_cells``, and ``count_block`` for the loop that advances a block."""
+    return load(_COUNTS.format(block=block))
 
 
 def observer(functions: dict[str, Callable[[Any], Any]], dim: int, block: int) -> ModuleType:

@@ -22,7 +22,7 @@ BINARY = {
     "greater_equal": "({0} >= {1})",
     "minimum": "min({0}, {1})",
     "maximum": "max({0}, {1})",
-    "where": "({1} if {0} else {2})",
+    "where": "select({0}, {1}, {2})",
     "abs": "abs({0})",
     "sqrt": "math.sqrt({0})",
 } | {name: f"{name}({{0}})" for name in ("exp", "log", "sin", "cos", "tanh")}

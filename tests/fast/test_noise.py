@@ -195,9 +195,9 @@ def test_every_quarter_turn_lands_in_its_quadrant() -> None:
 
 def test_the_farthest_normals_are_those_of_the_smallest_radius_uniform() -> None:
     zero, top = np.array([0]), np.array([2**32 - 1])
-    first, _ = box_muller.normal_pair_53(zero, zero, zero, zero)
+    first, _ = box_muller.normals_53(zero, zero, zero, zero)
     assert first[0] == pytest.approx(math.sqrt(2 * 53 * math.log(2)), rel=1e-15)
-    far, _ = box_muller.normal_pair_32_in_32(zero, zero)
+    far, *_ = box_muller.normals_32_in_32(zero, zero, zero, zero)
     assert far[0] == pytest.approx(math.sqrt(2 * 33 * math.log(2)), rel=1e-6)
     for function in (box_muller.normals_53, box_muller.normals_32_in_32):
         assert np.all(np.isfinite(function(top, top, top, top)))

@@ -15,8 +15,9 @@ from solvers.evolve import ParticleRun, simulate
 from solvers.noise import Noise
 from solvers.particles import Histogram, Moments, Snapshots, TestFunctions, mala, ula, watch
 from solvers.particles.language import cos, exp, maximum
+from solvers.particles.numba_watch import Watched
 from solvers.particles.record_kernel import neumaier
-from solvers.particles.recorders import Sums, finish
+from solvers.particles.records import Sums, finish
 
 torch = pytest.importorskip("torch")
 BACKENDS = [("numba", "cpu"), ("numpy", "cpu"), ("torch", "cpu")]
@@ -167,6 +168,81 @@ def test_sums_taken_inside_the_loop_are_those_taken_between_calls(
     assert inside.info["accepted"] == pytest.approx(between.info["accepted"], rel=1e-12)
     positions = between.records["snapshots"].positions
     assert np.allclose(inside.records["moments"].position, positions[5:].mean(axis=1), atol=1e-14)
+
+
+COUNTED = (
+    Histogram(edges=((-2.0, 2.0, 9),), every=1, name="line"),
+    Histogram(edges=((-1.0, 1.5, 10), (-2.0, 2.0, 7)), axes=(1, 0), every=3, name="plane"),
+    Histogram(edges=((-0.5, 0.5, 5),), axes=(1,), every=2, after=0.3, over_time=True, name="sum"),
+)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_counts_taken_inside_the_loop_are_those_of_the_ensembles(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between_calls: list[int] = []
+    look = watch.Watch.look
+
+    def looked(self: Any, ensemble: Any, step: int) -> None:
+        between_calls.append(step)
+        look(self, ensemble, step)
+
+    monkeypatch.setattr(watch.Watch, "look", looked)
+    recorders = (Moments(every=1), *COUNTED)
+    options: dict[str, Any] = {"steps": 301, "scheme": mala, "first_step": 5, "threads": threads}
+    inside = run(*recorders, **options)
+    assert len(between_calls) < 20  # else nothing was counted inside
+    monkeypatch.setattr(watch, "_DENSE", 10**9)
+    between = run(*recorders, Snapshots(every=1), **options)
+    assert np.array_equal(inside.final, between.final)
+    assert np.array_equal(inside.records["moments"].mean, between.records["moments"].mean)
+    whole = between.records["snapshots"].positions
+    for recorder in COUNTED:
+        one, two = inside.records[recorder.name], between.records[recorder.name]
+        assert np.array_equal(one.times, two.times)
+        assert np.array_equal(one.counts, two.counts)
+        assert np.array_equal(one.outside, two.outside)
+        steps = recorder.when.steps(301, 0.01)
+        expected = np.array(
+            [np.histogramdd(whole[s][:, list(recorder.axes)], bins=one.edges)[0] for s in steps]
+        )
+        if recorder.over_time:
+            expected = expected.sum(axis=0, keepdims=True)
+        assert np.array_equal(one.counts, expected)
+        assert one.counts.sum() + one.outside.sum() == N * len(steps)
+        assert one.outside.max() > 0
+
+
+@pytest.mark.parametrize(("backend", "device"), BACKENDS)
+def test_counts_over_time_are_one_row_on_every_back_end(backend: Any, device: str) -> None:
+    edges = ((-2.0, 2.0, 9),)
+    record, rows = (
+        run(Histogram(edges=edges, every=1, over_time=o), backend=backend, device=device).records[
+            "histogram"
+        ]
+        for o in (True, False)
+    )
+    assert np.array_equal(record.counts[0], rows.counts.sum(axis=0))
+    assert record.outside[0] == rows.outside.sum()
+    assert np.array_equal(record.times, rows.times[-1:])
+    assert record.masses.sum() + record.outside[0] / (13 * N) == pytest.approx(1.0, rel=1e-14)
+
+
+def test_long_runs_need_no_room_for_their_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    count = Watched.count
+
+    def counted(self: Any, histograms: Any, steps: int) -> None:
+        count(self, histograms, steps)
+        held.append(sum(c.counts.nbytes for c in self.counted))
+
+    monkeypatch.setattr(Watched, "count", counted)
+    recorder = Histogram(edges=((-2.0, 2.0, 400),), every=1, over_time=True)
+    record = run(recorder, steps=3000).records["histogram"]
+    assert max(held) == 401 * 8
+    assert record.counts.shape == (1, 400)
+    assert record.counts.sum() + record.outside.sum() == 3001 * N
 
 
 def test_sums_inside_the_loop_survive_a_change_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:

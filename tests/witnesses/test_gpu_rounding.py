@@ -108,6 +108,12 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return Numbers(np.where(condition, like.like(a), like.like(b)))
 
 
+def turned(cosine: Any, sine: Any, quarter: Any) -> tuple[Any, Any]:
+    swap = (quarter & 1) == 1
+    c, s = where(swap, sine, cosine), where(swap, cosine, sine)
+    return where(((quarter + 1) & 2) == 2, -c, c), where((quarter & 2) == 2, -s, s)
+
+
 PRIMITIVES: dict[str, Any] = {
     "where": where,
     "fma": fused,
@@ -117,7 +123,11 @@ PRIMITIVES: dict[str, Any] = {
     "real_of_bits_64": lambda i: Numbers(i.view(np.float64)),
     "real_of_bits_32": lambda i: Numbers(i.view(np.float32)),
     "real_64": lambda i: Numbers(i.astype(np.float64)),
+    "wide_64": lambda i: Numbers(i.astype(np.float64)),
     "real_32": lambda i: Numbers(i.astype(np.float32)),
+    "low_32": lambda i: i.astype(np.int32),
+    "turned_64": turned,
+    "turned_32": turned,
 }
 
 

@@ -87,7 +87,7 @@ def _figure(claim: str, setting: str, witnesses: Mapping[str, xarray.Dataset]) -
         figure.savefig(
             stream, format="svg", metadata={"Date": None, "Creator": None}, transparent=True
         )
-    picture = _inline(stream.getvalue(), f"{claim} at {setting}: measured against its bound")
+    picture = inline(stream.getvalue(), f"{claim} at {setting}: measured against its bound")
     return tag("figure", picture, tag("figcaption", setting))
 
 
@@ -137,7 +137,7 @@ def _spread(values: np.ndarray[Any, Any]) -> bool:
     return bool(positive.size and np.all(finite >= 0) and positive.max() > DECADES * positive.min())
 
 
-def _inline(svg: str, label: str) -> Html:
+def inline(svg: str, label: str) -> Html:
     """The svg element alone: as wide as its place, black as the text's colour, no stray ids."""
     svg = svg[svg.index("<svg") :]
     used = set(re.findall(r"#([A-Za-z][\w-]*)", svg))

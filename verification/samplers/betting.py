@@ -11,10 +11,10 @@ the wealths and go on.
 
 Two kinds of bettors share the money: for every function one that bets on it alone, and a joint one
 on their best combination. All learn from the batches before the present one only, so their bets are
-predictable. Log-growth is largest at b = Sigma^{-1} mu (Kelly), the bet being learned; estimates are
-shrunk by their own evidence, the positive part of 1 - 1/t^2 (James-Stein), so that nothing is staked
-on noise. A batch is settled in pieces of at most a fifth of what was seen before, each with bets
-from all that came before it: samples of a batch are independent, so their order is a past too.
+predictable. Log-growth is largest at b = Sigma^{-1} mu (Kelly), the bet being learned; estimates
+are shrunk by their own evidence, the positive part of 1 - 1/t^2 (James-Stein), so that nothing is
+staked on noise. A batch is settled in pieces of at most a fifth of what was seen before, each with
+bets from all that came before it: samples of a batch are independent, so their order is a past too.
 
 Where the mean under the null is zero only up to a proved ``slack`` (draws from a table, rounding in
 single precision), each factor is lowered by slack |b_i|_1 and W is a supermartingale.

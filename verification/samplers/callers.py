@@ -28,7 +28,7 @@ Noise = dict[str, FloatArray]
 def seeded_globals(seed: int) -> Iterator[None]:
     """Global generators of Python, numpy and torch set to a seed, and put back afterwards."""
     torch = sys.modules.get("torch")
-    before = (random.getstate(), np.random.get_state(), torch and torch.random.get_rng_state())
+    before = (random.getstate(), np.random.get_state(), torch and torch.random.get_rng_state())  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  (for steps that use the global generator)
     if torch is not None:

@@ -55,7 +55,7 @@ def check_sampler_command(
     ] = None,
 ) -> int:
     """Tests your sampler: one verdict per law, at a proved false-alarm rate."""
-    from ..cli import say, talk_aside
+    from ..saying import say, talk_aside
     from .check import check_sampler
     from .kernel import StepError
     from .user_step import load_step

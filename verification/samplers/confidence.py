@@ -4,15 +4,15 @@ For G_i with |G_i| <= r and conditional mean mu, every number m and every fixed 
 
     W_n(m, l) = prod_{i <= n} (1 + l (m - G_i))
 
-is a non-negative martingale when mu = m, provided l |m - G_i| < 1; so the m for which the average of
-W_n over a fixed set of stakes stays below 1/a contain mu for all n with probability 1 - a (Ville).
-The product need not be kept for every m: for |z| <= 1/2
+is a non-negative martingale when mu = m, provided l |m - G_i| < 1; so the m for which the average
+of W_n over a fixed set of stakes stays below 1/a contain mu for all n with probability 1 - a
+(Ville). The product need not be kept for every m: for |z| <= 1/2
 
     log(1 + z) >= z - z^2/2 + z^3/3 - z^4/2,
 
-so four power sums of the G_i bound W_n(m, l) from below for every m and l at once. Stakes are powers
-of a half times the largest for which |z| <= 1/2. Every function of every trial has its own share of
-a, so that all the intervals hold together.
+so four power sums of the G_i bound W_n(m, l) from below for every m and l at once. Stakes are
+powers of a half times the largest for which |z| <= 1/2. Every function of every trial has its own
+share of a, so that all the intervals hold together.
 
 Source: Waudby-Smith and Ramdas, JRSS B 86 (2024) 1, section 4; the power sums [derived]: the fourth
 order remainder of log(1 + z) is at least -z^4/2 on [-1/2, 1/2].

@@ -79,7 +79,7 @@ class Dictionary:
     @cached_property
     def deviations(self) -> FloatArray:
         """Standard deviations (m,) of the functions under pi, by the pilot: units only."""
-        return np.maximum(self(self.target.pilot).std(axis=0), RARE)
+        return np.asarray(np.maximum(self(self.target.pilot).std(axis=0), RARE))
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Values (n, m) in [-1/2, 1/2] at x (n, d); not-a-number counts as the far end."""

@@ -18,11 +18,11 @@ from . import power
 from .betting import Wealth
 from .laws import all_laws, bias_order, share, speaks_of
 from .outcome import Outcome
+from .pool import Pool, pools_of
 from .report import LawReport
+from .schedule import next_trial
 from .sequential import log_threshold, shares_of
 from .subject import LearnerSubject, Subject
-from .pool import Pool, pools_of
-from .schedule import next_trial
 from .trial import Trial, share_equally
 
 #: HOLDS is said when no function of any trial can be off by more, in standard deviations
@@ -84,7 +84,9 @@ class Examination:
             t.key: [p for pools in self.pools.values() for p in pools if t in p.members]
             for t in self.all_trials
         }
-        self.shares = shares_of({law.NAME: share(law) for law in self.laws if law.NAME in self.trials})
+        self.shares = shares_of(
+            {law.NAME: share(law) for law in self.laws if law.NAME in self.trials}
+        )
 
     def _law(self, name: str) -> ModuleType:
         return next(law for law in self.laws if name == law.NAME)
@@ -167,7 +169,9 @@ class Examination:
         if found is None:
             if outcome is None:
                 return LawReport(
-                    **plain, verdict=Verdict.UNDECIDED, detail="not reached: another law is violated"
+                    **plain,
+                    verdict=Verdict.UNDECIDED,
+                    detail="not reached: another law is violated",
                 )
             return LawReport(
                 **plain,
@@ -178,9 +182,7 @@ class Examination:
             )
         return self._of_trials(law, found, outcome)
 
-    def _of_trials(
-        self, law: ModuleType, found: list[Trial], outcome: Outcome | None
-    ) -> LawReport:
+    def _of_trials(self, law: ModuleType, found: list[Trial], outcome: Outcome | None) -> LawReport:
         name, level = law.NAME, self.threshold(law.NAME)
         evidence, best = self.evidence(name), self.telling(name)
         each = level + math.log(len(found))

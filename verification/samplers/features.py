@@ -1,9 +1,9 @@
 r"""What is measured once something is violated: numbers that tell components apart.
 
 Nothing here is a test and no error probability is spent: the violation is proved already, and these
-numbers only guess at its place. Chains run for many calls in a row; the noise that a documented scheme
-must have used (for an adjusted kernel, the displacement in units of its size) is regressed on the
-gradients at the start and at the call before, on the momentum and on the noise before.
+numbers only guess at its place. Chains run for many calls in a row; the noise that a documented
+scheme must have used (for an adjusted kernel, the displacement in units of its size) is regressed
+on the gradients at the start and at the call before, on the momentum and on the noise before.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def of_sequence(subject: Subject, place: Place, scheme: Scheme | None) -> Sequen
     target, h = place.target, place.step_size
     rng = np.random.default_rng((subject.seed, 31))
     x = subject.draw(place, rng, min(CHAINS, 16 * subject.first))
-    n, d = len(x), target.for_step.dim
+    d = target.for_step.dim
     generator = child(rng)
     starts, noises = [x], []
     broken = 0.0

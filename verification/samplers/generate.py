@@ -1,9 +1,9 @@
 """Where a sampler is tried: step sizes are generated until both branches are exercised.
 
-An inverted Metropolis ratio is invisible where acceptance is near one, so a fixed step size may have
-no power at all. Pilots of their own (their draws are used for nothing else) trace the share of chains
-that move over eight orders of magnitude of the step size, and places are taken where it is high,
-middling and low. A step without a step size is given targets of different scales instead.
+An inverted Metropolis ratio is invisible where acceptance is near one, so a fixed step size may
+have no power at all. Pilots of their own (their draws are used for nothing else) trace the share
+of chains that move over eight orders of magnitude of the step size, and places are taken where it
+is high, middling and low. A step without a step size is given targets of different scales instead.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def _places(
         sizes = [float(h) for h in step_sizes]
         if not sizes or not all(np.isfinite(h) and h > 0 for h in sizes):
             raise ArgumentError(f"step sizes must be finite and > 0, got {list(step_sizes)}")
-        return [
-            _surveyed(kernel, kernel.state_target(t), h, rng) for t in targets for h in sizes
-        ]
+        return [_surveyed(kernel, kernel.state_target(t), h, rng) for t in targets for h in sizes]
     for target in targets:
         state = kernel.state_target(target)
         chosen = _generated(kernel, state, kind, rng)[:per_target]
@@ -160,8 +158,6 @@ def _survey(
     return float(moves.mean()), np.clip(typical, 1e-9 * spread, 1e3 * spread)
 
 
-def _surveyed(
-    kernel: Kernel, target: ExactTarget, h: float, rng: np.random.Generator
-) -> Place:
+def _surveyed(kernel: Kernel, target: ExactTarget, h: float, rng: np.random.Generator) -> Place:
     share, displacement = _survey(kernel, target, h, rng, 2 * PILOT)
     return Place(target=target, step_size=h, moved=share, displacement=displacement)

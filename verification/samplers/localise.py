@@ -1,9 +1,9 @@
 """The likely component of a violated sampler: a first and a second guess, with what they rest on.
 
-The violation is proved by then; this part only guesses, from features and from which laws failed. The
-rules are few and in the order in which causes hide each other: chains that share randomness spoil
-every other number, then memory from call to call, then drift and noise at small steps, and last the
-acceptance, which shows at large steps only.
+The violation is proved by then; this part only guesses, from features and from which laws failed.
+The rules are few and in the order in which causes hide each other: chains that share randomness
+spoil every other number, then memory from call to call, then drift and noise at small steps, and
+last the acceptance, which shows at large steps only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guesses for adjusted kernels, from what they do at small steps and whether they reject at large."""
+"""Guesses for adjusted kernels: what they do at small steps, and whether they reject."""
 
 from __future__ import annotations
 

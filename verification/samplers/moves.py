@@ -2,11 +2,11 @@ r"""Small steps of an adjusted kernel: what the proposal does, and what acceptan
 
     D = -E[<x' - x, grad U>] / E|grad U|^2,      V = E|x' - x|^2 / (2 d)
 
-at small step sizes from exact draws. Every kernel that keeps pi has D = V in the limit (the relation
-of Einstein). A proposal with drift D_0 that is accepted with probability min(1, exp(-k <y - x,
-grad U>)) rejects a share R = k sqrt(2V) E|grad U| / sqrt(2 pi) and has D = D_0 + k V: so R tells what
-acceptance contributes (k = 1 for a random walk, 0 for Langevin with its correction), and D - k V what
-the proposal does.
+at small step sizes from exact draws. Every kernel that keeps pi has D = V in the limit (the
+relation of Einstein). A proposal with drift D_0 that is accepted with probability min(1, exp(-k <y
+- x, grad U>)) rejects a share R = k sqrt(2V) E|grad U| / sqrt(2 pi) and has D = D_0 + k V: so R
+tells what acceptance contributes (k = 1 for a random walk, 0 for Langevin with its correction),
+and D - k V what the proposal does.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A fault that shows a little everywhere is found late by bets on single places. So the payoffs that
 trials have in common are also bet on by one wealth, look after look in the order of time, with bets
-learned from every look before, at whatever place. The place of the next look is decided by the past,
-so the payoffs have conditional mean zero and the wealth is a martingale like any other.
+learned from every look before, at whatever place. The place of the next look is decided by the
+past, so the payoffs have conditional mean zero and the wealth is a martingale like any other.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def card(trial: Trial, log_threshold: float, target: ExactTarget | None) -> Powe
 
 
 def _slopes(target: ExactTarget) -> tuple[np.ndarray, np.ndarray]:
-    """How fast each function's mean moves with the mean and the log variance of x0, by the pilot."""
+    """How fast each function's mean moves with mean and log variance of x0, by the pilot."""
     dictionary = dictionary_of(target)
     x = target.pilot
     base = dictionary(x).mean(axis=0)

@@ -3,10 +3,10 @@ r"""The invariance residual |pi P f - pi f| of a step that takes its noise as an
     pi P f - pi f = int pi(x) dx int phi(xi) dxi ( int_0^1 f(x'(x, xi, u)) du - f(x) )
 
 Given x and xi the step is piecewise constant in u with one jump, at the acceptance probability; it
-is found by bisection in u, to 2^-40. Along xi the acceptance probability has a kink where it reaches
-one; it is found by bisection in xi, and Gauss-Legendre panels end there. Nothing is random, so there
-are no false alarms but those of the error width: five times the largest change of any function
-between three resolutions, plus rounding. It is an estimate, not a proof.
+is found by bisection in u, to 2^-40. Along xi the acceptance probability has a kink where it
+reaches one; it is found by bisection in xi, and Gauss-Legendre panels end there. Nothing is
+random, so there are no false alarms but those of the error width: five times the largest change of
+any function between three resolutions, plus rounding. It is an estimate, not a proof.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def invariance_residual(
     """
     if not box[0] < box[1]:
         raise ArgumentError(f"a box needs low < high, got {box}")
-    values = []
+    values: list[FloatArray] = []
     jumps = True
     for along_x, along_xi in RESOLUTIONS:
         x, weights = _panels(np.linspace(*box, along_x + 1))
@@ -153,7 +153,9 @@ def invariance_residual(
         edges = np.linspace(-LARGEST_NOISE, LARGEST_NOISE, along_xi + 1)
         cuts = np.broadcast_to(edges, (len(x), len(edges)))
         if rejects:
-            cuts = np.sort(np.concatenate([cuts, _kinks(step, x, edges, 12 * along_xi)], axis=1), axis=1)
+            cuts = np.sort(
+                np.concatenate([cuts, _kinks(step, x, edges, 12 * along_xi)], axis=1), axis=1
+            )
         xi, mass = _panels(cuts)
         mass = mass * np.exp(-xi * xi / 2) / np.sqrt(2 * np.pi)
         xs = np.repeat(x, xi.shape[1], axis=0)

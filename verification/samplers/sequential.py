@@ -1,14 +1,14 @@
 r"""One alpha for a whole call, and for many calls: who may spend how much of it.
 
-Laws. Law l has a share w_l, sum w_l <= 1, and is VIOLATED when its wealth E_l reaches 1/(alpha w_l).
-E_l is a weighted average of non-negative martingales that start at 1, so P(ever VIOLATED) <= alpha w_l
-by Ville's inequality, and the union bound gives alpha for the call, at every look, however long it is
-taken up again.
+Laws. Law l has a share w_l, sum w_l <= 1, and is VIOLATED when its wealth E_l reaches 1/(alpha
+w_l). E_l is a weighted average of non-negative martingales that start at 1, so P(ever VIOLATED) <=
+alpha w_l by Ville's inequality, and the union bound gives alpha for the call, at every look,
+however long it is taken up again.
 
-Examples. A test that draws example k = 1, 2, ... may spend alpha_k = (1 - r) alpha 6/(pi k)^2 on it;
-the sum over all k is (1 - r) alpha. A data base of failing examples is replayed first; replays have
-the reserved share r, split the same way, so that replaying inflates nothing: neither the order nor
-the number of examples was known.
+Examples. A test that draws example k = 1, 2, ... may spend alpha_k = (1 - r) alpha 6/(pi k)^2 on
+it; the sum over all k is (1 - r) alpha. A data base of failing examples is replayed first; replays
+have the reserved share r, split the same way, so that replaying inflates nothing: neither the
+order nor the number of examples was known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-r"""Bounded functions of a standard normal whose means are known in closed form, and centred by them.
+r"""Bounded functions of a standard normal whose means are known in closed form, and centred by
+them.
 
     E tanh R = 0,  E R^2/(R^2 + 2) = 1 - 2 sqrt(pi/2) e erfc(1)/sqrt(2),  E cos(2R) = e^{-2},
     E (|R| - a)^+ = 2 (phi(a) - a Phi(-a)).

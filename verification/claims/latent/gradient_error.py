@@ -111,7 +111,8 @@ def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
     return found
 
 
-def _indices(energy: FormulaJointEnergy) -> list[int]:
+def indices(energy: FormulaJointEnergy) -> list[int]:
+    """Places of theta_1 and theta_2 among the parameters."""
     names = list(energy.parameters)
     return [names.index(name) for name in LOCATION]
 
@@ -132,9 +133,10 @@ def true_gradient(energy: FormulaJointEnergy, data: FloatArray) -> tuple[FloatAr
     return np.array(slopes), float(np.sum(widths))
 
 
-def _conditional_paths(
+def conditional_paths(
     energy: FormulaJointEnergy, setting: Setting, times: Sequence[float]
 ) -> list[DensityPath]:
+    """The conditional flows, datum by datum, from the setting's conditional start."""
     from ...grid_witness import density_path
 
     return [
@@ -174,7 +176,7 @@ def _equilibrium(energy: FormulaJointEnergy) -> gaussian.Gaussian:
     return gaussian.Gaussian(mean, (weights[:, None] * (mesh - mean)).T @ (mesh - mean))
 
 
-def _direction_on_grid(
+def direction_on_grid(
     energy: FormulaJointEnergy,
     joint: DensityPath,
     conditionals: Sequence[DensityPath],
@@ -186,7 +188,7 @@ def _direction_on_grid(
     ``positive`` is the sign of the positive phase: -1, but for the wrong learner.
     """
     directions, widths = [], np.zeros(len(joint.times))
-    for k in _indices(energy):
+    for k in indices(energy):
 
         def component(x: Any, z: Any, k: int = k) -> FloatArray:
             x, z = np.broadcast_arrays(x, z)
@@ -236,7 +238,7 @@ def _direction_by_particles(
         for row, positions in enumerate((ensemble.fine, ensemble.coarse)):
             for k, w in enumerate(positions):
                 first = w[:, :1] if x is None else np.full((len(w), 1), x)
-                slopes = energy.parameter_gradient(first, w[:, -1:])[:, _indices(energy)]
+                slopes = energy.parameter_gradient(first, w[:, -1:])[:, indices(energy)]
                 total[row, k] += weight * slopes.mean(axis=0)
                 if row == 0:
                     statistical[k] += abs(weight) * sum(
@@ -257,12 +259,12 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     lipschitz: Constant = constants_of(energy.joint()).smoothness
     assert setting.start is not None
     joint = density_path(energy.joint(), setting.start, times, claim=NAME)
-    conditionals = _conditional_paths(energy, setting, times)
+    conditionals = conditional_paths(energy, setting, times)
     gradient, gradient_width = true_gradient(energy, np.array(data))
     model = _equilibrium(energy)
     mutated = asked[0].run in MUTANTS
     if asked[0].witness == "grid":
-        direction, numerical = _direction_on_grid(
+        direction, numerical = direction_on_grid(
             energy, joint, conditionals, data, 1.0 if mutated else -1.0
         )
         places = [int(np.argmin(np.abs(joint.times - t))) for t in times]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lvebm_theory.protocols import Energy
@@ -15,6 +13,9 @@ class JaxBridge:
     """U and grad U on JAX arrays (n, d), inside ``jit`` and ``vmap`` too."""
 
     def __init__(self, energy: Energy) -> None:
+        import jax  # an optional extra
+        import jax.numpy as jnp
+
         def host(function: Any, shape: Any, x: Any) -> Any:
             result = jax.ShapeDtypeStruct(shape, x.dtype)
 
@@ -29,7 +30,7 @@ class JaxBridge:
         def gradient(x: Any) -> Any:
             return host(energy.gradient, x.shape, x)
 
-        @jax.custom_vjp
+        @jax.custom_vjp  # type: ignore[untyped-decorator, unused-ignore]
         def potential(x: Any) -> Any:
             return host(energy.potential, x.shape[:1], x)
 

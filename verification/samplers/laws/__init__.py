@@ -1,9 +1,10 @@
 """One law per file: a statement about samplers, how it is tested, and its blind spots.
 
 A law module has ``NAME``, ``STATEMENT`` and ``reason(subject)`` (why it does not apply, or empty),
-and at least one of ``examine(subject) -> Outcome`` (no chance involved) and ``trials(subject)`` with
-``SHARE``, its part of the error probability relative to the other laws that apply. A law of learners
-says so by ``OF = "learner"``. Its docstring says what is stated, at what level, with what power, and what it cannot see.
+and at least one of ``examine(subject) -> Outcome`` (no chance involved) and ``trials(subject)``
+with ``SHARE``, its part of the error probability relative to the other laws that apply. A law of
+learners says so by ``OF = "learner"``. Its docstring says what is stated, at what level, with what
+power, and what it cannot see.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ r"""The law of a linear scheme on Gaussians, at every step.
 Statement. On N(m, P^-1) the scheme is y' - m = A (y - m) + N(0, Q). Started from its own stationary
 law N(m, S), S = A S A' + Q, the state after k steps is N(m, S) again, and given y_0 it is
 N(m + A^k (y_0 - m), Q_k).
-Level. States are whitened by S and by Q_k; payoffs are bounded functions of standard normals centred
-by closed forms.
+Level. States are whitened by S and by Q_k; payoffs are bounded functions of standard normals
+centred by closed forms.
 Power. As the one-step law for what shows in one step; what accumulates (a schedule, a stale
 gradient, noise used twice) grows with k.
 Blind spots. Gaussian targets only; step sizes below the scheme's own limit of stability only.

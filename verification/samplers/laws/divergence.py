@@ -46,7 +46,7 @@ def examine(subject: Subject) -> Outcome:
     for target in subject.targets if subject.given else [*subject.targets, wall]:
         x = target.draw(rng, count)
         if target is not wall:
-            centre, spread = target.scale[:2]
+            centre = target.scale[0]
             x[::2] = centre + 8 * (x[::2] - centre)
         for factor in (0.5, 10.0, 1000.0):
             place = Place(target=target, step_size=factor * target.length)

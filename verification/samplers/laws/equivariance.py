@@ -1,17 +1,17 @@
 r"""Equivariance: the step commutes with the symmetries of its documented rule.
 
 Statement. With the same seed: U + const gives the same step; a target moved by b gives the step
-moved by b; a target stretched by s, with the step size stretched by s^2, gives the step stretched by
-s. Where the step takes its noise as an argument also: coordinates permuted or turned, noise permuted
-or turned alike.
-Level. No randomness: common random numbers, equality to 1e-8 relative, and at most two of the chains
-may differ, namely those whose acceptance hung on the last bit (a chance below 1e-12 each).
+moved by b; a target stretched by s, with the step size stretched by s^2, gives the step stretched
+by s. Where the step takes its noise as an argument also: coordinates permuted or turned, noise
+permuted or turned alike.
+Level. No randomness: common random numbers, equality to 1e-8 relative, and at most two of the
+chains may differ, namely those whose acceptance hung on the last bit (a chance below 1e-12 each).
 Power. Constants with a scale or an origin of their own, exp(-U) for differences of U, a permuted
 index.
-Blind spots. Claimed for documented schemes only, by what their rule commutes with. An adjusted kernel
-may be right without any of these symmetries (a preconditioner, a scan over coordinates): there the
-law says what was seen and refutes nothing. In law rather than path by path, symmetries are part of
-invariance on moved, turned and stretched targets.
+Blind spots. Claimed for documented schemes only, by what their rule commutes with. An adjusted
+kernel may be right without any of these symmetries (a preconditioner, a scan over coordinates):
+there the law says what was seen and refutes nothing. In law rather than path by path, symmetries
+are part of invariance on moved, turned and stretched targets.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def examine(subject: Subject) -> Outcome:
         kinds["rotation"] = (moved(plain, rotation=turn), turn, np.zeros(d), 1.0)
         kinds["permutation"] = (moved(plain, rotation=swap), swap, np.zeros(d), 1.0)
     base = _step(subject, target, x, place.step_size, noise)
-    agreed, differed = [], []
+    agreed: list[str] = []
+    differed: list[str] = []
     for name, (image, matrix, shift, scale) in kinds.items():
         there = kernel.state_target(image)
         start = _mapped(x, d, matrix, shift, scale)

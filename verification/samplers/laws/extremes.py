@@ -1,4 +1,5 @@
-r"""Numerical extremes: single precision, large offsets, tiny and huge scales, a constant added to U.
+r"""Numerical extremes: single precision, large offsets, tiny and huge scales, a constant added to
+U.
 
 Statement. The laws of invariance (adjusted) and of one step (unadjusted) hold on targets moved by a
 thousand standard deviations, shrunk and stretched by 1e4, with a constant added to U beside which

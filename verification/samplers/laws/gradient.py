@@ -1,9 +1,9 @@
 r"""The gradient against finite differences of the potential.
 
 Statement. grad U is the gradient of U, in every coordinate, at draws from the target.
-Level. No randomness that matters: two step sizes of central differences give a value and an estimate
-of its error; a gradient farther off than a hundred such errors and 1e-5 of its size is refuted.
-Power. A wrong factor, sign or coordinate in a user's own energy.
+Level. No randomness that matters: two step sizes of central differences give a value and an
+estimate of its error; a gradient farther off than a hundred such errors and 1e-5 of its size is
+refuted. Power. A wrong factor, sign or coordinate in a user's own energy.
 Blind spots. The targets of this package pass by construction; errors below 1e-5; kinks.
 """
 
@@ -28,7 +28,7 @@ def reason(subject: Subject) -> str:
 
 
 def _differences(potential: FloatArray, size: FloatArray) -> FloatArray:
-    return (potential[0] - potential[1]) / (2 * size)
+    return np.asarray((potential[0] - potential[1]) / (2 * size))
 
 
 def examine(subject: Subject) -> Outcome:

@@ -2,13 +2,13 @@ r"""Independence across chains and across seeds.
 
 Statement. Chains of one call are independent, and so are chains of calls with different seeds.
 Level. Groups of four: chains a, b from one call, a', b' from another with another seed, starts
-independent exact draws. b and b' then have one law and are independent of a, so for every bounded F,
-E[F(a) (F(b) - F(b'))] = 0 exactly, whatever the kernel. Noise shared within a call makes it positive.
-Likewise E[F(a) (F(a') - F(b'))] = 0 sees noise that repeats from seed to seed in place; and a chain
-among few has the law of a chain among many: E[F(c) - F(c')] = 0 for calls of different sizes.
-Power. Noise shared within a call moves the mean by the variance of F: found in some hundred groups.
-Blind spots. Dependence that averages out of the location and the size of a displacement; pairs of
-chains other than neighbours and far ends. Not asked of walkers, which interact.
+independent exact draws. b and b' then have one law and are independent of a, so for every bounded
+F, E[F(a) (F(b) - F(b'))] = 0 exactly, whatever the kernel. Noise shared within a call makes it
+positive. Likewise E[F(a) (F(a') - F(b'))] = 0 sees noise that repeats from seed to seed in place;
+and a chain among few has the law of a chain among many: E[F(c) - F(c')] = 0 for calls of different
+sizes. Power. Noise shared within a call moves the mean by the variance of F: found in some hundred
+groups. Blind spots. Dependence that averages out of the location and the size of a displacement;
+pairs of chains other than neighbours and far ends. Not asked of walkers, which interact.
 """
 
 from __future__ import annotations

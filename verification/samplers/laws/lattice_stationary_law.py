@@ -1,12 +1,13 @@
 r"""The stationary law of ULA on the line, bias of the step size included.
 
 Statement. For U with Lipschitz gradient ULA has a stationary law p_h = P p_h. It is computed on a
-lattice (Nystrom's method, an error below 1e-10), drawn from, and left as it is by the step: the bias
-that is right is accepted, another one refuted.
+lattice (Nystrom's method, an error below 1e-10), drawn from, and left as it is by the step: the
+bias that is right is accepted, another one refuted.
 Level. A draw is one more step of the true kernel from the computed law, so its distance from p_h in
 total variation is at most that of the masses; twice a bound of it is given to the bets as slack.
 Power. As for invariance.
-Blind spots. One dimension; superlinear gradients, for which ULA is transient and no such law exists.
+Blind spots. One dimension; superlinear gradients, for which ULA is transient and no such law
+exists.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ with E phi(N(0, 1)) = 0 and every bounded s: E[phi(R_i) s(x)] = 0, and E[phi(R) 
 innovations of steps one and two calls apart. What a law fixes exactly (BAOAB's momentum given its
 positions) is met exactly, up to rounding.
 Level. The means are closed forms; payoffs are bounded by one and centred given the past. Starts are
-arbitrary, so the bias of the step size, which is right, is accepted. Where a state or its drift is so
-large that rounding would show in the noise, the payoff is zero: that is decided by the state before.
-Power. A relative error e of the drift or e of the noise scale is found after about 2 L/(e^2 h)
-(drift) or L/e^2 (noise) calls.
+arbitrary, so the bias of the step size, which is right, is accepted. Where a state or its drift is
+so large that rounding would show in the noise, the payoff is zero: that is decided by the state
+before. Power. A relative error e of the drift or e of the noise scale is found after about 2
+L/(e^2 h) (drift) or L/e^2 (noise) calls.
 Blind spots. Coordinates of the noise beyond the first, the middle and the last; memory longer than
 three steps; schemes whose law is known on Gaussians only are seen on Gaussians only.
 """
@@ -85,7 +85,7 @@ def _names(noises: int, ties: int, momenta: bool) -> list[str]:
 
 
 def _sizes(names: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Deviations of the payoffs under the law (an estimate, for units), and bounds of their sizes."""
+    """Deviations of the payoffs under the law (an estimate, for units), and bounds on them."""
     r = np.random.default_rng(3).standard_normal(100_000)
     shapes = {s.name: (float(np.std(s(r))), s.size) for s in SHAPES}
     units, bounds = [], []
@@ -148,7 +148,8 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         parts = [value[:, looked] for value in columns.values()]
         if noises > 1:
             parts += [
-                (s(read[0][:, 0]) * s(read[0][:, -1]) * inside[0])[:, None] for s in (LOCATION, SCALE)
+                (s(read[0][:, 0]) * s(read[0][:, -1]) * inside[0])[:, None]
+                for s in (LOCATION, SCALE)
             ]
         if ties:
             parts.append(broken.astype(np.float64)[:, None])

@@ -84,7 +84,7 @@ def examine(subject: Subject) -> Outcome:
         other = _run(subject, place, x, SEEDS[1])
         again = _run(subject, place, x, SEEDS[0])
         if not _same(first, again):
-            return _violated(place, "the same position and seed gave another result at a later call")
+            return _violated(place, "the same position and seed gave another result later")
         moved |= not _same(first, x)
         if not _same(first, x) and _same(first, other):
             return _violated(place, "another seed gave the same result")

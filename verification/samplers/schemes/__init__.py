@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from lvebm_theory.errors import ArgumentError
 
 from .scheme import Innovations, LinearLaw, Scheme
@@ -38,7 +40,7 @@ def scheme_of(wanted: str | Scheme) -> Scheme:
     }
     if wanted not in makers:
         raise ArgumentError(f"a scheme is one of {', '.join(NAMES)}, got {wanted!r}")
-    made: Scheme = makers[wanted]()
+    made: Scheme = cast("Any", makers[wanted])()
     return made
 
 

@@ -1,4 +1,5 @@
-r"""SGLD: the drift is read from a few terms of a sum, so the noise is Gaussian plus minibatch noise.
+r"""SGLD: the drift is read from a few terms of a sum, so the noise is Gaussian plus minibatch
+noise.
 
     x' = x - h (N/b) sum_{i in B} grad U_i(x) + sqrt(2h) xi,   B drawn anew for every chain.
 
@@ -60,9 +61,7 @@ class StochasticGradient:
         energy = target.for_step
         if not isinstance(energy, SummedEnergy):
             return "SGLD needs a target that is a sum of terms"
-        count = (
-            energy.terms**self.batch if self.replace else math.comb(energy.terms, self.batch)
-        )
+        count = energy.terms**self.batch if self.replace else math.comb(energy.terms, self.batch)
         if not 0 < count <= MOST_MINIBATCHES:
             return f"{count} minibatches; at most {MOST_MINIBATCHES} are listed"
         return ""

@@ -88,9 +88,7 @@ class Underdamped:
         drifting = (q1 - q) / h
         first = (drifting + h / 2 * slope(q) - c * p) / s
         second = (p1 - c * (drifting - h / 2 * slope(q1))) / s
-        return Innovations(
-            normal=np.concatenate([first, second], axis=1), exact=no_exact(len(q))
-        )
+        return Innovations(normal=np.concatenate([first, second], axis=1), exact=no_exact(len(q)))
 
     def noise_size(self, target: ExactTarget, step_size: float) -> float:
         """(h/2) s for BAOAB, h s for OBABO."""

@@ -97,6 +97,6 @@ def double_well_target(b: float = 1.0) -> ExactTarget:
         return 4 * b * x * (x * x - 1) + tilt
 
     same = portable(name=energy.name, dim=1, formula=formula, slope=slope)
-    return on_the_line(
-        energy, length=1 / math.sqrt(8 * b), lipschitz=False, handed=same
-    ).named("tilted double well")
+    return on_the_line(energy, length=1 / math.sqrt(8 * b), lipschitz=False, handed=same).named(
+        "tilted double well"
+    )

@@ -8,6 +8,7 @@ certified tail; it is the whole error of the draws, in total variation, beyond r
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -93,7 +94,7 @@ def _envelope(energy: Energy) -> tuple[FloatArray, FloatArray, float]:
             edges = np.linspace(-radius, radius, CELLS + 1)
             boxes = [
                 evaluate([Interval.between(float(a), float(b))])[0]
-                for a, b in zip(edges[:-1], edges[1:], strict=True)
+                for a, b in itertools.pairwise(edges)
             ]
             below = np.array([math.nextafter(float(box.low.lower()), -math.inf) for box in boxes])
             above = np.array([math.nextafter(float(box.high.upper()), math.inf) for box in boxes])

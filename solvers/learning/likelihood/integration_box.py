@@ -1,0 +1,116 @@
+"""A box that holds the mass of exp(-U), found by looking; and the blocks of it that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError, SolverError
+
+FloatArray = npt.NDArray[np.float64]
+Potential = Callable[[FloatArray], FloatArray]
+Box = tuple[tuple[float, float], ...]
+
+#: points per axis of the search, by dimension
+_POINTS = {1: 257, 2: 65, 3: 25, 4: 13, 5: 9}
+_ROUNDS = 40
+_CHUNK = 1 << 17
+
+
+def checked_box(box: Sequence[Sequence[float]], dim: int) -> Box:
+    """The box as floats; refuses what is not d increasing pairs."""
+    pairs = tuple((float(a), float(b)) for a, b in box)
+    if len(pairs) != dim or not all(np.isfinite([a, b]).all() and a < b for a, b in pairs):
+        raise ArgumentError(f"a box needs {dim} finite increasing pairs, got {pairs}")
+    return pairs
+
+
+def box_around(points: npt.ArrayLike, margin: float = 0.5) -> Box:
+    """The bounding box of points (n, d), wider by ``margin`` of each side at both ends."""
+    x = np.asarray(points, dtype=float)
+    if x.ndim != 2 or x.size == 0 or not np.all(np.isfinite(x)):
+        raise ArgumentError(f"need finite points (n, d), got shape {x.shape}")
+    low, high = x.min(0), x.max(0)
+    reach = margin * np.maximum(high - low, 1e-3)
+    return tuple(zip((low - reach).tolist(), (high + reach).tolist(), strict=True))
+
+
+def axes_of(box: Box, count: int) -> list[FloatArray]:
+    """``count`` equally spaced points along each side, both ends included."""
+    return [np.linspace(low, high, count) for low, high in box]
+
+
+def mesh(axes: Sequence[FloatArray]) -> FloatArray:
+    """All points of the tensor grid, last axis fastest: (prod n_i, d)."""
+    grids = np.meshgrid(*axes, indexing="ij")
+    return np.stack([g.ravel() for g in grids], axis=1)
+
+
+def in_chunks(potential: Potential, points: FloatArray) -> FloatArray:
+    """U at many points in slices of bounded memory; infinite where it is not a number."""
+    parts = [potential(points[i : i + _CHUNK]) for i in range(0, len(points), _CHUNK)]
+    values = np.concatenate([np.asarray(p, dtype=float) for p in parts])
+    return np.where(np.isnan(values), np.inf, values)
+
+
+def mass_box(potential: Potential, start: Box, drop: float) -> Box:
+    """The bounding box of {U < min U + drop}, from a first guess that meets it.
+
+    The box grows at a side that the set touches and shrinks to the set elsewhere, until it is
+    stable. A part of the set that no grid of the search meets is missed.
+
+    Raises
+    ------
+    SolverError
+        The set keeps growing: exp(-U) does not decay, or too slowly for a box.
+    """
+    box = start
+    for _ in range(_ROUNDS):
+        axes = axes_of(box, _POINTS[len(box)])
+        values = in_chunks(potential, mesh(axes)).reshape(*(a.size for a in axes))
+        least = values.min()
+        if least == -np.inf or not np.isfinite(least):
+            raise SolverError(f"the potential is {least} within {box}", last_state=box)
+        inside = values < least + drop
+        new = []
+        for axis, (at, (low, high)) in enumerate(zip(axes, box, strict=True)):
+            others = tuple(a for a in range(len(box)) if a != axis)
+            hit = np.flatnonzero(inside.any(axis=others))
+            first, last = int(hit[0]), int(hit[-1])
+            left = at[first - 1] if first > 0 else low - 0.5 * (high - low)
+            right = at[last + 1] if last + 1 < at.size else high + 0.5 * (high - low)
+            new.append((float(left), float(right)))
+        old, box = box, tuple(new)
+        moved = max(
+            max(abs(a - c), abs(b - d)) / (d - c) for (a, b), (c, d) in zip(old, box, strict=True)
+        )
+        if moved < 0.1:
+            return box
+    raise SolverError(
+        f"no box holds exp(-U): after {_ROUNDS} rounds {{U < min U + {drop:g}}} still grows",
+        last_state=box,
+    )
+
+
+def blocks_that_matter(
+    potential: Potential, box: Box, blocks: int, drop: float
+) -> npt.NDArray[np.bool_]:
+    """Which of blocks^d equal blocks meet {U < min U + drop}, by their corners and neighbours.
+
+    Returns
+    -------
+    array (blocks, ..., blocks) of bool
+    """
+    dim = len(box)
+    axes = axes_of(box, 2 * blocks + 1)
+    values = in_chunks(potential, mesh(axes)).reshape(*(a.size for a in axes))
+    inside = values < values.min() + drop
+    for axis in range(dim):
+        # a block spans two intervals of this grid: its three points, and one more on either side
+        padded = np.concatenate([np.zeros_like(inside.take([0], axis)), inside], axis)
+        padded = np.concatenate([padded, np.zeros_like(inside.take([0], axis))], axis)
+        index = 2 * np.arange(blocks)
+        inside = np.logical_or.reduce([padded.take(index + k, axis) for k in range(5)])
+    return np.asarray(inside, dtype=bool)

@@ -1,0 +1,195 @@
+"""The engine of neural energies: compiled loops on the CPU, torch tensors there and on CUDA.
+
+theta is held in float64 and projected onto the energy's spectral caps after every update, so that
+the certificate ``energy.facts_within_caps`` holds along the whole run; particles and networks are
+evaluated in the asked type.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.neural import NeuralEnergy
+
+from ..noise.backends import Real
+from ..particles.ula import ula
+from .engine import Stopped
+from .judge import NOT_FINITE
+from .neural_particles import Cloud, NeuralParticles, Task
+from .problem import LearningProblem
+from .stepped import SteppedEngine, Which
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+def neural_engine(
+    problem: LearningProblem,
+    *,
+    backend: str = "numba",
+    dtype: Real = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> SteppedEngine:
+    """The engine of a neural energy.
+
+    Parameters
+    ----------
+    backend : {"numba", "torch"}
+        Compiled loops, or tensors (CUDA needs these).
+    threads : int, optional
+        Of the compiled loops; results do not depend on it.
+
+    Raises
+    ------
+    ArgumentError
+        For a scheme that is not ULA, and for projections: the energy's caps are the projection.
+    """
+    settings, update = problem.settings, problem.update
+    if update.latent_scheme is not ula or update.pool_scheme is not ula:
+        raise ArgumentError("a neural energy is moved by ULA in both phases")
+    if settings.projection is not None:
+        raise ArgumentError(
+            "theta of a neural energy is projected onto its spectral caps; "
+            f"settings.projection must be None, got {settings.projection}"
+        )
+    phases: NeuralPhases
+    if backend == "numba":
+        phases = NeuralPhases(problem, dtype=dtype, threads=threads)
+    else:
+        from .neural_tensors import NeuralTensorPhases
+
+        phases = NeuralTensorPhases(problem, dtype=dtype, device=device)
+    return SteppedEngine(problem, phases, host_verdicts=False)
+
+
+class NeuralPhases:
+    """``Phases`` of a neural energy on the compiled loops.
+
+    Latents (n K, dim_z) lie as they came; those of a batch are gathered into blocks for an
+    update. The pool stays in blocks.
+    """
+
+    backend = "numba"
+
+    def __init__(self, problem: LearningProblem, *, dtype: Real, threads: int | None) -> None:
+        self._problem, self._real, self.dtype = problem, dtype, np.dtype(dtype)
+        self._energy: NeuralEnergy = problem.energy.joint()
+        self._noises = {name: problem.noise.derive(name) for name in ("latents", "pool")}
+        self._learned = np.zeros(len(problem.names))
+        self._learned[problem.learned] = 1.0
+        self._begin(dtype, threads)
+
+    def _begin(self, dtype: Real, threads: int | None) -> None:
+        bits = self._problem.noise.bits_for(dtype)
+        self._particles = NeuralParticles(self._energy, dtype=dtype, bits=bits, threads=threads)
+        self._pool: Cloud | None = None
+        self._latents = np.zeros((0, 0), dtype=self.dtype)
+        self._batch: tuple[IntArray | None, Cloud] | None = None
+        self._theta: Any = None
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._particles.close()
+
+    def vector(self, values: FloatArray) -> Any:
+        """A float64 tensor."""
+        import torch
+
+        return torch.from_numpy(np.array(values, dtype=np.float64))
+
+    def values(self, vector: Any) -> FloatArray:
+        """A float64 array."""
+        return np.array(vector.detach().cpu().numpy(), dtype=np.float64)
+
+    def settle(self, theta: Any) -> None:
+        """Project theta onto the energy's caps, in place."""
+        values = self.values(theta)
+        if not np.all(np.isfinite(values)):
+            raise Stopped(-1, NOT_FINITE, values)
+        within = self._energy.projected(values)
+        if not np.array_equal(within, values):
+            theta.copy_(self.vector(within))
+
+    def observe(self, theta: FloatArray) -> dict[str, Any] | None:
+        """None: numpy does it."""
+        return None
+
+    def load(self, latents: Array, pool: Array) -> None:
+        """Hold copies."""
+        settings = self._problem.settings
+        self._latents = latents.reshape(-1, latents.shape[-1]).astype(self.dtype)
+        self._batch = None
+        self._pool = self._particles.cloud(
+            pool,
+            step_size=settings.pool_step,
+            temperature=settings.temperature,
+            noise=self._noises["pool"],
+        )
+
+    def particles(self) -> tuple[Array, Array]:
+        """Copies of latents (n, K, dim_z) and pool (M, dim_x + dim_z)."""
+        assert self._pool is not None
+        shape = (len(self._problem.data), self._problem.settings.latents, -1)
+        return self._latents.reshape(shape).copy(), self._particles.positions(self._pool)
+
+    def chosen(self, rows: IntArray | None) -> tuple[IntArray, IntArray]:
+        """Numbers of the latents that take part, and their data."""
+        k = self._problem.settings.latents
+        data = np.arange(len(self._problem.data)) if rows is None else rows
+        return (data[:, None] * k + np.arange(k)).reshape(-1), np.repeat(data, k)
+
+    def restart(self, update: int, rows: IntArray | None) -> None:
+        """Latents drawn anew from a normal law."""
+        law = self._problem.update.restart
+        assert law is not None
+        ids, _ = self.chosen(rows)
+        noise = self._problem.noise.derive("latent start")
+        draws = noise.normals(ids, update + 1, law.dim, backend="numba", dtype=self._real)
+        self._latents[ids] = law.means[0] + law.sds[0] * draws
+        self._batch = None
+
+    def _cloud(self, which: Which, rows: IntArray | None) -> Cloud:
+        if which == "pool":
+            assert self._pool is not None
+            return self._pool
+        if self._batch is None or self._batch[0] is not rows:
+            ids, owners = self.chosen(rows)
+            settings = self._problem.settings
+            cloud = self._particles.cloud(
+                np.hstack([self._problem.data[owners], self._latents[ids]]),
+                step_size=settings.latent_step,
+                temperature=settings.temperature,
+                noise=self._noises["latents"],
+                start=self._problem.energy.dim_x,
+                ids=ids,
+            )
+            self._batch = (rows, cloud)
+        return self._batch[1]
+
+    def _at(self, theta: Any) -> None:
+        if theta is not self._theta:
+            self._particles.change_parameters(theta.numpy())
+            self._theta = theta
+
+    def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
+        """K_in steps of one phase."""
+        self._at(theta)
+        inner = self._problem.settings.inner_steps
+        cloud = self._cloud(which, rows)
+        self._particles.work([Task(cloud=cloud, first=update * inner, steps=inner)])
+        if which == "latents":
+            ids, _ = self.chosen(rows)
+            self._latents[ids] = self._particles.positions(cloud)[:, self._problem.energy.dim_x :]
+
+    def average(self, which: Which, theta: Any, rows: IntArray | None) -> Any:
+        """Mean of d_theta E over one phase."""
+        self._at(theta)
+        (mean,) = self._particles.work([Task(cloud=self._cloud(which, rows), averaging="after")])
+        assert mean is not None
+        return self.vector(mean * self._learned)

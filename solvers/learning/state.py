@@ -1,0 +1,38 @@
+"""Everything that the next update needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningState:
+    """A learner between two updates.
+
+    Attributes
+    ----------
+    update : int
+        Updates made so far.
+    theta : array (n_theta,)
+    latents : array (n, K, dim_z)
+    pool : array (M, dim_x + dim_z)
+        Data coordinates first.
+    averages : array (2, n_theta)
+        The last averages of d_theta E in the conditional and in the joint phase.
+    optimiser : mapping from name to array
+        State of a ``TorchOptimizer``; empty for rates.
+    """
+
+    update: int
+    theta: FloatArray
+    latents: Array
+    pool: Array
+    averages: FloatArray
+    optimiser: Mapping[str, Array] = field(default_factory=dict)

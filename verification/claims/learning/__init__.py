@@ -1,0 +1,1 @@
+"""Claims about learning theta: gradient error, tracking, convergence, bias, fluctuations."""

@@ -1,0 +1,208 @@
+"""The latent-variable energy-based model with a neural energy, as one method among the others."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError
+from lvebm_theory.neural import NeuralJointEnergy
+from solvers.learning.baselines.fitting import FitRecord, checked_budget, checked_data
+from solvers.learning.conditional import ConditionalSampling, fill_in
+from solvers.learning.likelihood.bracket import Bracket
+from solvers.learning.likelihood.density import LogDensity, log_marginal_density
+from solvers.learning.tensor_energy import FastEnergy
+from solvers.noise import Noise
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentEnergySettings:
+    """Size and training of the latent-variable energy.
+
+    Parameters
+    ----------
+    dim_z : int
+    hidden : tuple of int
+    confinement : float
+        D of the confining quadratic.
+    latents, pool, batch, inner_steps : int
+        K, M, data per update, K_in.
+    latent_step, pool_step : float
+        h_q, h_p.
+    rates : tuple of float
+        Adam's learning rate, one per stage of equally many updates.
+    """
+
+    dim_z: int = 1
+    hidden: tuple[int, ...] = (64, 64)
+    confinement: float = 0.1
+    latents: int = 1
+    pool: int = 4000
+    batch: int = 2000
+    inner_steps: int = 10
+    latent_step: float = 0.01
+    pool_step: float = 0.01
+    rates: tuple[float, ...] = (4e-3, 3e-3, 2e-3, 1e-3, 3e-4)
+
+    def __post_init__(self) -> None:
+        if self.dim_z < 1 or not self.rates or not min(self.rates) > 0:
+            raise ArgumentError(f"unusable settings of a latent energy: {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentEnergyModel:
+    """The learned joint energy with its pool.
+
+    Parameters
+    ----------
+    energy : NeuralJointEnergy
+    pool : array (M, dim_x + dim_z)
+    record : FitRecord
+    """
+
+    energy: NeuralJointEnergy
+    pool: FloatArray
+    record: FitRecord
+    name: str = "latent energy"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the data."""
+        return int(self.energy.dim_x)
+
+    def sample(self, n: int, seed: int, *, steps: int = 200) -> FloatArray:
+        """n draws (n, dim) of x by MALA on (x, z) from the pool."""
+        found = fill_in(
+            FastEnergy(self.energy.joint()),
+            np.zeros((n, self.pool.shape[1])),
+            np.zeros(self.pool.shape[1], dtype=bool),
+            settings=ConditionalSampling(chains=1, steps=steps, step_size=0.02),
+            noise=Noise(seed, "sample"),
+            start=self.pool,
+        )
+        return found.points[:, 0, : self.dim]
+
+    def log_density(self, x: npt.ArrayLike, **options: Any) -> LogDensity:
+        """log p by quadrature over latents and of Z; up to three and two dimensions."""
+        return log_marginal_density(_Rows(self.energy), x, **options)
+
+    def log_likelihood(self, x: npt.ArrayLike, *, alpha: float, seed: int) -> Bracket:
+        """The bracket of mean_i log p(x_i)."""
+        return self.log_density(x).mean
+
+    def reconstruct(
+        self,
+        x: npt.ArrayLike,
+        observed: npt.ArrayLike,
+        *,
+        draws: int,
+        seed: int,
+        settings: ConditionalSampling,
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """Draws (n, draws, dim) of x given its observed coordinates, and what was done."""
+        data, mask = np.asarray(x, dtype=float), np.asarray(observed, dtype=bool)
+        hidden = self.pool.shape[1] - self.dim
+        found = fill_in(
+            FastEnergy(self.energy.joint()),
+            np.hstack([data, np.zeros((len(data), hidden))]),
+            np.concatenate([mask, np.zeros(hidden, dtype=bool)]),
+            settings=replace(settings, chains=draws),
+            noise=Noise(seed, "reconstruct"),
+            start=self.pool,
+        )
+        return found.points[:, :, : self.dim], found.info
+
+
+class _Rows:
+    """E at pairs (x, z) through the fast route."""
+
+    def __init__(self, energy: NeuralJointEnergy) -> None:
+        self.dim_x, self.dim_z = int(energy.dim_x), int(energy.dim_z)
+        self._joint = FastEnergy(energy.joint())
+
+    def potential(self, x: FloatArray, z: FloatArray) -> FloatArray:
+        """E at x (n, dim_x), z (n, dim_z), shape (n,)."""
+        return self._joint.potential(np.hstack([x, z]))
+
+
+def fit(
+    data: npt.ArrayLike,
+    settings: LatentEnergySettings | None = None,
+    *,
+    seed: int,
+    updates: int = 2000,
+    seconds: float | None = None,
+) -> LatentEnergyModel:
+    """Trains on data (n, d) by the particle algorithm, with rates that fall in stages.
+
+    Raises
+    ------
+    ArgumentError
+        Unusable data, settings or budget.
+    SolverError
+        Theta or particles ran away.
+    """
+    from solvers.learning.rates import TorchOptimizer
+    from solvers.learning.settings import LearningSettings
+    from solvers.learning.train import train
+
+    how = settings or LatentEnergySettings()
+    x = checked_data(data)
+    checked_budget(updates, seconds)
+    begun, processor = time.perf_counter(), time.process_time()
+    energy = NeuralJointEnergy(
+        dim_x=x.shape[1],
+        dim_z=how.dim_z,
+        widths=how.hidden,
+        confinement=how.confinement,
+        seed=seed,
+    )
+    base = LearningSettings(
+        latents=how.latents,
+        pool=how.pool,
+        batch=min(how.batch, len(x)),
+        inner_steps=how.inner_steps,
+        latent_step=how.latent_step,
+        pool_step=how.pool_step,
+        rate=TorchOptimizer("Adam", {"lr": how.rates[0]}),
+    )
+    noise = Noise(seed, "latent energy")
+    state, done, objective = None, 0, []
+    for stage, rate in enumerate(how.rates):
+        until = updates * (stage + 1) // len(how.rates)
+        if seconds is not None and time.perf_counter() - begun > seconds:
+            break
+        if until == done:
+            continue
+        run = train(
+            energy,
+            x,
+            replace(base, rate=TorchOptimizer("Adam", {"lr": rate})),
+            noise=noise,
+            updates=until - done,
+            start=state,
+            record_every=max(1, until - done),
+            backend="torch",
+            dtype="float32",
+            threads=1,
+        )
+        state, done = run.final, until
+        objective += list(run.records["joint_energy"] - run.records["conditional_energy"])
+    assert state is not None
+    return LatentEnergyModel(
+        energy=energy.with_parameter_vector(state.theta),
+        pool=np.asarray(state.pool, dtype=float),
+        record=FitRecord(
+            updates=done,
+            seconds=time.perf_counter() - begun,
+            processor_seconds=time.process_time() - processor,
+            objective=np.array(objective),
+            parameters=energy.network.size,
+        ),
+    )

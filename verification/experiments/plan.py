@@ -1,0 +1,149 @@
+"""What the sweep runs: systems, methods with their settings, seeds, and sizes of the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lvebm_theory.errors import ArgumentError
+
+LAYOUT = 1  # of what is stored per run; a change asks for every run again
+
+SYSTEMS = ("mueller_brown", "van_der_pol", "lorenz", "double_pendulum", "ring_mixture")
+METHODS = ("latent_energy", "contrastive", "variational", "particles")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much data, and how much is measured.
+
+    Parameters
+    ----------
+    train : int
+        Data that a method sees.
+    sample : int
+        n of the sliced distance of two samples of n.
+    blocks : int
+        Pairs of samples that it is averaged over.
+    likelihood : int
+        Held-out data whose log-likelihood is taken.
+    masked : int
+        Held-out data with missing coordinates.
+    draws : int
+        Reconstructions of each.
+    seconds : float
+        No fit goes on longer; one that would is reported as cut short.
+    """
+
+    train: int = 10_000
+    sample: int = 2_000
+    blocks: int = 5
+    likelihood: int = 1_000
+    masked: int = 250
+    draws: int = 16
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One cell of the sweep.
+
+    Parameters
+    ----------
+    system, method : str
+    seed : int
+        Of the training data and of the method.
+    updates : int
+    options : mapping
+        Settings of the method that differ from its defaults.
+    sizes : Sizes
+    """
+
+    system: str
+    method: str
+    seed: int
+    updates: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ArgumentError(f"a method is one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.system not in SYSTEMS:
+            raise ArgumentError(f"a system is one of {', '.join(SYSTEMS)}, got {self.system!r}")
+        if self.updates < 1 or self.seed < 0:
+            raise ArgumentError(f"a run needs updates >= 1 and seed >= 0, got {self}")
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{self.system}-{self.method}-{self.seed}"
+
+    @property
+    def digest(self) -> str:
+        """Identity of everything that decides the result, code aside."""
+        body = {**dataclasses.asdict(self), "options": dict(self.options), "layout": LAYOUT}
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+#: (updates, options) by method, then by system where that differs
+SETTINGS: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {
+    "latent_energy": {"": (2000, {})},
+    "contrastive": {
+        "": (2000, {"step_size": 0.01, "rate": 3e-3, "batch": 512, "pool": 4096}),
+        "lorenz": (2000, {"step_size": 0.004, "rate": 3e-3, "batch": 512, "pool": 4096}),
+    },
+    "variational": {"": (6000, {})},
+    "particles": {"": (3000, {})},
+}
+
+
+def settings_for(method: str, system: str) -> tuple[int, dict[str, Any]]:
+    """Updates and options of a method on a system."""
+    of_method = SETTINGS[method]
+    updates, options = of_method.get(system, of_method[""])
+    return updates, dict(options)
+
+
+def full_plan(seeds: int = 5, sizes: Sizes | None = None) -> tuple[Run, ...]:
+    """Every run; the first seed of every cell comes first, so that a killed sweep is a table."""
+    how = sizes or Sizes()
+    runs = []
+    for seed in range(seeds):
+        for system in SYSTEMS:
+            for method in METHODS:
+                updates, options = settings_for(method, system)
+                runs.append(
+                    Run(
+                        system=system,
+                        method=method,
+                        seed=seed,
+                        updates=updates,
+                        options=options,
+                        sizes=how,
+                    )
+                )
+    return tuple(runs)
+
+
+def brief_plan() -> tuple[Run, ...]:
+    """One seed of every method on the mixture, with budgets of a second: for trying it out."""
+    sizes = Sizes(train=1000, sample=300, blocks=3, likelihood=100, masked=40, draws=8)
+    return tuple(
+        Run(system="ring_mixture", method=method, seed=0, updates=40, options={}, sizes=sizes)
+        for method in METHODS
+    )
+
+
+#: coordinates that are observed where others are to be filled in
+OBSERVED: dict[str, tuple[bool, ...]] = {
+    "mueller_brown": (True, False),
+    "van_der_pol": (True, False),
+    "lorenz": (True, False, False),
+    "double_pendulum": (True, False),
+    "ring_mixture": (True, False),
+}

@@ -1,0 +1,98 @@
+"""The points of a run: from a file, or drawn from a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError
+
+from .units import Units
+
+if TYPE_CHECKING:
+    from .config import Config, Data
+    from .sources import Source
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Points:
+    """The data of a run.
+
+    Attributes
+    ----------
+    train : array (n, d)
+        In the reader's units.
+    held_out : array (m, d)
+        Rows of the file that training does not see; empty where fresh data can be simulated.
+    units : Units
+    coordinates : tuple of str
+        What each coordinate is.
+    """
+
+    train: FloatArray
+    held_out: FloatArray
+    units: Units
+    coordinates: tuple[str, ...]
+
+    @property
+    def dim(self) -> int:
+        """Coordinates of a point."""
+        return int(self.train.shape[1])
+
+    @property
+    def seen(self) -> FloatArray:
+        """The training data as the model sees them, (n, d)."""
+        return self.units.inside(self.train)
+
+
+def load_points(config: Config, source: Source | None, beside: Path) -> Points:
+    """The points that ``[data]`` asks for.
+
+    Parameters
+    ----------
+    source : Source or None
+        None where the points are in a file.
+    beside : Path
+        Folder from which ``data.file`` is understood.
+
+    Raises
+    ------
+    ArgumentError
+        The file cannot be used, or a coordinate does not vary.
+    """
+    data = config.data
+    # a formula's theta has a meaning in the reader's units; a network learns best in its own
+    wanted = config.model.neural is not None if data.standardise is None else data.standardise
+    if source is None:
+        train, held_out, names = _from_file(data, beside)
+    else:
+        train, names = source.draw(data.n, data.seed), source.coordinates
+        held_out = np.empty((0, train.shape[1]))
+    units = Units.of(train) if wanted else Units.none(train.shape[1])
+    if source is not None and source.units is not None:
+        units = source.units
+    return Points(train=train, held_out=held_out, units=units, coordinates=names)
+
+
+def _from_file(data: Data, beside: Path) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    from .points import read_points
+
+    found = read_points(beside / Path(str(data.file)), array=data.array, columns=data.columns)
+    return (*_split(found.values, data.held_out), found.names)
+
+
+def _split(rows: FloatArray, share: float) -> tuple[FloatArray, FloatArray]:
+    """Training and held-out rows; which is which depends on their number alone."""
+    kept = round(share * len(rows))
+    if len(rows) - kept < 2:
+        raise ArgumentError(
+            f"training needs at least 2 points, got {len(rows)} with {kept} held out"
+        )
+    order = np.random.Generator(np.random.Philox(len(rows))).permutation(len(rows))
+    return rows[np.sort(order[kept:])], rows[np.sort(order[:kept])]

@@ -1,0 +1,188 @@
+"""Training, piece by piece: between two pieces the run is looked at, stored, and can be stopped.
+
+A piece is some updates made by one call of the solver. How long pieces are does not change the
+numbers: noise is addressed by the update, and the state is all that the next update needs.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lvebm_theory.errors import SolverError
+
+from .curves import Curves
+from .diagnosis import Reading
+from .folder import RunFolder
+from .learner import Learner
+from .states import resume, store
+from .watch import Sign, Watch
+
+if TYPE_CHECKING:
+    from solvers.learning.state import LearningState
+    from solvers.learning.train import LearningRun
+
+# seconds between two looks: often enough to be live, seldom enough to cost nothing
+PIECE_SECONDS = 0.7
+# looks at a run that is over sooner: curves need points
+LOOKS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """The run after a piece.
+
+    Attributes
+    ----------
+    reading : Reading
+    signs : sequence of Sign
+        Of divergence; none for a healthy run.
+    total : int
+        Updates asked for.
+    seconds_left : float or None
+        At the speed so far; None while only the first piece, which also compiles, is known.
+    """
+
+    reading: Reading
+    signs: Sequence[Sign]
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(kw_only=True)
+class Speed:
+    """Updates per second; the first piece, which also compiles, does not count."""
+
+    pieces: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+
+    def add(self, updates: int, seconds: float) -> None:
+        """Takes in a piece."""
+        self.pieces += 1
+        if self.pieces > 1:
+            self.updates += updates
+            self.seconds += seconds
+
+    def left(self, updates: int) -> float | None:
+        """Seconds that some updates will take; None where no speed is known."""
+        if updates == 0:
+            return 0.0
+        return updates * self.seconds / self.updates if self.updates else None
+
+
+Listener = Callable[[Step], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A run that made its last update.
+
+    Attributes
+    ----------
+    state, curves
+        At the last good state: at the last update, unless signs of divergence stood there.
+    signs : tuple of Sign
+        Of divergence that stood at the last update.
+    """
+
+    state: LearningState
+    curves: Curves
+    signs: tuple[Sign, ...]
+
+
+def silent(step: Step) -> None:
+    """Listens and says nothing."""
+
+
+def run_training(learner: Learner, folder: RunFolder, listener: Listener = silent) -> Trained:
+    """All updates from the folder's checkpoint, or from the start.
+
+    While signs of divergence stand, the checkpoint stays where it was: at the last good state.
+
+    Raises
+    ------
+    SolverError
+        Theta or particles stopped being finite, or Z diverged: names theta, the update, and where
+        the last good state is.
+    KeyboardInterrupt
+        Passed on, once the last finished piece is stored.
+    """
+    training = learner.config.training
+    state, curves = resume(learner, folder)
+    begun, before = time.monotonic(), curves.seconds
+    stored, speed = state.update, Speed()
+    watch = Watch(size=_size(learner), dim=state.pool.shape[1])
+    for reading in curves.readings:
+        watch.look(reading)
+    signs: tuple[Sign, ...] = ()
+    count = training.record_every
+    try:
+        while state.update < training.updates:
+            clock = time.monotonic()
+            count = min(count, training.updates - state.update)
+            run = _advance(learner, folder, state, count)
+            state = run.final
+            seconds = time.monotonic() - clock
+            speed.add(count, seconds)
+            curves.add(run)
+            reading = learner.look(run, before + time.monotonic() - begun)
+            curves.look(reading)
+            signs = tuple(watch.look(reading))
+            done = state.update >= training.updates
+            if not signs and (done or state.update - stored >= training.checkpoint_every):
+                store(learner, folder, state, curves)
+                stored = state.update
+            listener(
+                Step(
+                    reading=reading,
+                    signs=signs,
+                    total=training.updates,
+                    seconds_left=speed.left(training.updates - state.update),
+                )
+            )
+            most = max(training.updates // LOOKS, training.record_every)
+            count = min(_next_count(count, seconds, training.record_every), most)
+    except KeyboardInterrupt:
+        if not signs and state.update > stored:
+            store(learner, folder, state, curves)
+        raise
+    if signs:
+        state, curves = resume(learner, folder)
+    return Trained(state=state, curves=curves, signs=signs)
+
+
+def _size(learner: Learner) -> float:
+    """Root mean square distance of the pool from the origin at the start."""
+    return float(np.sqrt(np.square(learner.start().pool).sum(axis=1).mean()))
+
+
+def _next_count(count: int, seconds: float, record_every: int) -> int:
+    """Updates of the next piece, at most four times those of the last, in whole records."""
+    wanted = count * PIECE_SECONDS / max(seconds, 1e-3)
+    bounded = min(max(wanted, count / 4), 4 * count)
+    return max(1, round(bounded / record_every)) * record_every
+
+
+def _advance(learner: Learner, folder: RunFolder, state: LearningState, count: int) -> LearningRun:
+    from solvers.learning.stability import StepSizeWarning
+
+    try:
+        with warnings.catch_warnings():
+            # said before the start; each piece would say it again
+            warnings.simplefilter("ignore", StepSizeWarning)
+            return learner.advance(state, count)
+    except SolverError as error:
+        kept, _ = resume(learner, folder)
+        stopped = SolverError(
+            f"training stopped after update {error.step}: {error.reason}; the last good state, at "
+            f"update {kept.update}, is kept in {folder.path}",
+            last_state=kept,
+        )
+        stopped.step = error.step  # the sentence has it already
+        raise stopped from error
