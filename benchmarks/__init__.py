@@ -28,4 +28,8 @@ NAMES = (
     "trainer",
     "experiments",
     "noise_law",
+    "sampler_kills",
+    "sampler_level",
+    "sampler_sequential",
+    "sampler_habits",
 )

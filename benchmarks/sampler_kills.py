@@ -100,7 +100,7 @@ def table(found: Sequence[Result]) -> Table:
             "alpha": ALPHA,
             "budget": BUDGET,
             "laws": laws_digest(),
-            "runs": [{"seed": run.arguments["seed"], **result} for run, result in found],
+            "bugs": {name: _detail(rs) for name, rs in by_name.items()},
         },
     )
 
@@ -120,6 +120,20 @@ def _row(entry: Any, late: bool, found: Sequence[dict[str, Any]]) -> dict[str, A
         "among two": f"{second}/{len(killed)}",
         "calls": statistics.median(r["calls"] for r in found),
         "seconds": statistics.median(r["seconds"] for r in found),
+    }
+
+
+def _detail(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts behind a row: laws and guesses of the kills, quantiles of the calls."""
+    killed = [r for r in found if r["killed"]]
+    calls = sorted(r["calls"] for r in found)
+    return {
+        "laws": dict(Counter(r["law"] for r in killed)),
+        "first guesses": dict(Counter(r["first"] for r in killed)),
+        "second guesses": dict(Counter(r["second"] for r in killed)),
+        "verdicts": dict(Counter(r["verdict"] for r in found)),
+        "most calls": calls[-1],
+        "most seconds": max(r["seconds"] for r in found),
     }
 
 
