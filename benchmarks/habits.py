@@ -113,7 +113,8 @@ def _long_run(entry: Any, problem: Problem, seed: int) -> tuple[FloatArray, int]
     rng = np.random.default_rng((seed, 72))
     chain = Chain(entry, problem.target, problem.step_size, rng)
     d = problem.target.for_step.dim
-    state = chain.target.mean + 0.1 * rng.standard_normal((CHAINS, chain.target.dim))
+    centre = chain.target.scale[0] if chain.target.mean is None else chain.target.mean
+    state = centre + 0.1 * rng.standard_normal((CHAINS, chain.target.dim))
     kept = np.empty((KEPT, CHAINS, d))
     for t in range(BURN_IN + KEPT):
         state = chain.step(state)
@@ -301,4 +302,3 @@ HABITS = (
         apply=_geweke(True),
     ),
 )
-

@@ -170,4 +170,3 @@ PAYOFFS: dict[str, Any] = {
     "MALA on the standard normal": _mala,
     "rare large payoffs": _rare,
 }
-

@@ -49,7 +49,7 @@ def test_a_component_is_one_of_those_that_are_guessed():
 
 def test_a_family_or_a_name_is_selected():
     assert {e.family for e in selected("gibbs")} == {"gibbs"}
-    assert [e.name for e in selected("mala")][0] == "mala"
+    assert next(e.name for e in selected("mala")) == "mala"
     assert len(selected("hmc-inverted-ratio")) == 1
     assert len(selected(None)) == len(ZOO)
     with pytest.raises(ArgumentError, match="did you mean gibbs"):
@@ -81,4 +81,3 @@ def test_the_status_counts_false_alarms_before_survivors():
     alive = [outcome(wrong, killed=False), outcome(same, killed=True)]
     assert status_of(alive) is Exit.CONTRADICTED
     assert summary(good).startswith("1 of 1 bugs killed; 0 of 2 correct and equivalent")
-

@@ -122,7 +122,9 @@ def test_shares_add_up_to_one():
 
 def test_examples_and_replays_never_spend_more_than_alpha():
     spending = Spending(1e-3)
-    spent = [spending.next() for _ in range(4000)] + [spending.next(replay=True) for _ in range(4000)]
+    spent = [spending.next() for _ in range(4000)] + [
+        spending.next(replay=True) for _ in range(4000)
+    ]
     assert 0.999 * 1e-3 < sum(spent) <= 1e-3
     assert spent[0] < spending.alpha
     # a replay does not change what the next example may spend

@@ -125,8 +125,11 @@ CASES = {
     "autoregression": (ula(), ula(noise=0.97), {"kind": "unadjusted"}),
     "stationary law on a lattice": (ula(), ula(noise=0.95), {"kind": "unadjusted"}),
     "order of the bias": (ula(), ula(noise=0.9), {"kind": "unadjusted"}),
-    "equivariance": (ula(), lambda x, energy, step_size, rng: ula()(x, energy, step_size, rng)
-                     - 0.1 * np.sign(x), {"kind": "unadjusted"}),  # fmt: skip
+    "equivariance": (
+        ula(),
+        lambda x, energy, step_size, rng: ula()(x, energy, step_size, rng) - 0.1 * np.sign(x),
+        {"kind": "unadjusted"},
+    ),  # fmt: skip
 }
 CALLS = {"order of the bias": 1_500_000, "stationary law on a lattice": 300_000}
 

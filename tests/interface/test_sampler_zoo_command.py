@@ -6,7 +6,7 @@ from .conftest import lvebm
 
 
 def test_a_family_is_examined_and_told_as_json():
-    ran = lvebm("zoo", "--family", "gibbs", "--calls", 300000, "--jobs", 1, "--json")
+    ran = lvebm("zoo", "--family", "gibbs", "--calls", 20000, "--jobs", 1, "--json")
     assert ran.status == 0, ran.err
     kernels = {k["name"]: k for k in json.loads(ran.out)["kernels"]}
     assert kernels["gibbs-simultaneous"]["killed"]

@@ -142,7 +142,9 @@ def check_sampler(
         if kernel.is_compiled:
             candidates = _compiled(candidates)
         kernel.examine(candidates[0], _first_step(candidates[0], step_sizes))
-        plan = Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
+        plan = (
+            Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
+        )
         subject = Subject(
             kernel=kernel,
             kind=chosen,
@@ -200,7 +202,9 @@ def _learner(
     if order not in ORDERS:
         raise ArgumentError(f"the scheme of a learner is one of {', '.join(ORDERS)}, got {order!r}")
     learner = Learner(step)
-    plan = Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
+    plan = (
+        Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
+    )
     subject = LearnerSubject(
         learner=learner, order=str(order), first=plan.first, largest=plan.largest, seed=seed
     )

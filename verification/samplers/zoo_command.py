@@ -114,9 +114,7 @@ def outcomes_of(
 
     parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
     # kernels are made in the worker: closures do not travel
-    yield from parallel(
-        delayed(examine_named)(e.name, alpha, budget, seed, calls) for e in chosen
-    )
+    yield from parallel(delayed(examine_named)(e.name, alpha, budget, seed, calls) for e in chosen)
 
 
 def examine_named(

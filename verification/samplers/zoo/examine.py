@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -53,6 +54,7 @@ def examine(
     seed: int = 0,
     *,
     calls: int | None = None,
+    laws: Sequence[str] | None = None,
 ) -> Outcome:
     """Examines a fresh kernel of an entry.
 
@@ -66,6 +68,8 @@ def examine(
     seed : int
     calls : int, optional
         Chain steps at most, in place of the budget: the outcome is then the same on any machine.
+    laws : sequence of str, optional
+        Names of laws; all by default.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def examine(
         budget,
         seed=seed,
         calls=calls,
+        laws=laws,
         **layout,
         **entry.options,
     )

@@ -1,7 +1,7 @@
 """Hamiltonian Monte Carlo and what goes wrong in it.
 
-The leapfrog step is sqrt(2 h) for a Langevin step size h, so that one step of either moves equally
-far; the number of steps is drawn anew for every chain, since half a period maps x to -x.
+The step size is the leapfrog's; the number of steps is drawn anew for every chain, since half a
+period maps x to -x.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _hmc(
         x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
     ) -> FloatArray:
         p = momentum(rng, x)
-        y, q = _trajectories(x, p, energy, np.sqrt(2 * step_size), rng, **parts)
+        y, q = _trajectories(x, p, energy, step_size, rng, **parts)
         lost = accept(energy.potential(x) - energy.potential(y), (_squares(p) - _squares(q)) / 2)
         good = np.log(rng.random(len(x))) < lost
         return np.where(good[:, None], y, x)
@@ -92,7 +92,7 @@ def _with_mass(inverted_velocity: bool = False, inverted_momentum: bool = False)
         spread = 1 / np.sqrt(mass) if inverted_momentum else np.sqrt(mass)
         p = spread * rng.standard_normal(x.shape)
         velocity = mass if inverted_velocity else 1.0 / mass
-        y, q = _trajectories(x, p, energy, np.sqrt(2 * step_size), rng, velocity=velocity)
+        y, q = _trajectories(x, p, energy, step_size, rng, velocity=velocity)
         kinetic = ((p * p - q * q) / (2 * mass)).sum(axis=1)
         good = np.log(rng.random(len(x))) < energy.potential(x) - energy.potential(y) + kinetic
         return np.where(good[:, None], y, x)
@@ -127,7 +127,7 @@ def _energy_kept() -> Step:
         before = memory.get("h", np.empty(0))
         if before.shape != (len(x),):
             before = energy.potential(x) + _squares(p) / 2
-        y, q = _trajectories(x, p, energy, np.sqrt(2 * step_size), rng)
+        y, q = _trajectories(x, p, energy, step_size, rng)
         after = energy.potential(y) + _squares(q) / 2
         good = np.log(rng.random(len(x))) < before - after
         memory["h"] = np.where(good, after, before)
@@ -177,7 +177,7 @@ MUTANTS = (
         make=lambda: _hmc(accept=lambda u, k: np.zeros_like(u)),
         component="Metropolis ratio",
         fault="every trajectory is accepted",
-        variance=lambda h: 1 / (1 - h / 2),
+        variance=lambda h: 1 / (1 - h * h / 4),
     ),
     _entry(
         name="hmc-inverted-ratio",

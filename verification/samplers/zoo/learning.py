@@ -1,7 +1,7 @@
 """Learners (coupled updates of parameter, latents and pool) and what goes wrong in them.
 
-    z <- z - h grad_z E(x, z) + sqrt(2h) xi,     w <- w - h grad E(w) + sqrt(2h) xi
-    theta <- theta + a [ mean grad_theta E(w) - mean grad_theta E(x, z) ]
+z <- z - h grad_z E(x, z) + sqrt(2h) xi,     w <- w - h grad E(w) + sqrt(2h) xi
+theta <- theta + a [ mean grad_theta E(w) - mean grad_theta E(x, z) ]
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def _sgld(
 
 
 def _minibatch(
-    draw: Callable[[np.random.Generator, int, int], Any] = lambda rng, n, terms: (
-        rng.integers(terms, size=n)
+    draw: Callable[[np.random.Generator, int, int], Any] = lambda rng, n, terms: rng.integers(
+        terms, size=n
     ),
     factor: Callable[[int], float] = float,
 ) -> Step:
@@ -89,9 +89,7 @@ _minibatched = functools.partial(
 )
 
 CORRECT = (
-    _entry(
-        name="noisy-gradient", make=_sgld, variance=lambda h: (1 + h / 2) / (1 - h / 2)
-    ),
+    _entry(name="noisy-gradient", make=_sgld, variance=lambda h: (1 + h / 2) / (1 - h / 2)),
     _minibatched(name="sgld-minibatch", make=lambda: _minibatch()),
 )
 

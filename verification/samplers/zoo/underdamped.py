@@ -33,7 +33,7 @@ def _generalised(
     def step(
         x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
     ) -> FloatArray:
-        eps = np.sqrt(2 * step_size)
+        eps = step_size
         p = rng.standard_normal(x.shape)
         g = energy.gradient(x)
         for _ in range(ROUNDS):
