@@ -28,6 +28,7 @@ NAMES = (
     "trainer",
     "experiments",
     "noise_law",
+    "sampler_cost",
     "sampler_kills",
     "sampler_level",
     "sampler_sequential",

@@ -1,9 +1,10 @@
 """Public habits of testing samplers, re-implemented, on the zoo of planted bugs.
 
 Each habit with the settings it is published or commonly used with, on the problem its author
-would choose: one target, a sensible step size, a start at the mode. ``habits.py`` beside this file
-has the tests themselves. Calls are chain steps of one application. False alarms are counted apart for
-kernels that keep the target and for documented schemes with a bias, which a habit cannot know of.
+would choose: one target, a sensible step size, a start at the mode; the tests themselves stand in
+``habits.py`` beside this file. Calls are chain steps of one application. False alarms are counted
+apart for kernels that keep the target and for documented schemes with a bias, which a habit cannot
+know of.
 """
 
 from __future__ import annotations
