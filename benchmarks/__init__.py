@@ -31,6 +31,5 @@ NAMES = (
     "sampler_cost",
     "sampler_kills",
     "sampler_level",
-    "sampler_sequential",
     "sampler_habits",
 )
