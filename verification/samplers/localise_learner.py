@@ -17,7 +17,7 @@ from .localise import Localisation
 from .shapes import tame
 from .subject import FloatArray, LearnerSubject, child
 
-UPDATES = 600
+UPDATES = 900
 IN_A_ROW = 3
 CLEAR = 6.0
 STEP_SIZE = 0.3
@@ -33,6 +33,16 @@ class Update:
     after: State
     last: FloatArray
     fresh: bool
+
+    @property
+    def places(self) -> FloatArray:
+        """Where the particles were, in the order of their noises."""
+        return np.concatenate([self.before.latents.ravel(), self.before.pool.ravel()])
+
+    @property
+    def data(self) -> FloatArray:
+        """The datum of each latent."""
+        return np.repeat(DATA[:, 0], self.before.latents.shape[1])
 
     def reading(self, order: str, theta: FloatArray | None = None) -> Reading:
         """The noise, with the particles pushed at another parameter if one is given."""
@@ -99,37 +109,45 @@ def _ranked(updates: list[Update], order: str) -> Guess:
     return _of_parameter(updates, readings, order)
 
 
-def _misfit(readings: list[Reading], points: FloatArray) -> tuple[float, float]:
+def _misfit(readings: list[Reading], chosen: list[Update]) -> tuple[float, float]:
     """How loud the noise is, and how it leans on what pushed it and on where it was."""
     r, k = _noises(readings), readings[0].latents
     force = np.clip(tame(np.array([f.force for f in readings])), -20, 20)
-    loud, lean = 0.0, 0.0
+    places = np.array([u.places for u in chosen])
+    loud, lean = 0.0, abs(_score(r[:, :k], np.array([u.data for u in chosen])))
     for phase in (slice(0, k), slice(k, None)):
         part = r[:, phase]
         loud = max(loud, abs(float(np.mean(part**2)) - 1) / np.sqrt(2 / part.size))
-        spread = part / max(float(part.std()), 1e-12)
-        lean = max(lean, abs(_score(spread, force[:, phase])))
-        lean = max(lean, abs(_score(spread, points[:, phase])))
+        for other in (force, places):
+            lean = max(lean, abs(_score(part, other[:, phase])))
     return loud, lean
+
+
+def _explains(own: FloatArray, other: FloatArray) -> bool:
+    """Whether the noise would have been read better the other way.
+
+    If the other way is right, own = other - delta: regressed on delta, slope -1.
+    """
+    delta = np.clip(other - own, -20, 20)
+    size = float((delta * delta).sum())
+    slope, error = float((own * delta).sum()) / max(size, 1e-12), 1 / np.sqrt(max(size, 1e-12))
+    return slope < -CLEAR * error and abs(slope + 1) < max(4 * error, 0.1)
 
 
 def _of_particles(updates: list[Update], order: str, fresh: list[Reading]) -> Guess | None:
     """The rule of the particles, in updates that start anew."""
     chosen = [u for u in updates if u.fresh]
-    points = np.array(
-        [np.concatenate([u.before.latents.ravel(), u.before.pool.ravel()]) for u in chosen]
-    )
-    loud, lean = _misfit(fresh, points)
-    if max(loud, lean) < CLEAR:
-        return None
-    for theta, when in (("after", "after its update"), ("last", "of the update before")):
-        used = [u.last if theta == "last" else u.after.theta for u in chosen]
+    for name, when in (("after", "after its update"), ("last", "of the update before")):
+        used = [u.last if name == "last" else u.after.theta for u in chosen]
         other = [u.reading(order, at) for u, at in zip(chosen, used, strict=True)]
-        if max(_misfit(other, points)) < CLEAR:
+        if _explains(_noises(fresh), _noises(other)):
             return "stale gradient", "drift", f"particles move at the parameter {when}"
+    loud, lean = _misfit(fresh, chosen)
     if lean > max(CLEAR, 0.15 * loud):
         return "drift", "noise scale", f"noise leans on place or gradient ({lean:.0f} se)"
-    return "noise scale", "drift", f"the size of the noise is off ({loud:.0f} se)"
+    if loud > CLEAR:
+        return "noise scale", "drift", f"the size of the noise is off ({loud:.0f} se)"
+    return None
 
 
 def _of_parameter(updates: list[Update], readings: list[Reading], order: str) -> Guess:
