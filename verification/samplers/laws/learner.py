@@ -8,7 +8,7 @@ the phases, exactly:
 
 with the new particles (scheme "sequential") or the old ones ("simultaneous"). On location models
 theta and all particles are jointly Gaussian: from Gaussian starts theta has the mean and variance
-of the closed form after 1, 4, 12 and 30 updates, finite numbers of particles and step sizes
+of the closed form after 1, 4 and 10 updates, finite numbers of particles and step sizes
 included, and what starts from the stationary law of the recursion is found in it.
 Level. The tie of theta is met up to rounding; payoffs are bounded functions of standard normals
 with closed means (of the noise: averaged over the particles of one update).
@@ -41,14 +41,14 @@ STATEMENT = "particles move by ULA at the present parameter, the parameter by it
 SHARE = 1.0
 OF = "learner"
 DATA = np.array([[-0.6], [0.2], [1.1], [1.7]])
-LATENTS = 3
-POOL = 6
+LATENTS = 8
+POOL = 24
 RATE = 0.2
 STEP_SIZES = (0.1, 0.4)
 LOCATION_POOL = 4
 LATENT_NOISE = 0.7
-PATH = (1, 4, 12, 30)
-LOCATION_STEPS = (1, 4, 12)
+PATH = (1, 4, 10)
+LOCATION_STEPS = (1, 4, 10)
 _EXACT = 1e-9
 
 
@@ -72,30 +72,35 @@ def start(model: LearningModel, rng: np.random.Generator) -> State:
     )
 
 
-def _row(first: Reading, second: Reading) -> list[float]:
-    """Payoffs of two updates in a row, each averaged over the particles."""
-    r = np.clip(tame(first.noise), -50, 50)
-    again = np.clip(tame(second.noise), -50, 50)
-    force = np.tanh(tame(first.force))
-    phases = [slice(first.latents, None)]
-    if first.latents:
-        phases.append(slice(0, first.latents))
-    found: list[float] = []
+def _payoffs(model: LearningModel, firsts: list[Reading], seconds: list[Reading]) -> FloatArray:
+    """Payoffs (n, m) of pairs of updates in a row, each averaged over the particles."""
+    r = np.clip(tame(np.array([f.noise for f in firsts])), -50, 50)
+    again = np.clip(tame(np.array([f.noise for f in seconds])), -50, 50)
+    force = np.tanh(tame(np.array([f.force for f in firsts])))
+    latents = firsts[0].latents
+    phases = [slice(latents, None)]
+    if latents:
+        phases.append(slice(0, latents))
+    found: list[FloatArray] = []
     for phase in phases:
-        part, push, later = r[phase], force[phase], again[phase]
-        found += [float(s(part).mean()) for s in SHAPES]
-        found += [float((s(part) * push).mean()) for s in (LOCATION, SCALE)]
-        found += [float((s(part) * s(later)).mean()) for s in (LOCATION, SCALE)]
-        half = len(part) // 2
-        found.append(float((LOCATION(part[:half]) * LOCATION(part[half : 2 * half])).mean()))
-    if first.latents:
-        size = min(first.latents, len(r) - first.latents)
-        other = r[first.latents : first.latents + size]
-        found.append(float((LOCATION(r[:size]) * LOCATION(other)).mean()))
-    broken = any(
-        not np.all(np.abs(f.tie) <= _EXACT * (1 + np.abs(f.push))) for f in (first, second)
+        part, push, later = r[:, phase], force[:, phase], again[:, phase]
+        found += [s(part).mean(axis=1) for s in SHAPES]
+        found += [(s(part) * push).mean(axis=1) for s in (LOCATION, SCALE)]
+        found += [(s(part) * s(later)).mean(axis=1) for s in (LOCATION, SCALE)]
+        half = part.shape[1] // 2
+        found.append((LOCATION(part[:, :half]) * LOCATION(part[:, half : 2 * half])).mean(axis=1))
+    if latents:
+        size = min(latents, r.shape[1] - latents)
+        other = r[:, latents : latents + size]
+        found.append((LOCATION(r[:, :size]) * LOCATION(other)).mean(axis=1))
+    broken = np.array(
+        [_is_broken(f) or _is_broken(s) for f, s in zip(firsts, seconds, strict=True)]
     )
-    return [*found, float(broken)]
+    return np.stack([*found, broken.astype(np.float64)], axis=1)
+
+
+def _is_broken(reading: Reading) -> bool:
+    return not bool(np.all(np.abs(reading.tie) <= _EXACT * (1 + np.abs(reading.push))))
 
 
 def _names(model: LearningModel) -> list[str]:
@@ -110,21 +115,27 @@ def _names(model: LearningModel) -> list[str]:
     return [*found, "rule of theta"]
 
 
+def _units(model: LearningModel) -> FloatArray:
+    """What one unit of discrepancy is: the deviation of a payoff of one particle."""
+    pair = [s.deviation for s in SHAPES[:2]]
+    phase = [*(s.deviation for s in SHAPES), *pair, *(d * d for d in pair), pair[0] ** 2]
+    cross = [pair[0] ** 2] if model.dim_z else []
+    return np.array([*phase * (2 if model.dim_z else 1), *cross, 1.0])
+
+
 def trial(learner: Learner, model: LearningModel, h: float, order: str, first: int) -> Trial:
     """Two updates from wide states of one model."""
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
         generator = child(rng)
-        payoffs = []
+        readings: tuple[list[Reading], list[Reading]] = ([], [])
         for _ in range(count):
-            states, readings = [start(model, rng)], []
-            for _ in range(2):
-                before = states[-1]
+            before = start(model, rng)
+            for found in readings:
                 after = learner.advance(before, DATA, model, h, RATE, generator)
-                readings.append(read(before, after, DATA, model, h, RATE, order))
-                states.append(after)
-            payoffs.append(_row(*readings))
-        return np.array(payoffs)
+                found.append(read(before, after, DATA, model, h, RATE, order))
+                before = after
+        return _payoffs(model, *readings)
 
     names = _names(model)
     return Trial(
@@ -132,7 +143,7 @@ def trial(learner: Learner, model: LearningModel, h: float, order: str, first: i
         label=f"{model.name} model, step size {h:g}",
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.25),
+        units=_units(model),
         slack=1e3 * learner.rounding,
         calls=2,
         first=first,
@@ -177,7 +188,9 @@ def stationary_trial(learner: Learner, h: float, order: str, first: int) -> Tria
         label=f"location model from its stationary law, step size {h:g}",
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.4),
+        units=np.array(
+            [s.deviation for _ in LOCATION_STEPS for _ in shown for s in (LOCATION, SCALE)]
+        ),
         slack=1e3 * learner.rounding,
         calls=LOCATION_STEPS[-1],
         first=max(64, first // 4),
@@ -212,7 +225,7 @@ def path_trial(learner: Learner, h: float, order: str, first: int) -> Trial:
         label=f"{model.name} model from Gaussian starts, step size {h:g}",
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.4),
+        units=np.array([s.deviation for _ in PATH for s in shapes]),
         slack=1e3 * learner.rounding,
         calls=PATH[-1],
         first=max(64, first // 8),
@@ -224,5 +237,5 @@ def trials(subject: LearnerSubject) -> list[Trial]:
     """Every model and step size, the closed form of theta's path, and the stationary law."""
     learner, order, first = subject.learner, subject.order, subject.first
     found = [trial(learner, m, h, order, first) for m in models() for h in STEP_SIZES]
-    found += [path_trial(learner, h, order, first) for h in STEP_SIZES]
-    return [*found, *(stationary_trial(learner, h, order, first) for h in STEP_SIZES)]
+    found.append(path_trial(learner, STEP_SIZES[1], order, first))
+    return [*found, stationary_trial(learner, STEP_SIZES[0], order, first)]
