@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from . import localise_scans
 from .common import repeats
 from .features import of_sequence
@@ -17,6 +19,7 @@ CLEAR = 6.0  # standard errors
 TOGETHER = 8.0
 LEANING = 0.02
 FLAT = 1e-3
+FEWEST = 5e-4  # refusals below which their law is not read
 Guess = tuple[str, str, list[str]]
 
 
@@ -109,7 +112,7 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
         first = "momentum refresh" if trajectory else "noise scale"
         return first, "Metropolis ratio", [*said, "moves from one place are not round"]
     if order < 1.25 and 1 - f.moved[-1] > 0.005:
-        said = [*said, f"refusals fall like h^{order:.2f}"]
+        said = [*said, f"refusals fall like V^{order:.2f}"]
         if trajectory:
             return "stale gradient", "Metropolis ratio", said
         return "proposal correction", "stale gradient", said
@@ -118,12 +121,16 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
 
 
 def _order_of_refusals(f: MoveFeatures) -> float:
-    """The power of the step size with which refusals fall; large where hardly any are seen."""
+    """The power of V with which refusals fall; large where hardly any are seen.
+
+    In powers of V, not of the step size: a leapfrog step and a Langevin step then speak alike.
+    """
     refused = 1 - f.moved
-    if refused[0] < 5e-4 or refused[-1] <= refused[0]:
-        return 9.0 if refused[0] < 5e-4 else 0.0
-    h = f.step_sizes
-    return float(math.log(refused[-1] / refused[0]) / math.log(h[-1] / h[0]))
+    seen = np.flatnonzero(refused >= FEWEST)
+    if len(seen) < 2 or not f.noise.min() > 0:
+        return 9.0
+    i, j = int(seen[0]), len(refused) - 1
+    return float(math.log(refused[j] / refused[i]) / math.log(f.noise[j] / f.noise[i]))
 
 
 def _leaning(

@@ -5,8 +5,8 @@ At a small step, with equal seeds and two starts, chains that both moved differ 
     (x' - x) - (y' - y) = -b (grad U(x) - grad U(y)) + O(h^2),
 
 whatever the noise and whoever was refused: b is the drift of the proposal. From equal starts the
-spread of the moves is that of its noise, 2V. Refusals fall with the step like h^{1/2} where the
-acceptance leans on the gradient, like h where it knows a second order, and like h^{3/2} in a right
+spread of the moves is that of its noise, 2V. Refusals fall like V^{1/2} where the acceptance
+leans on the gradient, like V where an error of second order decides, and like V^{3/2} in a right
 Langevin or leapfrog step.
 """
 
