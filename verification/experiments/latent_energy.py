@@ -19,6 +19,7 @@ from solvers.learning.tensor_energy import FastEnergy
 from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
+_PIECES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +36,27 @@ class LatentEnergySettings:
         K, M, data per update, K_in.
     latent_step, pool_step : float
         h_q, h_p.
-    rates : tuple of float
-        Adam's learning rate, one per stage of equally many updates.
+    rate, halvings : float
+        Adam's learning rate at the start, and how many times it is halved over the run.
+    caps : tuple of float
+        Of the spectral norms, layer by layer and of the readout.
     """
 
     dim_z: int = 1
     hidden: tuple[int, ...] = (64, 64)
     confinement: float = 0.1
     latents: int = 1
-    pool: int = 4000
-    batch: int = 2000
+    pool: int = 2000
+    batch: int = 500
     inner_steps: int = 10
-    latent_step: float = 0.01
+    latent_step: float = 0.02
     pool_step: float = 0.01
-    rates: tuple[float, ...] = (4e-3, 3e-3, 2e-3, 1e-3, 3e-4)
+    rate: float = 3e-3
+    halvings: float = 6.0
+    caps: tuple[float, ...] = (12.0, 16.0, 6.0)
 
     def __post_init__(self) -> None:
-        if self.dim_z < 1 or not self.rates or not min(self.rates) > 0:
+        if self.dim_z < 1 or not self.rate > 0 or not self.halvings > 0:
             raise ArgumentError(f"unusable settings of a latent energy: {self}")
 
 
@@ -94,7 +99,7 @@ class LatentEnergyModel:
 
     def log_likelihood(self, x: npt.ArrayLike, *, alpha: float, seed: int) -> Bracket:
         """The bracket of mean_i log p(x_i)."""
-        return self.log_density(x).mean
+        return self.log_density(x, tolerance=1e-4).mean
 
     def reconstruct(
         self,
@@ -139,7 +144,7 @@ def fit(
     updates: int = 2000,
     seconds: float | None = None,
 ) -> LatentEnergyModel:
-    """Trains on data (n, d) by the particle algorithm, with rates that fall in stages.
+    """Trains on data (n, d) by the particle algorithm, at a learning rate that is halved in turn.
 
     Raises
     ------
@@ -161,38 +166,36 @@ def fit(
         dim_z=how.dim_z,
         widths=how.hidden,
         confinement=how.confinement,
+        spectral_caps=how.caps,
         seed=seed,
     )
-    base = LearningSettings(
+    learning = LearningSettings(
         latents=how.latents,
         pool=how.pool,
         batch=min(how.batch, len(x)),
         inner_steps=how.inner_steps,
         latent_step=how.latent_step,
         pool_step=how.pool_step,
-        rate=TorchOptimizer("Adam", {"lr": how.rates[0]}),
+        rate=TorchOptimizer("Adam", {"lr": how.rate}, halving=updates / how.halvings),
     )
-    noise = Noise(seed, "latent energy")
-    state, done, objective = None, 0, []
-    for stage, rate in enumerate(how.rates):
-        until = updates * (stage + 1) // len(how.rates)
-        if seconds is not None and time.perf_counter() - begun > seconds:
-            break
-        if until == done:
+    state, objective = None, []
+    done = 0
+    # in pieces, between which the time limit is looked at
+    for until in np.linspace(0, updates, _PIECES + 1).astype(int)[1:]:
+        if until == done or (seconds is not None and time.perf_counter() - begun > seconds):
             continue
         run = train(
             energy,
             x,
-            replace(base, rate=TorchOptimizer("Adam", {"lr": rate})),
-            noise=noise,
-            updates=until - done,
+            learning,
+            noise=Noise(seed, "latent energy"),
+            updates=int(until) - done,
             start=state,
-            record_every=max(1, until - done),
-            backend="torch",
+            record_every=updates,
             dtype="float32",
             threads=1,
         )
-        state, done = run.final, until
+        state, done = run.final, int(until)
         objective += list(run.records["joint_energy"] - run.records["conditional_energy"])
     assert state is not None
     return LatentEnergyModel(

@@ -92,13 +92,18 @@ class Run:
 
 #: (updates, options) by method, then by system where that differs
 SETTINGS: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {
-    "latent_energy": {"": (2000, {})},
-    "contrastive": {
-        "": (2000, {"step_size": 0.01, "rate": 3e-3, "batch": 512, "pool": 4096}),
-        "lorenz": (2000, {"step_size": 0.004, "rate": 3e-3, "batch": 512, "pool": 4096}),
+    "latent_energy": {
+        "": (1500, {"pool_step": 0.01}),
+        "lorenz": (1500, {"pool_step": 0.004}),
+        "double_pendulum": (1500, {"pool_step": 0.004}),
     },
-    "variational": {"": (6000, {})},
-    "particles": {"": (3000, {})},
+    "contrastive": {
+        "": (1500, {"step_size": 0.01, "rate": 3e-3}),
+        "lorenz": (1500, {"step_size": 0.004, "rate": 3e-3}),
+        "double_pendulum": (1500, {"step_size": 0.004, "rate": 3e-3}),
+    },
+    "variational": {"": (5000, {})},
+    "particles": {"": (2500, {})},
 }
 
 

@@ -49,6 +49,8 @@ class ContrastiveSettings:
         h.
     rate : float
         Adam's learning rate at its height.
+    caps : tuple of float
+        Of the spectral norms, layer by layer and of the readout; the energy's own by default.
     betas : pair of float
         Adam's memories.
     """
@@ -60,6 +62,7 @@ class ContrastiveSettings:
     inner_steps: int = 10
     step_size: float = 0.01
     rate: float = 2e-3
+    caps: tuple[float, ...] | None = None
     betas: tuple[float, float] = (0.5, 0.999)
 
     def __post_init__(self) -> None:
@@ -167,7 +170,13 @@ def fit(
     budget = Budget(updates, seconds)
     generator = torch.Generator().manual_seed(seed)
     noise = Noise(seed, "contrastive divergence")
-    energy = NeuralEnergy(dim=dim, widths=how.hidden, confinement=how.confinement, seed=seed)
+    energy = NeuralEnergy(
+        dim=dim,
+        widths=how.hidden,
+        confinement=how.confinement,
+        spectral_caps=how.caps,
+        seed=seed,
+    )
     theta = torch.tensor(energy.parameter_vector())
     optimiser = Adam([theta], betas=how.betas)
     particles = NeuralParticles(energy, threads=1)
@@ -187,7 +196,8 @@ def fit(
             averaging="after",
         )
         positive, negative = particles.work([Task(cloud=real, averaging="before"), steps])
-        assert positive is not None and negative is not None
+        assert positive is not None
+        assert negative is not None
         slope = positive - negative
         if not np.all(np.isfinite(slope)):
             raise SolverError("the pool left the finite numbers: smaller step needed", step=update)
