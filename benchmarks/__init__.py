@@ -25,6 +25,7 @@ NAMES = (
     "relative_entropy",
     "sinkhorn",
     "whole_runs",
+    "trainer",
     "experiments",
     "noise_law",
 )

@@ -36,7 +36,7 @@ def load_energy(text: str) -> Energy | JointEnergy:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ArgumentError(f"no such energy file: {path}")
-    module = _module(file.resolve())
+    module = module_of(file.resolve())
     found = {k: v for k, v in vars(module).items() if _is_energy(v)}
     if not name:
         if len(found) != 1:
@@ -67,7 +67,14 @@ def _is_energy(value: Any) -> bool:
     return isinstance(value, EnergyFamily | JointEnergyFamily | Energy | JointEnergy)
 
 
-def _module(file: Path) -> ModuleType:
+def module_of(file: Path) -> ModuleType:
+    """The module in a Python file, run once; the file may import its neighbours.
+
+    Raises
+    ------
+    ArgumentError
+        When the file cannot be run.
+    """
     name = "lvebm_user_" + hashlib.sha256(str(file).encode()).hexdigest()[:16]
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:

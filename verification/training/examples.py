@@ -55,6 +55,10 @@ SYSTEMS = {
 }
 
 
+# the pool lags behind theta: draws of the model need some time of their own
+SAMPLING_STEPS = 500
+
+
 def names() -> tuple[str, ...]:
     """Every example."""
     return (*OWN, *SYSTEMS)
@@ -72,4 +76,35 @@ def example_config(name: str) -> Config:
 
 
 def _system(name: str, system: str) -> dict[str, Any]:
-    raise NotImplementedError(name, system)
+    """A system with the settings of its example in the solvers."""
+    from solvers.learning.examples import example_named
+
+    from ..experiments.plan import OBSERVED
+
+    example = example_named(system)
+    missing = [i for i, seen in enumerate(OBSERVED[system]) if not seen]
+    return {
+        "name": name,
+        "model": {
+            "neural": {
+                "dim_z": example.dim_z,
+                "widths": list(example.widths),
+                "activation": example.activation,
+                "confinement": example.confinement,
+                "spectral_caps": list(example.spectral_caps),
+            }
+        },
+        "data": {"system": system, "n": example.data},
+        "training": {
+            "updates": example.updates,
+            "latents": example.latents,
+            "pool": example.pool,
+            "batch": example.batch,
+            "inner_steps": example.inner_steps,
+            "latent_step": example.latent_step,
+            "pool_step": example.pool_step,
+            "rate": {"kind": "Adam", "value": example.learning_rate, "halving": example.halving},
+            "dtype": example.dtype,
+        },
+        "evaluation": {"missing": missing, "sampling_steps": SAMPLING_STEPS},
+    }

@@ -59,7 +59,7 @@ def _rate(rate: float | Rate) -> SolverRate | TorchOptimizer:
         return Constant(rate.value)
     if rate.kind == "robbins-monro":
         return RobbinsMonro(rate.value, rate.offset, rate.power)
-    return TorchOptimizer(rate.kind, {"lr": rate.value, **rate.options})
+    return TorchOptimizer(rate.kind, {"lr": rate.value, **rate.options}, halving=rate.halving)
 
 
 def _projection(projection: Projection | None, names: list[str]) -> SolverProjection | None:

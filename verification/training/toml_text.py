@@ -8,9 +8,10 @@ from typing import Any
 
 
 def toml_text(content: Mapping[str, Any], where: str = "") -> str:
-    """Keys first, then tables; what ``tomllib`` reads back as the same content."""
-    tables = {k: v for k, v in content.items() if isinstance(v, Mapping)}
-    lines = [f"{_key(k)} = {_value(v)}" for k, v in content.items() if k not in tables]
+    """Keys first, then tables, empty ones left out."""
+    tables = {k: v for k, v in content.items() if isinstance(v, Mapping) and v}
+    plain = {k: v for k, v in content.items() if not isinstance(v, Mapping)}
+    lines = [f"{_key(k)} = {_value(v)}" for k, v in plain.items()]
     text = "\n".join(lines) + "\n" if lines else ""
     for name, table in tables.items():
         place = f"{where}.{_key(name)}" if where else _key(name)

@@ -179,6 +179,15 @@ def _threshold(setting: Setting) -> Measurement:
     return Measurement(value=high, numerical=1e-5 * high)
 
 
+def _measure(setting: Setting, part: str, run: str) -> Measurement:
+    if part == SETTLED:
+        return _settled(setting, 0.5**0.5 if run in MUTANTS else 1.0)
+    if part == OSCILLATION:
+        return _threshold(setting)
+    value = float(_spectrum(setting, setting.options["eta"]).real.max())
+    return Measurement(value=value, numerical=1e-7)
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """The limit of a - b^2, the largest real part, or the threshold of oscillation."""
     options = setting.options
@@ -191,19 +200,14 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         "linear_gaussian": True,
         "converged": True,
     }
+    # cases that differ in their control alone share a measurement
+    measured = {part: _measure(setting, part, asked[0].run) for part in {c.part for c in asked}}
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         theorem = THEOREMS[case.part]
-        if case.part == SETTLED:
-            measured = _settled(setting, 0.5**0.5 if case.run in MUTANTS else 1.0)
-        elif case.part == OSCILLATION:
-            measured = _threshold(setting)
-        else:
-            value = float(_spectrum(setting, options["eta"]).real.max())
-            measured = Measurement(value=value, numerical=1e-7)
         outcomes[case] = confront(
             case,
-            measured,
+            measured[case.part],
             theorem,
             quantities,
             resolution=2e-3 * abs(theorem.forced_bound(**quantities)),

@@ -166,9 +166,20 @@ def _escape(setting: Setting, slower: float) -> Measurement:
     )
 
 
+def _measure(setting: Setting, name: str, run: str) -> Measurement:
+    part, _, loading = name.partition(" at t = ")
+    if part == SLOPE:
+        return _gradient(setting, float(loading))
+    if part == ESCAPE:
+        return _escape(setting, SLOWER if run in MUTANTS else 1.0)
+    return _settled(setting)
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """The loading, the gradient, or the rate of escape."""
     options = setting.options
+    # cases that differ in their control alone share a measurement
+    measured = {name: _measure(setting, name, asked[0].run) for name in {c.part for c in asked}}
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         part, _, loading = case.part.partition(" at t = ")
@@ -181,16 +192,10 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             "directed_gaussian": True,
             "off_saddle": True,
         }
-        if part == SLOPE:
-            measured = _gradient(setting, quantities["t"])
-        elif part == ESCAPE:
-            measured = _escape(setting, SLOWER if case.run in MUTANTS else 1.0)
-        else:
-            measured = _settled(setting)
         true = theorem.forced_bound(**quantities)
         outcomes[case] = confront(
             case,
-            measured,
+            measured[case.part],
             theorem,
             quantities,
             resolution=max(2e-3 * abs(true), 1e-6),

@@ -278,9 +278,22 @@ def _covariances(energy: Energy) -> dict[str, float]:
     }
 
 
+def _measure(setting: Setting, case: Case, context: Context) -> Measurement:
+    if case.part == RUNAWAY:
+        return _direction(setting)
+    if case.part == FIRST:
+        return _first_order(setting)
+    if case.witness == "quadrature":
+        return _by_kernel(setting, case.run)
+    if case.witness == "closed-form":
+        return _by_recursion(setting)
+    return _by_particles(setting, context)
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """The learned parameter, its direction where it has no rest, or its first-order bias."""
-    options, witness = setting.options, asked[0].witness
+    options = setting.options
+    measured: dict[str, Measurement] = {}
     quantities: dict[str, Any] = {"step_size": options["step"], "scale_family": True}
     if FIRST in options["parts"]:
         subject: Any = setting.subject
@@ -294,21 +307,13 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         if broken := theorem.broken_assumptions(quantities):
             outcomes[case] = NotApplicable(reason="; ".join(broken))
             continue
-        if case.part == RUNAWAY:
-            measured = _direction(setting)
-        elif case.part == FIRST:
-            measured = _first_order(setting)
-        elif witness == "quadrature":
-            measured = _by_kernel(setting, case.run)
-        elif witness == "closed-form":
-            measured = _by_recursion(setting)
-        else:
-            measured = _by_particles(setting, context)
+        if case.part not in measured:  # cases that differ in their control alone share it
+            measured[case.part] = _measure(setting, case, context)
         # 1/s2 + h/(2 s2^2) is off by a tenth, the nearest of the false fixed points
         true = theorem.forced_bound(**quantities)
         outcomes[case] = confront(
             case,
-            measured,
+            measured[case.part],
             theorem,
             quantities,
             resolution=0.02 * abs(true),

@@ -143,7 +143,7 @@ def _algorithm(setting: Setting, projected: bool) -> FloatArray:
         LearningSettings(latents=1, pool=1, latent_step=0.05, pool_step=0.05, rate=Rate(0.05)),
         latent_start=InitialLaw.normal(0.0, 1.0),
         pool_start=setting.start,
-        updates=200,
+        updates=80,
         projection=project,
     )
     return path.theta
@@ -159,8 +159,8 @@ def _path(setting: Setting, run: str) -> FloatArray:
     if energy.name == "bimodal_posterior":
         return _double_well_ascent(setting)
     if ASCENT in setting.options["parts"] and run not in MUTANTS:
-        times = np.linspace(0.0, 12.0, 61)
-        return averaged_flow(energy, _data(setting), eta=1.0, times=times)
+        times = np.linspace(0.0, 6.0, 61)
+        return averaged_flow(energy, _data(setting), eta=1.0, times=times, tolerance=1e-9)
     return _algorithm(setting, projected=run != "unprojected")
 
 

@@ -141,25 +141,30 @@ def _zeros(setting: Setting, slower: float) -> Measurement:
     return Measurement(value=distances[1], numerical=width)
 
 
+def _measure(setting: Setting, part: str, slower: float) -> Measurement:
+    if part == THRESHOLD:
+        return _threshold(setting, slower)
+    if part == ZEROS:
+        return _zeros(setting, slower)
+    eta, stiffness = setting.options["eta"], setting.options["stiffness"]
+    imaginary = float(np.abs(_rates(setting, slower * eta).imag).max())
+    value = imaginary / (slower * eta * stiffness)
+    return Measurement(value=value, numerical=1e-9 * value)
+
+
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
     """Threshold and frequency of the mean-field learner."""
-    eta, stiffness = setting.options["eta"], setting.options["stiffness"]
+    eta = setting.options["eta"]
     slower = SLOWER if asked[0].run in MUTANTS else 1.0
+    # cases that differ in their control alone share a measurement
+    measured = {part: _measure(setting, part, slower) for part in {c.part for c in asked}}
     outcomes: dict[Case, Outcome | NotApplicable] = {}
     for case in asked:
         theorem = THEOREMS[case.part]
         quantities = {"eta": eta, "gaussian_location": True}
-        if case.part == THRESHOLD:
-            measured = _threshold(setting, slower)
-        elif case.part == ZEROS:
-            measured = _zeros(setting, slower)
-        else:
-            imaginary = float(np.abs(_rates(setting, slower * eta).imag).max())
-            value = imaginary / (slower * eta * stiffness)
-            measured = Measurement(value=value, numerical=1e-9 * value)
         outcomes[case] = confront(
             case,
-            measured,
+            measured[case.part],
             theorem,
             quantities,
             resolution=2e-3 * theorem.forced_bound(**quantities),

@@ -34,7 +34,7 @@ FloatArray = npt.NDArray[np.float64]
 
 NAME = "propagation-of-chaos"
 SIZES = (32, 128, 512)
-LARGEST = SIZES[-1]
+MIDDLE = SIZES[1]  # where mean and variance are read, with four times the replicates
 PARTS = {
     "slope": statements.theorem,
     "variance": statements.limit,
@@ -236,25 +236,25 @@ def _bimodal(
     replicates = max(64, context.particles // 200)
     alpha = context.alpha / 2
     scatter = {
-        n: _final(setting, n, step, replicates, context, run)[-1]
-        for n in (SIZES if "slope" in parts or "mean" in parts else (LARGEST,))
+        n: _final(setting, n, step, replicates * (4 if n == MIDDLE else 1), context, run)[-1]
+        for n in (SIZES if "slope" in parts or "mean" in parts else (MIDDLE,))
     }
-    coarse = _final(setting, LARGEST, 2 * step, replicates, context, run)[-1]
+    coarse = _final(setting, MIDDLE, 2 * step, 4 * replicates, context, run)[-1]
     found: dict[str, Measurement] = {}
     if "slope" in parts:
         found["slope"] = slope_of_scatter(scatter, context.alpha)
-    fine = scatter[LARGEST]
-    widest = abs(LARGEST * (coarse.var(ddof=1) - fine.var(ddof=1)))
+    fine = scatter[MIDDLE]
+    widest = abs(MIDDLE * (coarse.var(ddof=1) - fine.var(ddof=1)))
     spread = variance(fine, context.alpha) if np.ptp(fine) > 0 else Measurement(value=0.0)
     found["variance"] = Measurement(
-        value=LARGEST * spread.value,
-        statistical=LARGEST * spread.statistical,
+        value=MIDDLE * spread.value,
+        statistical=MIDDLE * spread.statistical,
         numerical=widest,
         confidence=spread.confidence,
     )
     if "mean" in parts:
         at, other = mean(fine, alpha), mean(coarse, alpha)
-        smaller = mean(scatter[SIZES[1]], alpha)
+        smaller = mean(scatter[SIZES[0]], alpha)
         # first order in the step and in 1/N: what is left after one halving, one fourth
         left = abs(other.value - at.value) + abs(smaller.value - at.value) / 3
         found["mean"] = Measurement(

@@ -72,7 +72,7 @@ def settings() -> list[Setting]:
             name="two-modes",
             subject=bimodal_posterior(t=0.8, b=1.0, noise=0.2),
             start=start,
-            times=(0.2, 1.0, 2.0),
+            times=(0.2, 1.0),
             options={**shared, "learned": ("t",), "cells": (48, 64, 64), "closed_form": False},
         ),
     ]

@@ -1,0 +1,1 @@
+"""Energies known to numpy only, handed to torch and JAX with their gradients."""

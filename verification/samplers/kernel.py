@@ -1,0 +1,255 @@
+"""A user's sampler behind one face, whatever its arrays and layout; every chain step is counted."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lvebm_theory.errors import ArgumentError, LvebmError
+
+from .arguments import arguments_of
+from .callers import Caller, Layout, Noise
+from .portable import BACKENDS, Backend, arrays
+from .targets.exact_target import ExactTarget
+from .targets.maps import with_momenta
+
+FloatArray = npt.NDArray[np.float64]
+
+_OURS = str(Path(__file__).parent)
+# an odd number of chains, so that a broadcast against d cannot pass for a chain axis
+_PROBE = 7
+
+
+class StepError(LvebmError, RuntimeError):
+    """The step raised; the message holds the step's own traceback."""
+
+
+def told(error: BaseException) -> str:
+    """What an exception inside a step says, from the step's first frame on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, f in enumerate(frames) if not f.filename.startswith(_OURS)), 0)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[first:])]
+    return "".join(lines + traceback.format_exception_only(error)).rstrip()
+
+
+@dataclass
+class Kernel:
+    """One step of a sampler, as the laws call it.
+
+    Parameters
+    ----------
+    step : callable
+        Takes arguments named as in ``arguments.WORDS``, x first, and returns x' or (x', info);
+        with momenta v it returns (x', v') or (x', v', info).
+    vectorised : bool or None
+        Whether x is (n, d), all chains at once; None finds out.
+    backend : {"numpy", "torch", "jax"} or None
+        None finds out.
+    walkers : int or None
+        Chains that interact in ensembles of this many; one ensemble is then one sample.
+    """
+
+    step: Callable[..., Any]
+    vectorised: bool | None = None
+    backend: Backend | None = None
+    walkers: int | None = None
+    tally: list[int] = field(init=False, default_factory=lambda: [0])
+    note: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        self.names = arguments_of(self.step)
+        if self.backend is not None:
+            arrays(self.backend)
+        if self.walkers is not None and self.walkers < 2:
+            raise ArgumentError(f"an ensemble has at least 2 walkers, got {self.walkers}")
+        if self.walkers is not None and self.vectorised is False:
+            raise ArgumentError("walkers that interact come in one call: vectorised must be True")
+        self._caller: Caller | None = None
+
+    @property
+    def calls(self) -> int:
+        """Chain steps so far."""
+        return self.tally[0]
+
+    @property
+    def with_momenta(self) -> bool:
+        """Whether the state is (position, momentum)."""
+        return "v" in self.names
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether the step is a function of its noise: no randomness of its own."""
+        return bool({"xi", "u"} & set(self.names)) and not {"rng", "key"} & set(self.names)
+
+    @property
+    def caller(self) -> Caller:
+        """How the step is called; known once ``examine`` has run."""
+        if self._caller is None:
+            raise ArgumentError("the layout of the step is not known before it was examined")
+        return self._caller
+
+    @property
+    def rounding(self) -> float:
+        """Spacing of the coarsest floats that the step takes or returns, relative to one."""
+        caller = self.caller
+        return max(caller.rounding, float(np.finfo(caller.dtype).eps))
+
+    def state_target(self, target: ExactTarget) -> ExactTarget:
+        """The target of the whole state: with momenta when the step takes them."""
+        return with_momenta(target) if self.with_momenta else target
+
+    def examine(self, target: ExactTarget, step_size: float) -> None:
+        """Finds layout and back end by trying, before any work starts.
+
+        Raises
+        ------
+        ArgumentError
+            When the step runs in none of the layouts allowed, with the step's own traceback.
+        """
+        if self._caller is not None:
+            return
+        target = self.state_target(target)
+        failures: list[tuple[str, Exception]] = []
+        for caller in self._candidates():
+            try:
+                shared = self._rows_agree(caller, target, step_size)
+            except Exception as error:  # whatever a user's step raises in a layout not its own
+                failures.append((f"{caller.backend}, {_WORDS[caller.layout]}", error))
+                continue
+            if shared and self.vectorised is None and self.walkers is None:
+                single = self._single(caller, target, step_size)
+                if single is not None:
+                    self.note = (
+                        "taken for a step of one chain: as whole chains all of them would share "
+                        "their noise (say vectorised=True if that is what it is)"
+                    )
+                    caller = single
+            self._caller = caller
+            return
+        raise ArgumentError(_no_layout(failures)) from failures[0][1]
+
+    def _candidates(self) -> Iterator[Caller]:
+        if self.backend is not None:
+            backends: tuple[Backend, ...] = (self.backend,)
+        elif "key" in self.names or type(self.step).__module__.startswith("jax"):
+            backends = ("jax",)
+        else:
+            backends = tuple(b for b in BACKENDS if b == "numpy" or b in sys.modules)
+        layouts: tuple[Layout, ...] = ("whole", "one")
+        if self.walkers is not None or self.vectorised is not None:
+            layouts = ("one",) if self.vectorised is False else ("whole",)
+        for backend in backends:
+            for layout in layouts:
+                yield self._caller_of(backend, layout)
+
+    def _caller_of(self, backend: Backend, layout: Layout) -> Caller:
+        if backend == "jax":
+            from .jax_caller import JaxCaller
+
+            return JaxCaller(self.step, self.names, backend, layout)
+        return Caller(self.step, self.names, backend, layout)
+
+    def _rows_agree(self, caller: Caller, target: ExactTarget, h: float) -> bool:
+        """Runs the step on equal rows; True when they moved, and all alike."""
+        for scale in (1.0, 1e-2, 1e-4):
+            probe = np.random.default_rng(5)
+            x = np.repeat(target.draw(probe, 1), self.walkers or _PROBE, axis=0)
+            if self.walkers is not None:
+                x = target.draw(probe, self.walkers)
+            with np.errstate(all="ignore"):
+                after = caller(x, target.for_step, h * scale, np.random.default_rng(6))
+            if np.any(after != x):
+                return bool(np.all(after == after[0]))
+        return False
+
+    def _single(self, caller: Caller, target: ExactTarget, h: float) -> Caller | None:
+        if caller.layout == "one":
+            return None
+        single = self._caller_of(caller.backend, "one")
+        try:
+            return None if self._rows_agree(single, target, h) else single
+        except Exception:  # it is no step of one chain, then
+            return None
+
+    def in_single_precision(self) -> Kernel:
+        """The same sampler on positions in single precision; its calls are counted here."""
+        again = Kernel(self.step, self.vectorised, self.backend, self.walkers)
+        again.tally = self.tally
+        again._caller = replace(self.caller, dtype="float32", views={})
+        return again
+
+    def with_noise(
+        self, state: FloatArray, target: ExactTarget, step_size: float, noise: Noise
+    ) -> FloatArray:
+        """One step with given noise, for steps that take xi or u; else as ``advance``."""
+        self.tally[0] += len(state)
+        unused = np.random.default_rng(0)
+        with np.errstate(all="ignore"):
+            return self._guarded(state, target, step_size, unused, noise)
+
+    def advance(
+        self,
+        state: FloatArray,
+        target: ExactTarget,
+        step_size: float,
+        rng: np.random.Generator,
+        steps: int = 1,
+    ) -> FloatArray:
+        """The state (n, k) after some steps; not-a-number where the sampler left the numbers.
+
+        Raises
+        ------
+        StepError
+            When the step raises, with its own traceback.
+        """
+        self.examine(target, step_size)
+        self.tally[0] += len(state) * steps
+        with np.errstate(all="ignore"):
+            for _ in range(steps):
+                state = self._guarded(state, target, step_size, rng, None)
+        return state
+
+    def _guarded(
+        self,
+        state: FloatArray,
+        target: ExactTarget,
+        h: float,
+        rng: np.random.Generator,
+        noise: Noise | None,
+    ) -> FloatArray:
+        """One step; whatever it raises is told as its own fault."""
+        try:
+            if self.walkers is None:
+                return self.caller(state, target.for_step, h, rng, noise)
+            if len(state) % self.walkers:
+                raise ArgumentError(f"{len(state)} chains are no ensembles of {self.walkers}")
+            groups = state.reshape(-1, self.walkers, state.shape[1])
+            return np.concatenate([self.caller(g, target.for_step, h, rng) for g in groups])
+        except LvebmError:
+            raise
+        except Exception as error:  # a fault of the step, told as such
+            raise StepError(
+                f"the step raised on {target.name} with step size {h:.6g}\n" + told(error)
+            ) from error
+
+
+_WORDS = {"whole": "all chains at once", "one": "one chain at a time"}
+
+
+def _no_layout(failures: list[tuple[str, Exception]]) -> str:
+    tried = "\n".join(
+        f"  as {how}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        for how, error in failures
+    )
+    return (
+        "the step runs in no layout: it needs x of shape (n, d) for all chains at once or (d,) "
+        f"for one, and returns positions of that shape. Tried\n{tried}\nThe first of them:\n"
+        + told(failures[0][1])
+    )

@@ -1,0 +1,172 @@
+"""What a call comes to: a verdict per law, what would have been found, and the likely component."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..decide import Verdict
+from .localise import Localisation
+from .power import PowerCard
+
+WORST_FIRST = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS, Verdict.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawReport:
+    """One law.
+
+    Parameters
+    ----------
+    name, statement : str
+    verdict : Verdict
+    detail : str
+        What was seen, or why the law does not apply.
+    where : str
+        Target and step size of the strongest evidence.
+    evidence : float or None
+        log of the law's wealth: VIOLATED at ``threshold``; None for laws without chance.
+    threshold : float or None
+        log(1/(alpha share)).
+    within : float or None
+        The discrepancy that cannot be excluded, in standard deviations.
+    power : PowerCard or None
+    """
+
+    name: str
+    statement: str
+    verdict: Verdict
+    detail: str
+    where: str = ""
+    evidence: float | None = None
+    threshold: float | None = None
+    within: float | None = None
+    power: PowerCard | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON object; numbers that are not finite become null."""
+        return {
+            "name": self.name,
+            "statement": self.statement,
+            "verdict": self.verdict.value,
+            "detail": self.detail,
+            "where": self.where,
+            "log_evidence": _finite(self.evidence),
+            "log_threshold": _finite(self.threshold),
+            "within": _finite(self.within),
+            "power": None
+            if self.power is None
+            else {
+                "samples": self.power.samples,
+                "effect": _finite(self.power.effect),
+                "of_mean": _finite(self.power.of_mean),
+                "of_variance": _finite(self.power.of_variance),
+            },
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All laws of one call.
+
+    Parameters
+    ----------
+    kind, scheme : str
+    alpha : float
+        Bound of the chance that a correct sampler is called VIOLATED by this call and every call
+        that takes it up again.
+    laws : sequence of LawReport
+    calls : int
+        Chain steps spent.
+    seconds : float
+    seed : int
+    note : str
+        What was found out about the step's arrays and layout.
+    localisation : Localisation or None
+        The likely component, after VIOLATED.
+    failing : dict
+        Target, step size and number of steps that showed the violation; empty otherwise.
+    state : dict
+        All that is needed to go on: hand it to ``check_sampler(..., resume=...)``.
+    """
+
+    kind: str
+    scheme: str
+    alpha: float
+    laws: Sequence[LawReport]
+    calls: int
+    seconds: float
+    seed: int
+    note: str = ""
+    localisation: Localisation | None = None
+    failing: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """VIOLATED if any law is, HOLDS if every law that applies does, else UNDECIDED."""
+        found = {law.verdict for law in self.laws}
+        if Verdict.VIOLATED in found:
+            return Verdict.VIOLATED
+        if Verdict.UNDECIDED in found or Verdict.HOLDS not in found:
+            return Verdict.UNDECIDED
+        return Verdict.HOLDS
+
+    @property
+    def violated(self) -> tuple[str, ...]:
+        """Names of the laws that are violated."""
+        return tuple(law.name for law in self.laws if law.verdict is Verdict.VIOLATED)
+
+    @property
+    def within(self) -> float | None:
+        """The largest discrepancy that any law which holds leaves possible."""
+        found = [w.within for w in self.laws if w.verdict is Verdict.HOLDS and w.within is not None]
+        return max(found, default=None)
+
+    def law(self, name: str) -> LawReport:
+        """The report of one law."""
+        return next(law for law in self.laws if law.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON object, without the state to go on from."""
+        return {
+            "verdict": self.verdict.value,
+            "within": _finite(self.within),
+            "kind": self.kind,
+            "scheme": self.scheme,
+            "alpha": self.alpha,
+            "seed": self.seed,
+            "calls": self.calls,
+            "seconds": self.seconds,
+            "note": self.note,
+            "failing": self.failing,
+            "likely": None if self.localisation is None else self.localisation.as_json(),
+            "laws": [law.as_json() for law in self.laws],
+        }
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        if self.localisation is not None:
+            lines.append(self.localisation.text)
+        lines += [
+            f"  {law.verdict.value:15} {law.name}: {law.detail}"
+            + (f" [{law.where}]" if law.where else "")
+            for law in sorted(self.laws, key=lambda law: WORST_FIRST.index(law.verdict))
+        ]
+        return "\n".join(lines)
+
+    @property
+    def headline(self) -> str:
+        """One sentence."""
+        cost = f"{self.calls} chain steps, {self.seconds:.1f} s, alpha {self.alpha:g}"
+        if self.verdict is Verdict.VIOLATED:
+            return f"VIOLATED: {', '.join(self.violated)} ({cost})"
+        if self.verdict is Verdict.HOLDS and self.within is not None:
+            return f"HOLDS within {self.within:.2g} standard deviations ({cost})"
+        return f"{self.verdict.value} ({cost})"
+
+
+def _finite(x: float | None) -> float | None:
+    return None if x is None or not math.isfinite(x) else float(x)
