@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from lvebm_theory.errors import ArgumentError, SolverError
 from ..noise import Noise
 from ..noise.backends import Real
 from .checkpoint import save
+from .averaging import with_average
 from .engine import Engine, Stopped, Track
 from .judge import Judge
 from .problem import LearningProblem, Start, learning_problem, named
@@ -100,7 +101,7 @@ def train(
     latent_start, pool_start : InitialLaw or array, optional
         Where particles start; by default N(0, I), and N(data mean, data variances) x N(0, I).
     record_every : int
-        Updates between records of theta and g.
+        Updates between records of theta and g, and of theta for its average.
     observe_every : int, optional
         Updates between records of energies and moments; by default about a hundred in all.
     backend : {"numba", "torch"}
@@ -234,7 +235,9 @@ class _Run:
                 self._sound(seen)
             except Stopped as stopped:
                 raise self._traced(stopped, good, stop) from None
-            now = self.engine.state()
+            now = with_average(
+                self.engine.state(), good, self.tracks[-1], problem.settings.averaging_after
+            )
             if self._due(stop, self.checkpoint_every):
                 self._normalisable(judge, now, good)
             good = now
@@ -295,7 +298,7 @@ class _Run:
                 high = middle if earlier.update < 0 else earlier.update + 1
                 stopped = earlier
                 continue
-            good = self.engine.state()
+            good = replace(self.engine.state(), average=good.average, averaged=good.averaged)
             low = middle
         return self._error(stopped, low, good)
 

@@ -19,7 +19,7 @@ from solvers.learning.tensor_energy import FastEnergy
 from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
-_PIECES = 8
+_PIECES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class LatentEnergySettings:
         Adam's learning rate at the start, and how many times it is halved over the run.
     caps : tuple of float
         Of the spectral norms, layer by layer and of the readout.
+    averaging : float
+        Share of the updates, at the end, over which theta is averaged.
     """
 
     dim_z: int = 1
@@ -54,9 +56,11 @@ class LatentEnergySettings:
     rate: float = 3e-3
     halvings: float = 6.0
     caps: tuple[float, ...] = (12.0, 16.0, 6.0)
+    averaging: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.dim_z < 1 or not self.rate > 0 or not self.halvings > 0:
+        reals = (self.rate, self.halvings)
+        if self.dim_z < 1 or not min(reals) > 0 or not 0 <= self.averaging < 1:
             raise ArgumentError(f"unusable settings of a latent energy: {self}")
 
 
@@ -177,6 +181,7 @@ def fit(
         latent_step=how.latent_step,
         pool_step=how.pool_step,
         rate=TorchOptimizer("Adam", {"lr": how.rate}, halving=updates / how.halvings),
+        averaging_after=round((1 - how.averaging) * updates),
     )
     state, objective = None, []
     done = 0
@@ -191,7 +196,8 @@ def fit(
             noise=Noise(seed, "latent energy"),
             updates=int(until) - done,
             start=state,
-            record_every=updates,
+            record_every=max(1, updates // 400),
+            observe_every=updates,
             dtype="float32",
             threads=1,
         )
@@ -199,7 +205,7 @@ def fit(
         objective += list(run.records["joint_energy"] - run.records["conditional_energy"])
     assert state is not None
     return LatentEnergyModel(
-        energy=energy.with_parameter_vector(state.theta),
+        energy=energy.with_parameter_vector(state.learned),
         pool=np.asarray(state.pool, dtype=float),
         record=FitRecord(
             updates=done,
