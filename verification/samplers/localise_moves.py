@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .common import repeats
 from .features import of_sequence
 from .localise import Localisation
 from .moves import MoveFeatures, of_moves
@@ -18,9 +19,10 @@ LEANING = 0.02
 Guess = tuple[str, str, list[str]]
 
 
-def guess(subject: Subject, memory: bool) -> Localisation:
-    """First and second guess; ``memory`` says that equal arguments gave different results."""
+def guess(subject: Subject) -> Localisation:
+    """First and second guess."""
     place = _place(subject)
+    memory, _ = repeats(subject.kernel, place, subject.seed)
     if all(p.moved == 0.0 for p in subject.places):
         return Localisation(
             first="Metropolis ratio", second="proposal correction", evidence=["chains never move"]
