@@ -28,4 +28,5 @@ NAMES = (
     "trainer",
     "experiments",
     "noise_law",
+    "sampler_torchebm",
 )
