@@ -3,6 +3,7 @@
     densities   grid Fokker-Planck with an exact Gibbs state
     particles   schemes as data, engines generated from them, recorders
     evolve      ``simulate``: one call for every particle run
+    learning    theta of a joint energy: particles, mean field, closed form
     noise       counter-based normals, the same on every back end
     transport   Wasserstein distances: exact on the line, bounds and plans elsewhere
 

@@ -6,10 +6,34 @@ Text is parsed, checked and rewritten with ``ast``; nothing here runs it.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import threading
+from collections.abc import Callable
 from types import ModuleType
+from typing import ParamSpec, TypeVar
 
 _BODY = "# body:"
+# CPython before 3.13 counts the depth of trees that it builds per interpreter: two threads in
+# ``ast.parse`` can end in a SystemError
+_ONE_THREAD = threading.RLock()
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
+
+
+def made_once(maker: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
+    """A maker of modules or texts that remembers what it made, one thread at a time.
+
+    Every function that works on trees of source and may be called from a thread is made so.
+    """
+    remembered = functools.lru_cache(maxsize=256)(maker)
+
+    @functools.wraps(maker)
+    def make(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
+        with _ONE_THREAD:
+            return remembered(*args, **kwargs)  # type: ignore[arg-type]
+
+    return make
 
 
 def body_of(module: ModuleType) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,18 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
-from ..noise.backends import Real, resolution
+from ..noise.backends import Real
 from . import judge
 from .engine import Stopped, Track
-from .formula_kernel import AVERAGE, MOVE, RESTART, PhaseText, block_for, phase_text
 from .formula_loop import FINE, NOT_FINITE, NOT_NORMALISABLE, OUTSIDE_FAMILY, loop
+from .formula_side import NONE, sides_of
 from .observation import observed
 from .optimisers import TorchAscent
 from .problem import LearningProblem
 from .rates import TorchOptimizer
+from .series import Series
 from .state import LearningState
-from .update import Stage
+from .theta_moments import Moments
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -40,140 +40,15 @@ REASONS = {
 }
 # coordinate steps of an update from which sharing them out pays for waking threads
 _WORTH_SHARING = 60_000
-_NONE = np.zeros(0, dtype=np.int64)
 _NO_ROWS = np.zeros((0, 0))
 _NEVER = 2**62
-_KINDS = (
-    {
-        Stage.RESTART_LATENTS: RESTART,
-        Stage.MOVE_LATENTS: MOVE,
-        Stage.AVERAGE_LATENTS: AVERAGE,
-    },
-    {Stage.MOVE_POOL: MOVE, Stage.AVERAGE_POOL: AVERAGE},
-)
-
-
-@dataclass
-class _Side:
-    """One phase: its text, its particles and the arguments of its loop."""
-
-    text: PhaseText
-    stages: IntArray
-    count: int
-    data: Array
-    data_stride: int
-    owner: IntArray
-    group: int
-    step: float
-    streams: tuple[int, ...]
-    restart: tuple[FloatArray, FloatArray]
-    learned: int
-    real: np.dtype[Any]
-    word: np.dtype[Any]
-    positions: Array = field(init=False)
-    stride: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.blocks = -(-self.count // self.text.block)
-        self.partial = np.zeros((self.blocks, max(1, self.learned)))
-        size = max(1, self.blocks * len(self.text.info) * self.text.block)
-        self.info = np.zeros(size, dtype=self.real)
-        self._buffers: list[tuple[Array, ...]] = []
-
-    def take(self, particles: Array) -> None:
-        """Hold a copy of particles (n, d), coordinate-major."""
-        self.positions = np.array(particles.T, dtype=self.real, order="C").reshape(-1)
-        self.stride = len(particles)
-
-    def particles(self) -> Array:
-        """A copy, shape (n, d)."""
-        return self.positions.reshape(-1, self.stride).T.copy()
-
-    def arguments(self, chosen: IntArray, low: int, high: int, piece: int) -> tuple[Any, ...]:
-        """The loop's arguments for blocks low to high - 1; each piece has its own buffers."""
-        while len(self._buffers) <= piece:
-            self._buffers.append(self._room())
-        return (
-            self.stages, self.positions, self.count, self.stride, self.data, self.data_stride,
-            self.owner, chosen, self.group, self.step, self.blocks, low, high, self.partial,
-            self.info, *self.restart, *self.streams, *self._buffers[piece],
-        )  # fmt: skip
-
-    def _room(self) -> tuple[Array, ...]:
-        block, rows = self.text.block, self.text.rows
-        real = [_aligned(rows[n] * block, self.real) for n in ("normals", "uniforms", "state")]
-        real.append(_aligned(rows["fixed"] * block, self.real))
-        values = _aligned(rows["values"] * block, np.dtype(np.float64))
-        return (
-            _aligned(4 * block, self.word), *real, values,
-            _aligned(block, np.dtype(np.int64)),
-        )  # fmt: skip
-
-    def diagnostics(self) -> dict[str, FloatArray]:
-        """Sums of the scheme's info over steps, for each particle of a block; then zero."""
-        shape = (self.blocks, len(self.text.info), self.text.block)
-        sums = self.info[: int(np.prod(shape))].astype(np.float64).reshape(shape)
-        self.info[:] = 0
-        flat = sums.transpose(1, 0, 2).reshape(shape[1], shape[0] * shape[2])[:, : self.count]
-        return dict(zip(self.text.info, flat, strict=True))
-
-
-def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
-    """Zeros that begin with a cache line, so that no vector of the loop straddles two."""
-    raw = np.zeros(size * dtype.itemsize + 64, dtype=np.uint8)
-    skip = -raw.ctypes.data % 64
-    return raw[skip : skip + size * dtype.itemsize].view(dtype)
-
-
-@dataclass(frozen=True)
-class _Series:
-    """What depends on the update: rates (U,), normals (U or 1, n_theta), data of all batches."""
-
-    rates: FloatArray
-    normals: FloatArray
-    chosen: IntArray
-
-    @classmethod
-    def of(cls, problem: LearningProblem, first: int, last: int) -> _Series:
-        """For updates first to last - 1."""
-        return cls(
-            problem.rates(first, last),
-            problem.gradient_normals(first, last),
-            problem.batches(first, last).reshape(-1),
-        )
-
-    def only(self, k: int) -> _Series:
-        """For the k-th of these updates."""
-        row, batch = min(k, len(self.normals) - 1), len(self.chosen) // len(self.rates)
-        return _Series(
-            self.rates[k : k + 1],
-            self.normals[row : row + 1],
-            self.chosen[k * batch : (k + 1) * batch],
-        )
+_TAPE = 2**32 - 64
 
 
 def _tensor(values: FloatArray) -> Any:
     import torch
 
     return torch.from_numpy(values)
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Where theta's running moments are kept: over updates from ``counted`` on."""
-
-    counted: int
-    count: FloatArray
-    shift: FloatArray
-    mean: FloatArray
-    square: FloatArray
-
-    @classmethod
-    def of(cls, thetas: int, counted: int) -> Moments:
-        """Empty moments of vectors of this length."""
-        return cls(
-            counted, np.zeros(1), np.zeros(thetas), np.zeros(thetas), np.zeros((thetas, thetas))
-        )
 
 
 class FormulaEngine:
@@ -199,7 +74,7 @@ class FormulaEngine:
             raise ArgumentError(f"{energy.name} has no formula to compile; ask for backend='torch'")
         self.problem = problem
         self._real = np.dtype(dtype)
-        self._sides = _sides(problem, dtype)
+        self._sides = sides_of(problem, dtype)
         learned = tuple(int(k) for k in problem.learned)
         projection = settings.projection
         self._loop = loop(
@@ -215,7 +90,7 @@ class FormulaEngine:
         self._judging = (
             problem.learned,
             problem.positive,
-            *((_NONE, np.zeros(0)) if projection is None else projection.arrays(problem.names)),
+            *((NONE, np.zeros(0)) if projection is None else projection.arrays(problem.names)),
             np.zeros(dim * (dim + 1) // 2),
             np.zeros((dim, dim)),
         )
@@ -240,7 +115,7 @@ class FormulaEngine:
 
     def begin(self, state: LearningState) -> None:
         """Take over a state."""
-        self._update = state.update
+        self._update = self._observed = state.update
         self._theta = np.array(state.theta, dtype=np.float64)
         self._sides[0].take(state.latents.reshape(-1, self.problem.energy.dim_z))
         self._sides[1].take(state.pool)
@@ -256,6 +131,10 @@ class FormulaEngine:
     def theta(self) -> FloatArray:
         """A copy of theta (n_theta,)."""
         return self._theta.copy()
+
+    def largest(self) -> float:
+        """The largest coordinate of a particle in absolute value; not finite if any is not."""
+        return float(np.max([np.max(np.abs(side.positions)) for side in self._sides]))
 
     def keep_moments(self, after: int) -> Moments:
         """Fill running moments of theta over the updates after ``after``."""
@@ -282,6 +161,7 @@ class FormulaEngine:
     def advance(self, last: int, record_every: int) -> Track:
         """Updates up to ``last``."""
         first, problem = self._update, self.problem
+        self._check_tape(last)
         rows = last // record_every - first // record_every
         theta, gradient = np.zeros((2, rows, len(self._theta)))
         if self._pool is not None or self._optimised:
@@ -290,7 +170,7 @@ class FormulaEngine:
             go = self._run(
                 first,
                 last,
-                _Series.of(problem, first, last),
+                Series.of(problem, first, last),
                 stages=self._stages,
                 shares=[(0, side.blocks) for side in self._sides],
                 every=record_every,
@@ -302,11 +182,20 @@ class FormulaEngine:
         recorded = np.arange(first // record_every + 1, last // record_every + 1) * record_every
         return Track(updates=recorded, theta=theta, gradient=gradient)
 
+    def _check_tape(self, last: int) -> None:
+        """A particle's tape of normals has an end."""
+        entries = last * self.problem.settings.inner_steps * max(s.text.dim for s in self._sides)
+        if entries > _TAPE:
+            raise ArgumentError(
+                f"a stream of noise has {_TAPE} normals per particle, {last} updates need "
+                f"{entries}; go on with another stream"
+            )
+
     def _run(
         self,
         first: int,
         last: int,
-        series: _Series,
+        series: Series,
         *,
         stages: IntArray,
         shares: Sequence[tuple[int, int]],
@@ -322,7 +211,7 @@ class FormulaEngine:
         verdict, update, _ = self._loop.run(
             first, last, stages,
             *latents.arguments(series.chosen, *own, piece),
-            *pool.arguments(_NONE, *others, piece),
+            *pool.arguments(NONE, *others, piece),
             settings.inner_steps, 1.0 / settings.temperature, self._theta_real[piece],
             self._averages, self._gradient, self._theta, series.rates, settings.gradient_noise,
             series.normals, *self._judging, every, theta, gradient,
@@ -334,7 +223,7 @@ class FormulaEngine:
         self, first: int, last: int, every: int, theta: FloatArray, gradient: FloatArray
     ) -> tuple[int, int]:
         """Update by update: blocks shared out to threads, or theta moved by an optimiser."""
-        series, records = _Series.of(self.problem, first, last), 0
+        series, records = Series.of(self.problem, first, last), 0
         nobody = [(side.blocks, side.blocks) for side in self._sides]
         for update in range(first, last):
             now = series.only(update - first)
@@ -350,7 +239,7 @@ class FormulaEngine:
                 records += 1
         return FINE, last
 
-    def _share_out(self, update: int, series: _Series) -> None:
+    def _share_out(self, update: int, series: Series) -> None:
         """The particles' stages of one update."""
         pieces = self._threads
         jobs = []
@@ -361,7 +250,7 @@ class FormulaEngine:
             ]
 
             def work(shares: Sequence[tuple[int, int]] = shares, piece: int = piece) -> None:
-                self._run(update, update + 1, series, stages=_NONE, shares=shares, piece=piece)
+                self._run(update, update + 1, series, stages=NONE, shares=shares, piece=piece)
 
             if self._pool is None:
                 work()
@@ -384,62 +273,9 @@ class FormulaEngine:
     def observe(self) -> dict[str, Any]:
         """Mean energies and moments at the present theta."""
         found = observed(self.problem, self.state())
+        steps = max(1, (self._update - self._observed) * self.problem.settings.inner_steps)
+        self._observed = self._update
         for side, label in zip(self._sides, ("latent", "pool"), strict=True):
-            found |= {f"{label}_{name}": sums for name, sums in side.diagnostics().items()}
+            for name, total in side.diagnostics().items():
+                found[f"{label}_{name}"] = total / (steps * side.count)
         return found
-
-
-def _sides(problem: LearningProblem, dtype: Real) -> tuple[_Side, _Side]:
-    energy, settings, noise = problem.energy, problem.settings, problem.noise
-    update, bits = problem.update, noise.bits_for(dtype)
-    learned = tuple(int(k) for k in problem.learned)
-    real = np.dtype(dtype)
-    word = np.dtype(np.uint32 if resolution(bits, dtype).real == "float32" else np.int64)
-    data = np.ascontiguousarray(problem.data.T, dtype=real).reshape(-1)
-    dims = (energy.dim_z, energy.dim_x + energy.dim_z)
-    counts = (problem.moving_latents, settings.pool)
-    formulas = (energy.conditional(problem.data[0]).formula, energy.formula)
-    key = noise.address[2:]
-    again = noise.derive("latent start").address[:2]
-    law = update.restart
-    restart = (np.zeros(dims[0]), np.zeros(dims[0])) if law is None else (law.means[0], law.sds[0])
-    if len(restart[0]) != dims[0]:
-        raise ArgumentError(f"latents restart from a law on R^{dims[0]}, got R^{len(restart[0])}")
-    own: Sequence[Any] = (
-        (data, len(problem.data), np.arange(problem.latent_count) // settings.latents,
-         settings.latents, settings.latent_step, update.latent_scheme, "latents"),
-        (np.zeros(0, dtype=real), 0, _NONE, 1, settings.pool_step, update.pool_scheme, "pool"),
-    )  # fmt: skip
-    sides = []
-    for k, (fixed, stride, owner, group, step, scheme, label) in enumerate(own):
-        block = block_for(dims[k], counts[k])
-        sides.append(
-            _Side(
-                text=phase_text(
-                    energy.formula,
-                    formulas[k],
-                    scheme,
-                    learned,
-                    dtype,
-                    bits,
-                    block,
-                    k == 0 and settings.batch is not None,
-                    k == 0 and law is not None,
-                ),
-                stages=np.array(
-                    [_KINDS[k][s] for s in update.stages if s in _KINDS[k]], dtype=np.int64
-                ),
-                count=counts[k],
-                data=fixed,
-                data_stride=stride,
-                owner=owner,
-                group=group,
-                step=step * settings.temperature,
-                streams=(*noise.derive(label).address[:2], *again, *key),
-                restart=restart,
-                learned=len(learned),
-                real=real,
-                word=word,
-            )
-        )
-    return sides[0], sides[1]

@@ -24,6 +24,7 @@ from ..particles.kernel import block_size, functions_needed
 from ..particles.scheme import Scheme
 from ..particles.trace import Trace, trace
 from ..particles.write_lanes import LaneWriter
+from ..source_text import made_once
 from .temperature import tempered
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def straight(source: str, name: str) -> ScalarFunction:
     return function
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def phase_text(
     joint: Formula,
     moving: Formula,

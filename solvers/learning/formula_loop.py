@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from lvebm_theory.formula.generated import load
 from ..noise.backends import INLINED, Bits, Real, filler
 from ..particles.elementary_module import elementary_functions
 from ..particles.inline import header_of
-from ..source_text import body_of, decorated, with_typed_literals
+from ..source_text import body_of, decorated, made_once, with_typed_literals
 from . import projection_steps
 from .formula_kernel import ARGUMENTS, PhaseText, indented
 from .update import Stage
@@ -197,7 +196,7 @@ def _judged(joint: Formula, learned: tuple[int, ...]) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def loop(
     joint: Formula,
     latents: PhaseText,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from lvebm_theory.neural_network import Network
 
 from ..noise.backends import CALLED, INLINED, Bits, Real, filler, resolution
 from ..particles.elementary_module import elementary_functions
-from ..source_text import body_of, decorated, with_typed_literals
+from ..source_text import body_of, decorated, made_once, with_typed_literals
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -98,7 +97,7 @@ class Layout:
         return self.network.joined([*parts, sums[self.last : self.last + before]])
 
 
-@functools.cache
+@made_once
 def loops(activation: str, real: Real, bits: Bits, block: int = BLOCK) -> ModuleType:
     """The compiled module of ``neural_loops`` for this activation and type; entry: ``work``."""
     from . import neural_loops, tile_product

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError, SolverError
+from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
 from ..noise.backends import Real
+from .divergence import check_sound, diverged, far_from
 from .engine import Stopped
-from .problem import LearningProblem, Start, learning_problem, named
+from .problem import LearningProblem, Start, learning_problem
 from .rates import TorchOptimizer
 from .settings import LearningSettings
 from .stability import warn_of_steps
@@ -131,29 +132,29 @@ def train_replicates(
     theta, final = np.empty((rows, replicates, p)), np.empty((replicates, p))
     mean, covariance = np.empty((replicates, p)), np.empty((replicates, p, p))
 
+    first = problem.start(latent_start, pool_start, starts[0])
+    warn_of_steps(problem, first)
+    far = far_from(problem, first)
+
     def one(r: int) -> None:
         own = dataclasses.replace(problem, noise=noise.derive("replicate", r), _passes={})
         start = own.start(latent_start, pool_start, starts[r])
         engine = FormulaEngine(own, dtype=dtype, threads=1)
         kept = None if moments_after is None else engine.keep_moments(moments_after)
         try:
+            done = last = 0
             engine.begin(start)
-            done = 0
             for last in _pieces(updates, p, own):
                 track = engine.advance(last, record_every)
                 theta[done : done + len(track.updates), r] = track.theta
                 done += len(track.updates)
+                check_sound(engine, {"largest": engine.largest()}, far)
         except Stopped as stopped:
-            raise SolverError(
-                f"replicate {r}: {stopped.reason}, with {named(own.names, stopped.theta)}",
-                step=stopped.update,
-            ) from None
+            raise diverged(engine, own, stopped, start, last, far, f"replicate {r}: ") from None
         final[r] = engine.theta
         if kept is not None:
             mean[r], covariance[r] = kept.mean, kept.square / kept.count[0]
 
-    first = problem.start(latent_start, pool_start, starts[0])
-    warn_of_steps(problem, first)
     with ThreadPoolExecutor(max(1, threads or os.cpu_count() or 1)) as workers:
         jobs = [workers.submit(one, r) for r in range(replicates)]
         try:

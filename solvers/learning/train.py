@@ -10,14 +10,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError, SolverError
+from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
 from ..noise.backends import Real
 from .checkpoint import save
+from .divergence import check_sound, diverged, error_at, far_from
 from .engine import Engine, Stopped, Track
 from .judge import Judge
-from .problem import LearningProblem, Start, learning_problem, named
+from .problem import LearningProblem, Start, learning_problem
 from .settings import LearningSettings
 from .stability import warn_of_steps
 from .state import LearningState
@@ -28,7 +29,6 @@ Backend = Literal["numba", "torch"]
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 _PIECE = 4096  # updates between looks at the particles, at most
-_FAR = 1e6  # times the size of the start: particles that far out ran away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,18 +222,18 @@ class _Run:
         good, problem = self.start, self.problem
         judge = Judge(problem)
         self._normalisable(judge, good)
-        stops = self._stops()
+        stops, far = self._stops(), far_from(problem, good)
         try:
             self.engine.begin(good)
         except Stopped as stopped:
-            raise self._error(stopped, good.update, good) from None
+            raise error_at(problem, stopped, good.update, good) from None
         for stop in stops:
             try:
                 self.tracks.append(self.engine.advance(stop, self.record_every))
                 seen = self.engine.observe()
-                self._sound(seen)
+                check_sound(self.engine, seen, far)
             except Stopped as stopped:
-                raise self._traced(stopped, good, stop) from None
+                raise diverged(self.engine, problem, stopped, good, stop, far) from None
             now = self.engine.state()
             if self._due(stop, self.checkpoint_every):
                 self._normalisable(judge, now, good)
@@ -257,20 +257,13 @@ class _Run:
                 stops |= set(range((first // every + 1) * every, last, every))
         return sorted(stops) if last > first else []
 
-    def _sound(self, seen: dict[str, Any]) -> None:
-        """Raise ``Stopped`` where particles are not finite or far beyond the start."""
-        problem, start = self.problem, self.start
-        sizes = [float(np.max(np.abs(a))) for a in (problem.data, start.latents, start.pool)]
-        if not seen["largest"] <= _FAR * (1.0 + max(sizes)):
-            raise Stopped(-1, "particles ran away", self.engine.state().theta)
-
     def _normalisable(
         self, judge: Judge, state: LearningState, good: LearningState | None = None
     ) -> None:
         reason = judge.normaliser(state.theta)
         if reason is not None:
             stopped = Stopped(state.update, reason, state.theta)
-            raise self._error(stopped, state.update, good or state)
+            raise error_at(self.problem, stopped, state.update, good or state)
 
     def _look(self, stop: int, good: LearningState, seen: dict[str, Any]) -> None:
         if stop % self.observe_every and stop != self.last:
@@ -281,30 +274,6 @@ class _Run:
         self.observations.append(seen)
         if self.progress is not None:
             self.progress(stop - self.start.update, self.last - self.start.update, seen)
-
-    def _traced(self, stopped: Stopped, good: LearningState, stop: int) -> SolverError:
-        """Replay from the last good state to the last sound update: noise is addressed."""
-        low, high = good.update, stop if stopped.update < 0 else stopped.update + 1
-        while high - low > 1:
-            middle = high - 1 if stopped.update >= 0 else (low + high) // 2
-            self.engine.begin(good)
-            try:
-                self.engine.advance(middle, self.last + 1)
-                self._sound(self.engine.observe())
-            except Stopped as earlier:
-                high = middle if earlier.update < 0 else earlier.update + 1
-                stopped = earlier
-                continue
-            good = self.engine.state()
-            low = middle
-        return self._error(stopped, low, good)
-
-    def _error(self, stopped: Stopped, update: int, good: LearningState) -> SolverError:
-        return SolverError(
-            f"{stopped.reason}, with {named(self.problem.names, stopped.theta)}",
-            step=update,
-            last_state=good,
-        )
 
     def _finished(self, final: LearningState) -> LearningRun:
         thetas = len(self.problem.names)

@@ -46,7 +46,7 @@ class Update:
     ----------
     name : str
     stages : tuple of Stage
-        Moves, COMBINE and ASCEND at most once each; ASCEND is the last.
+        Each at most once; ASCEND is the last.
     restart : InitialLaw, optional
         One normal component; needed by RESTART_LATENTS.
     latent_scheme, pool_scheme : Scheme
@@ -60,11 +60,10 @@ class Update:
     pool_scheme: Scheme = ula
 
     def __post_init__(self) -> None:
-        once = (Stage.MOVE_LATENTS, Stage.MOVE_POOL, Stage.COMBINE, Stage.ASCEND)
-        if any(self.stages.count(s) > 1 for s in once) or self.stages[-1:] != (Stage.ASCEND,):
+        if len(set(self.stages)) < len(self.stages) or self.stages[-1:] != (Stage.ASCEND,):
             raise ArgumentError(
-                "an update moves, combines and ascends at most once each, and ends with ASCEND; "
-                f"got {[s.name for s in self.stages]}"
+                "an update has each stage at most once and ends with ASCEND, got "
+                f"{[s.name for s in self.stages]}"
             )
         if (Stage.RESTART_LATENTS in self.stages) != (self.restart is not None):
             raise ArgumentError("RESTART_LATENTS and a law to restart from come together")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import functools
 
 from lvebm_theory.formula.generated import load
 
 from .. import elementary
 from ..noise.backends import INLINED, Real, numba_text
-from ..source_text import body_of, decorated, with_typed_literals
+from ..source_text import body_of, decorated, made_once, with_typed_literals
 
 
-@functools.cache
+@made_once
 def elementary_functions(real: Real) -> str:
     """An import of fma, select, exp, log, log1p, sin, cos, tanh and log_positive for this type.
 

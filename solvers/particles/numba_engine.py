@@ -7,7 +7,6 @@ pool of our own: no process-wide thread count, no second threading layer.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from lvebm_theory.protocols import Energy
 
 from ..noise import Noise
 from ..noise.backends import Bits, Real
+from ..source_text import made_once
 from .kernel import KernelText, Observed, kernel_text
 from .numba_watch import Watched, nothing
 from .record_kernel import cell_counter, observer
@@ -36,7 +36,7 @@ from .trace import trace
 Array = npt.NDArray[Any]
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def _module(
     scheme: Scheme,
     dim: int,

@@ -9,7 +9,6 @@ Under TRITON_INTERPRET=1 the same text runs on the CPU, slowly, for tests.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from lvebm_theory.protocols import Energy
 
 from ..noise import Noise
 from ..noise.backends import Bits, Real
+from ..source_text import made_once
 from .inline import scalar_function
 from .recorders import Histogram
 from .scheme import Scheme
@@ -78,7 +78,7 @@ def block_size(dim: int, real: Real, count: int) -> int:
     return 128 * per_thread
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def _module(
     scheme: Scheme,
     dim: int,

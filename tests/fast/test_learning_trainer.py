@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-import solvers.learning.train
+import solvers.learning.divergence
 from lvebm_theory.energies.linear_gaussian import (
     linear_gaussian_directed,
     linear_gaussian_undirected,
@@ -155,7 +155,7 @@ def test_particles_that_run_away_are_found_at_their_update(monkeypatch):
     limit = 1e6 * (1 + max(np.abs(a).max() for a in (DATA, start.latents, start.pool)))
     assert np.abs(good.pool).max() <= limit
     # where nothing watches, the next update leads beyond
-    monkeypatch.setattr(solvers.learning.train, "_FAR", 1e300)
+    monkeypatch.setattr(solvers.learning.divergence, "FAR", 1e300)
     with pytest.warns(StepSizeWarning):
         beyond = run(step + 1, settings=settings).final
     assert np.abs(beyond.pool).max() > limit

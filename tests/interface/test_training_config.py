@@ -97,6 +97,14 @@ def test_a_configuration_survives_json_and_toml():
     assert config_of(tomllib.loads(toml_text(config.to_json()))) == config
 
 
+def test_a_network_has_defaults_of_its_own():
+    content = {**GOOD, "model": {"neural": {}}}
+    training = config_of(content).training
+    assert (training.inner_steps, training.rate.kind) == (20, "Adam")
+    assert config_of({**content, "training": {"updates": 9, "rate": 0.1}}).training.rate == 0.1
+    assert config_of(GOOD).training.inner_steps == 1
+
+
 def test_a_file_that_is_none(tmp_path):
     with pytest.raises(ArgumentError, match="cannot read"):
         read_config(tmp_path / "nowhere.toml")

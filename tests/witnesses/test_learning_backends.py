@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from lvebm_theory.energies.linear_gaussian import linear_gaussian_undirected
+from lvebm_theory.errors import SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.joint import joint_energy
 from solvers.learning import formula_engine
@@ -174,8 +175,13 @@ def test_the_compiled_loop_follows_torch(case):
         )
     np.testing.assert_allclose(ours.final.latents, theirs.final.latents, rtol=0, atol=1e-11)
     np.testing.assert_allclose(ours.final.pool, theirs.final.pool, rtol=0, atol=1e-11)
-    if "projection" not in changed and "learned" not in changed:
+    if "learned" not in changed:
         assert np.isclose(ours.theta[:, 0] - ours.theta[:, 1] ** 2, 0.9, atol=1e-9).any()
+    else:
+        accepted = ours.records["pool_accepted"]
+        assert len(accepted) == 100
+        assert accepted.max() <= 1.0
+        assert 0.9 < accepted.mean() < 1.0
 
 
 def test_half_the_heat_is_half_the_variance():
@@ -237,6 +243,19 @@ def test_a_replicate_is_the_run_with_its_noise():
     np.testing.assert_allclose(moments.mean[3, 0], late.mean(), rtol=1e-12)
     np.testing.assert_allclose(moments.covariance[3, 0, 0], late.var(), rtol=1e-12)
     assert len(np.unique(several[0].final_theta)) == 5
+
+
+def test_a_replicate_that_fails_is_named():
+    wild = dataclasses.replace(SMALL, rate=Constant(1.5))
+    with pytest.raises(SolverError, match=r"replicate 0: .*theta") as caught:
+        train_replicates(
+            location(), [[0.3]], wild, noise=Noise(seed=2), updates=20_000, replicates=2,
+            record_every=1000,
+        )  # fmt: skip
+    good = caught.value.last_state
+    assert good.update == caught.value.step > 100
+    assert np.all(np.isfinite(good.theta))
+    assert 1e5 < np.abs(good.pool).max() < 1e7
 
 
 def test_theta_of_a_finite_pool_has_its_exact_variance():

@@ -27,8 +27,10 @@ from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 
-from .tables import entry, plain, read_table
+from .tables import entry, network_defaults, plain, read_table
 
+# persistent chains follow theta only while it moves slowly, hence a rate that falls
+ADAM = {"kind": "Adam", "value": 2e-3, "halving": 600.0}
 LARGEST_SEED = 2**63 - 1
 ACTIVATIONS = ("silu", "tanh", "softplus")
 SOURCES = ("file", "system", "law", "truth")
@@ -112,13 +114,13 @@ class Training:
 
     updates: int = entry("updates of theta", least=1)
     latents: int = entry("K, latent particles per datum", 1, least=1)
-    pool: int = entry("M, particles of the persistent joint pool", 2000, least=1)
+    pool: int = entry("M, particles of the persistent joint pool", 2000, least=1, network=3000)
     latent_step: float = entry("h_q, step of the conditional phase", 0.02, above=0)
-    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0)
-    inner_steps: int = entry("Langevin steps per update", 1, least=1)
-    rate: float | Rate = entry("a number (constant), or a table", 0.01, above=0)
+    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0, network=0.004)
+    inner_steps: int = entry("Langevin steps per update", 1, least=1, network=20)
+    rate: float | Rate = entry("a number (constant), or a table", 0.01, above=0, network=ADAM)
     order: str = entry("which moves first", "sequential", choices=("sequential", "simultaneous"))
-    batch: int | None = entry("data per update; left out: all", None, least=1)
+    batch: int | None = entry("data per update; left out: all, 750 for a network", None, least=1)
     temperature: float = entry("T in the Langevin noise", 1.0, above=0)
     gradient_noise: float = entry("tau in the noise on theta", 0.0, least=0)
     learned: tuple[str, ...] | None = entry("parameters that move; left out: every one", None)
@@ -181,9 +183,21 @@ def config_of(content: Any) -> Config:
     ArgumentError
         Unknown keys, wrong types, values out of range, or tables that contradict each other.
     """
-    config = read_table(Config, content, "")
+    config = read_table(Config, _with_network_defaults(content), "")
     _refuse_contradictions(config)
     return config
+
+
+def _with_network_defaults(content: Any) -> Any:
+    """The content with what a network's training needs, where nothing is said."""
+    if not (
+        isinstance(content, Mapping)
+        and isinstance(content.get("model"), Mapping)
+        and "neural" in content["model"]
+        and isinstance(content.get("training"), Mapping)
+    ):
+        return content
+    return {**content, "training": {**network_defaults(Training), **content["training"]}}
 
 
 def read_config(path: Path) -> Config:

@@ -57,7 +57,7 @@ class Learner:
     @property
     def settings(self) -> LearningSettings:
         """As the solver takes them."""
-        return learning_settings(self.config.training, self.energy)
+        return learning_settings(self.config.training, self.energy, len(self.points.train))
 
     @property
     def backend(self) -> Backend:

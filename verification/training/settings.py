@@ -22,11 +22,13 @@ from ..discovery import nearest
 from .config import DATA, DEFAULT, Projection, Rate, Training
 
 FloatArray = npt.NDArray[np.float64]
+# data per update of a network: more cost time and give little
+NETWORK_BATCH = 750
 Backend = Literal["numba", "torch"]
 
 
-def learning_settings(training: Training, energy: JointEnergy) -> LearningSettings:
-    """Step sizes, particles and order for an energy.
+def learning_settings(training: Training, energy: JointEnergy, data: int) -> LearningSettings:
+    """Step sizes, particles and order for an energy and a number of data.
 
     Raises
     ------
@@ -36,6 +38,9 @@ def learning_settings(training: Training, energy: JointEnergy) -> LearningSettin
     names = list(energy.parameters)
     if training.learned is not None:
         _refuse_names(training.learned, names, "training.learned")
+    batch = training.batch
+    if batch is None and hasattr(energy, "network") and data > NETWORK_BATCH:
+        batch = NETWORK_BATCH
     return LearningSettings(
         latents=training.latents,
         pool=training.pool,
@@ -44,7 +49,7 @@ def learning_settings(training: Training, energy: JointEnergy) -> LearningSettin
         inner_steps=training.inner_steps,
         rate=_rate(training.rate),
         order="sequential" if training.order == "sequential" else "simultaneous",
-        batch=training.batch,
+        batch=batch,
         projection=_projection(training.projection, names),
         temperature=training.temperature,
         gradient_noise=training.gradient_noise,

@@ -61,11 +61,16 @@ def entry(
     most: float | None = None,
     above: float | None = None,
     choices: Sequence[str] = (),
+    network: Any = None,
 ) -> Any:
-    """A key of a table: what it says, its default, and what its value must satisfy."""
+    """A key of a table: what it says, its default, and what its value must satisfy.
+
+    ``network`` is the default of a run that trains a network, where that is another.
+    """
     meta = {
         "text": text,
         "range": Range(least=least, most=most, above=above, choices=tuple(choices)),
+        "network": network,
     }
     if isinstance(default, list | dict):
         kept = default
@@ -106,6 +111,15 @@ def read_table(kind: type[Table], content: Any, where: str) -> Table:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ArgumentError(f"{_place(where, name)} is missing: {field.metadata['text']}")
     return kind(**values)
+
+
+def network_defaults(kind: Any) -> dict[str, Any]:
+    """Defaults of a table's keys in a run that trains a network, where they differ."""
+    return {
+        f.name: f.metadata["network"]
+        for f in dataclasses.fields(kind)
+        if f.metadata["network"] is not None
+    }
 
 
 def plain(table: Any) -> Any:
@@ -201,7 +215,10 @@ def key_rows(kind: Any, where: str = "") -> list[tuple[str, str, str]]:
         limits = field.metadata["range"].sentence
         if inner != [hint]:
             said = f"{text} ({limits})" if limits and limits not in text else text
-            rows.append((place, _default(field), said))
+            default = _default(field)
+            if field.metadata["network"] is not None:
+                default += f" (network: {json.dumps(field.metadata['network'])})"
+            rows.append((place, default, said))
         for table in inner:
             rows += key_rows(table, place)
     return rows

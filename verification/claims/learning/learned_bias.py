@@ -27,6 +27,7 @@ from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
+from .bias_curve import bias_curve
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -278,16 +279,18 @@ def _covariances(energy: Energy) -> dict[str, float]:
     }
 
 
+def _fixed_point(setting: Setting, witness: Witness, run: str, context: Context) -> Measurement:
+    if witness == "quadrature":
+        return _by_kernel(setting, run)
+    return _by_recursion(setting) if witness == "closed-form" else _by_particles(setting, context)
+
+
 def _measure(setting: Setting, case: Case, context: Context) -> Measurement:
     if case.part == RUNAWAY:
         return _direction(setting)
     if case.part == FIRST:
         return _first_order(setting)
-    if case.witness == "quadrature":
-        return _by_kernel(setting, case.run)
-    if case.witness == "closed-form":
-        return _by_recursion(setting)
-    return _by_particles(setting, context)
+    return _fixed_point(setting, case.witness, case.run, context)
 
 
 def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
@@ -320,7 +323,11 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             variants=VARIANTS,
             perturbed=larger(theorem, quantities),
         )
-    return Evidence(outcomes=outcomes)
+    curve = None
+    if options["particles"] and not asked[0].run:
+        witness = asked[0].witness
+        curve = bias_curve(setting, witness, lambda s: _fixed_point(s, witness, "", context))
+    return Evidence(outcomes=outcomes, dataset=curve)
 
 
 claim = Claim(
