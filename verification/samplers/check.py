@@ -18,11 +18,12 @@ from .examination import FORMAT, Examination
 from .generate import places
 from .kernel import Kernel
 from .localise import localise
-from .portable import Backend
+from .portable import BACKENDS, Backend
 from .report import Report
 from .schemes import Scheme, scheme_of
 from .sequential import check_alpha
-from .subject import KINDS, Kind, Subject
+from .learner import ORDERS, Learner
+from .subject import KINDS, Kind, LearnerSubject, Subject
 from .targets.defaults import default_targets, gaussian_targets, line_targets, subsampled_targets
 from .targets.exact_target import ExactTarget
 
@@ -73,7 +74,8 @@ def check_sampler(
     ----------
     step : callable
         ``step(x, energy, step_size, rng)`` -> x' or (x', info); any subset of the words of
-        ``arguments.WORDS``, x first. All chains (n, d) at once or one (d,).
+        ``arguments.WORDS``, x first. All chains (n, d) at once or one (d,). Of learners
+        ``step(theta, latents, pool, data, energy, step_size, rate, rng)``, see ``learner``.
     kind : {"adjusted", "unadjusted", "exact-discretisation", "learner"}
         What it claims: pi exactly at every step size, a documented scheme, the diffusion itself,
         or coupled updates of parameters and particles.
@@ -83,12 +85,13 @@ def check_sampler(
     budget : float
         Seconds.
     scheme : str or Scheme, optional
-        Of unadjusted kinds; "ula" by default, see ``schemes.NAMES``.
+        Of unadjusted kinds; "ula" by default, see ``schemes.NAMES``. Of learners "sequential"
+        (default) or "simultaneous": theta moves with the new particles or with the old ones.
     reversible : bool, optional
         True has detailed balance tested.
     vectorised : bool, optional
         Whether x is (n, d); found out by trying.
-    backend : {"numpy", "torch", "jax"}, optional
+    backend : {"numpy", "torch", "jax", "numba"}, optional
         Found out by trying.
     seed : int
     resume : mapping or path, optional
@@ -118,66 +121,90 @@ def check_sampler(
     chosen = _kind(kind)
     if not budget > 0 or (calls is not None and calls < 1):
         raise ArgumentError(f"a budget must be > 0, got {budget} s and {calls} calls")
-    documented = _scheme(chosen, scheme)
-    kernel = Kernel(step, vectorised, _backend(backend), walkers)
-    if documented is not None and documented.momenta != kernel.with_momenta:
-        needs = "a step(x, v, ...)" if documented.momenta else "a step without momenta v"
-        raise ArgumentError(f"the scheme {documented.name} needs {needs}")
-    candidates = _targets(chosen, documented, targets)
-    kernel.examine(candidates[0], _first_step(candidates[0], step_sizes))
-    settings = {
-        "format": FORMAT,
-        "kind": kind,
-        "alpha": alpha,
-        "scheme": "" if documented is None else documented.statement,
-        "seed": seed,
-        "reversible": bool(reversible),
-    }
+    settings: dict[str, Any] = {"format": FORMAT, "kind": kind, "alpha": alpha, "seed": seed}
     stored = _stored(resume)
-    plan = Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
-    if stored and {k: stored[k] for k in settings} != settings:
+    subject: Subject | LearnerSubject
+    if chosen == "learner":
+        subject, plan = _learner(step, scheme, seed, stored)
+        settings["scheme"] = name = subject.order
+    else:
+        documented = _scheme(chosen, scheme)
+        name = "" if documented is None else documented.name
+        settings |= {
+            "scheme": "" if documented is None else documented.statement,
+            "reversible": bool(reversible),
+        }
+        kernel = Kernel(step, vectorised, _backend(backend), walkers)
+        if documented is not None and documented.momenta != kernel.with_momenta:
+            needs = "a step(x, v, ...)" if documented.momenta else "a step without momenta v"
+            raise ArgumentError(f"the scheme {documented.name} needs {needs}")
+        candidates = _targets(chosen, documented, targets)
+        if kernel.is_compiled:
+            candidates = _compiled(candidates)
+        kernel.examine(candidates[0], _first_step(candidates[0], step_sizes))
+        plan = Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
+        subject = Subject(
+            kernel=kernel,
+            kind=chosen,
+            places=places(
+                kernel,
+                candidates[: plan.targets],
+                chosen,
+                step_sizes=step_sizes,
+                rng=np.random.default_rng((seed, 7)),
+                per_target=plan.per_target,
+            ),
+            scheme=documented,
+            reversible=reversible,
+            first=plan.first,
+            largest=plan.largest,
+            # moved and walled images have no formula that numba could compile
+            given=targets is not None or kernel.is_compiled,
+            seed=seed,
+        )
+    if stored and {k: stored.get(k) for k in settings} != settings:
         raise ArgumentError("the stored state is of a call with other settings")
-    subject = Subject(
-        kernel=kernel,
-        kind=chosen,
-        places=places(
-            kernel,
-            candidates[: plan.targets],
-            chosen,
-            step_sizes=step_sizes,
-            rng=np.random.default_rng((seed, 7)),
-            per_target=plan.per_target,
-        ),
-        scheme=documented,
-        reversible=reversible,
-        first=plan.first,
-        largest=plan.largest,
-        given=targets is not None,
-        seed=seed,
-    )
     examination = Examination(subject, alpha, laws)
     if stored:
         examination.resume(stored)
     examination.settle_without_chance()
     spent = time.perf_counter() - began
     left = math.inf if calls is not None else max(0.05 * budget, budget - spent)
-    # after a refutation without chance the others get a short look, for the localisation's sake
+    # after a refutation without chance the others get a short look, to be seen beside it
     part = 0.03 if examination.refuted else 1.0
     examination.look(seconds=part * left, calls=math.inf if calls is None else part * calls)
     refuted = examination.refuted
     return Report(
         kind=kind,
-        scheme="" if documented is None else documented.name,
+        scheme=name,
         alpha=alpha,
         laws=examination.reports(),
-        note=kernel.note,
+        note="" if isinstance(subject, LearnerSubject) else subject.kernel.note,
         localisation=localise(examination) if refuted else None,
         failing=examination.failing() if refuted else {},
-        calls=kernel.calls,
+        calls=subject.calls,
         seconds=time.perf_counter() - began,
         seed=seed,
         state={**settings, "plan": vars(plan), **examination.state()},
     )
+
+
+def _learner(
+    step: Callable[..., Any],
+    order: str | Scheme | None,
+    seed: int,
+    stored: Mapping[str, Any],
+) -> tuple[LearnerSubject, Plan]:
+    if order is None:
+        order = ORDERS[0]
+    if order not in ORDERS:
+        raise ArgumentError(f"the scheme of a learner is one of {', '.join(ORDERS)}, got {order!r}")
+    learner = Learner(step)
+    plan = Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
+    subject = LearnerSubject(
+        learner=learner, order=str(order), first=plan.first, largest=plan.largest, seed=seed
+    )
+    return subject, plan
 
 
 def _kind(kind: str) -> Kind:
@@ -188,9 +215,9 @@ def _kind(kind: str) -> Kind:
 
 
 def _backend(backend: str | None) -> Backend | None:
-    if backend is None or backend in ("numpy", "torch", "jax"):
+    if backend is None or backend in BACKENDS:
         return backend  # type: ignore[return-value]
-    raise ArgumentError(f"a back end is numpy, torch or jax, got {backend!r}")
+    raise ArgumentError(f"a back end is one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
 def _scheme(kind: Kind, scheme: str | Scheme | None) -> Scheme | None:
@@ -220,6 +247,13 @@ def _targets(
     if scheme.name in ("exact", "sk-rock"):
         return gaussian_targets()
     return (*default_targets()[:2], *line_targets(), *default_targets()[2:])
+
+
+def _compiled(targets: Sequence[ExactTarget]) -> Sequence[ExactTarget]:
+    found = [t.compiled() for t in targets if t.formula is not None]
+    if not found:
+        raise ArgumentError("a step compiled by numba needs targets that are given by a formula")
+    return found
 
 
 def _first_step(target: ExactTarget, step_sizes: Sequence[float] | None) -> float:

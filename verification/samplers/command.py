@@ -41,6 +41,9 @@ def check_sampler_command(
     ] = False,
     backend: Annotated[str | None, typer.Option(help="numpy, torch or jax.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
+    calls: Annotated[
+        int | None, typer.Option(help="Kernel calls at most, in place of the budget.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON on standard output.")
     ] = False,
@@ -71,6 +74,7 @@ def check_sampler_command(
                 backend=backend,
                 seed=seed,
                 resume=resume,
+                calls=calls,
             )
         except StepError as error:
             say(f"error: {error}")

@@ -16,13 +16,13 @@ from lvebm_theory.errors import ArgumentError
 from ..decide import Verdict
 from . import power
 from .betting import Wealth
-from .laws import all_laws, bias_order, share
+from .laws import all_laws, bias_order, share, speaks_of
 from .outcome import Outcome
 from .pool import Pool, pools_of
 from .report import LawReport
 from .schedule import next_trial
 from .sequential import log_threshold, shares_of
-from .subject import Subject
+from .subject import LearnerSubject, Subject
 from .trial import Trial, share_equally
 
 #: HOLDS is said when no function of any trial can be off by more, in standard deviations
@@ -42,7 +42,7 @@ class Examination:
         Names of laws; all by default.
     """
 
-    subject: Subject
+    subject: Subject | LearnerSubject
     alpha: float
     only: Sequence[str] | None = None
     laws: tuple[ModuleType, ...] = field(init=False)
@@ -62,8 +62,12 @@ class Examination:
             raise ArgumentError(f"laws are {', '.join(names)}; got {', '.join(unknown)}")
         if self.only is not None:
             self.laws = tuple(law for law in self.laws if law.NAME in self.only)
+        own = "learner" if isinstance(self.subject, LearnerSubject) else "sampler"
         for law in self.laws:
-            self.reasons[law.NAME] = law.reason(self.subject)
+            asked = speaks_of(law)
+            self.reasons[law.NAME] = (
+                law.reason(self.subject) if asked == own else f"asked of {asked}s"
+            )
             if self.reasons[law.NAME] or not hasattr(law, "trials"):
                 continue
             found = law.trials(self.subject)
@@ -139,11 +143,11 @@ class Examination:
     def look(self, *, seconds: float, calls: float) -> None:
         """Looks until a law is refuted or the time or the kernel calls are spent."""
         trials, pools = self.all_trials, [p for found in self.pools.values() for p in found]
-        began, before = time.perf_counter(), self.subject.kernel.calls
+        began, before = time.perf_counter(), self.subject.calls
         while trials and not self.rejected():
             if time.perf_counter() - began >= seconds:
                 return
-            if self.subject.kernel.calls - before >= calls:
+            if self.subject.calls - before >= calls:
                 return
             chosen = next_trial(trials, pools, self.turn)
             payoffs = chosen.look(self.subject.seed)
@@ -211,8 +215,9 @@ class Examination:
                 detail=f"{best.leading} is off by {shift:+.3g} standard deviations "
                 f"after {best.wealth.count} samples",
             )
-        if law is bias_order and len(seen) == len(found) and self.subject.scheme is not None:
-            detail += "; " + bias_order.measured(self.subject.scheme, found, each)
+        scheme = getattr(self.subject, "scheme", None)
+        if law is bias_order and len(seen) == len(found) and scheme is not None:
+            detail += "; " + bias_order.measured(scheme, found, each)
         if len(seen) < len(found) or within > RESOLUTION:
             detail += f"; within {within:.2g}, {RESOLUTION:g} was wanted" if seen else ""
             return LawReport(**result, verdict=Verdict.UNDECIDED, detail=detail)
@@ -220,7 +225,7 @@ class Examination:
 
     def _compared(self, law: ModuleType, trial: Trial) -> Any:
         """The target whose dictionary the payoffs of a trial compare before and after, if so."""
-        if not getattr(law, "COMPARES", False):
+        if not getattr(law, "COMPARES", False) or isinstance(self.subject, LearnerSubject):
             return None
         name = trial.about["target"]
         return next((t for t in self.subject.targets if t.name == name), None)

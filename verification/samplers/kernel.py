@@ -16,7 +16,7 @@ from lvebm_theory.errors import ArgumentError, LvebmError
 
 from .arguments import arguments_of
 from .callers import Caller, Layout, Noise
-from .portable import BACKENDS, Backend, arrays
+from .portable import Backend, arrays
 from .targets.exact_target import ExactTarget
 from .targets.maps import with_momenta
 
@@ -79,6 +79,11 @@ class Kernel:
         return self.tally[0]
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether numba compiles the step."""
+        return hasattr(self.step, "py_func")
+
+    @property
     def with_momenta(self) -> bool:
         """Whether the state is (position, momentum)."""
         return "v" in self.names
@@ -138,10 +143,14 @@ class Kernel:
     def _candidates(self) -> Iterator[Caller]:
         if self.backend is not None:
             backends: tuple[Backend, ...] = (self.backend,)
+        elif hasattr(self.step, "py_func"):
+            backends = ("numba",)
         elif "key" in self.names or type(self.step).__module__.startswith("jax"):
             backends = ("jax",)
         else:
-            backends = tuple(b for b in BACKENDS if b == "numpy" or b in sys.modules)
+            backends = tuple(
+                b for b in ("numpy", "torch", "jax") if b == "numpy" or b in sys.modules
+            )
         layouts: tuple[Layout, ...] = ("whole", "one")
         if self.walkers is not None or self.vectorised is not None:
             layouts = ("one",) if self.vectorised is False else ("whole",)
@@ -154,6 +163,10 @@ class Kernel:
             from .jax_caller import JaxCaller
 
             return JaxCaller(self.step, self.names, backend, layout)
+        if backend == "numba":
+            from .numba_caller import NumbaCaller
+
+            return NumbaCaller(self.step, self.names, backend, layout)
         return Caller(self.step, self.names, backend, layout)
 
     def _rows_agree(self, caller: Caller, target: ExactTarget, h: float) -> bool:

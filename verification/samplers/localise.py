@@ -53,9 +53,12 @@ class Localisation:
 
 def localise(examination: Any) -> Localisation:
     """A guess for a violated subject; ``examination`` is an ``Examination`` that has looked."""
-    from . import localise_moves, localise_scheme
+    from . import localise_learner, localise_moves, localise_scheme
+    from .subject import LearnerSubject
 
     subject = examination.subject
+    if isinstance(subject, LearnerSubject):
+        return localise_learner.guess(subject)
     forgetful = "reproducibility" in examination.outcomes and (
         examination.outcomes["reproducibility"].verdict.value == "VIOLATED"
     )

@@ -20,8 +20,8 @@ from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.errors import ArgumentError
 
 FloatArray = npt.NDArray[np.float64]
-Backend = Literal["numpy", "torch", "jax"]
-BACKENDS: tuple[Backend, ...] = ("numpy", "torch", "jax")
+Backend = Literal["numpy", "torch", "jax", "numba"]
+BACKENDS: tuple[Backend, ...] = ("numpy", "torch", "jax", "numba")
 
 
 class Arrays:
@@ -50,7 +50,7 @@ def arrays(backend: Backend) -> Arrays:
     ArgumentError
         For another name, or a library that is not installed.
     """
-    if backend == "numpy":
+    if backend in ("numpy", "numba"):  # compiled steps work on numpy arrays
         return Arrays(backend, np)
     try:
         if backend == "torch":
@@ -101,6 +101,19 @@ class SummedEnergy(PortableEnergy):
     def term_gradient(self, x: FloatArray, index: npt.NDArray[np.int64]) -> FloatArray:
         """Gradients of single terms: term ``index`` (n,) at x (n, d), shape (n, d)."""
         return np.asarray(self.term_slope(arrays("numpy"), x, index), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GaussianEnergy(PortableEnergy):
+    """U(x) = (x - m)' P (x - m)/2, with P and m in the open: for samplers of conditionals.
+
+    Parameters
+    ----------
+    precision, mean : arrays (d, d) and (d,)
+    """
+
+    precision: FloatArray
+    mean: FloatArray
 
 
 def portable(

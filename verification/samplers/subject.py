@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .kernel import Kernel
+from .learner import Learner
 from .schemes.scheme import Scheme
 from .targets.exact_target import ExactTarget
 
@@ -89,6 +90,11 @@ class Subject:
     moves: dict[str, list[int]] = field(default_factory=dict)
 
     @property
+    def calls(self) -> int:
+        """Chain steps so far."""
+        return self.kernel.calls
+
+    @property
     def keeps_target(self) -> bool:
         """Whether pi is invariant for every step size."""
         return self.kind in ("adjusted", "exact-discretisation")
@@ -138,6 +144,31 @@ class Subject:
         if size is None:
             return payoffs
         return np.asarray(payoffs.reshape(-1, size, payoffs.shape[1]).mean(axis=1))
+
+
+@dataclass(kw_only=True)
+class LearnerSubject:
+    """One learner under examination.
+
+    Parameters
+    ----------
+    learner : Learner
+    order : {"sequential", "simultaneous"}
+        Whether theta moves with the new particles or with the old ones.
+    first, largest, seed : as for ``Subject``
+    """
+
+    learner: Learner
+    order: str = "sequential"
+    first: int = 64
+    largest: int = 4096
+    seed: int = 0
+    kind: Kind = "learner"
+
+    @property
+    def calls(self) -> int:
+        """Updates so far."""
+        return self.learner.calls
 
 
 def child(rng: np.random.Generator) -> np.random.Generator:

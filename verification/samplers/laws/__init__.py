@@ -2,8 +2,9 @@
 
 A law module has ``NAME``, ``STATEMENT`` and ``reason(subject)`` (why it does not apply, or empty),
 and at least one of ``examine(subject) -> Outcome`` (no chance involved) and ``trials(subject)``
-with ``SHARE``, its part of the error probability relative to the other laws that apply. Its
-docstring says what is stated, at what level, with what power, and what it cannot see.
+with ``SHARE``, its part of the error probability relative to the other laws that apply. A law of
+learners says so by ``OF = "learner"``. Its docstring says what is stated, at what level, with what
+power, and what it cannot see.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ def all_laws() -> tuple[ModuleType, ...]:
     ]
     laws = [module for module in found if hasattr(module, "NAME")]
     return tuple(sorted(laws, key=lambda m: (not hasattr(m, "examine"), -share(m), m.NAME)))
+
+
+def speaks_of(law: ModuleType) -> str:
+    """"sampler" or "learner"."""
+    return str(getattr(law, "OF", "sampler"))
 
 
 def share(law: ModuleType) -> float:

@@ -8,7 +8,7 @@ from lvebm_theory.errors import ArgumentError
 
 from .scheme import Innovations, LinearLaw, Scheme
 
-NAMES = ("ula", "tamed-ula", "sk-rock", "sgld", "baoab", "obabo", "exact")
+NAMES = ("ula", "tamed-ula", "sk-rock", "sgld", "noisy-gradient", "baoab", "obabo", "exact")
 
 
 def scheme_of(wanted: str | Scheme) -> Scheme:
@@ -33,6 +33,7 @@ def scheme_of(wanted: str | Scheme) -> Scheme:
         "tamed-ula": euler_maruyama.TamedEulerMaruyama,
         "sk-rock": sk_rock.StabilisedChebyshev,
         "sgld": stochastic_gradient.StochasticGradient,
+        "noisy-gradient": stochastic_gradient.NoisyGradient,
         "baoab": lambda: underdamped.Underdamped("baoab"),
         "obabo": lambda: underdamped.Underdamped("obabo"),
         "exact": exact_transition.ExactTransition,

@@ -107,3 +107,51 @@ class StochasticGradient:
     def linear(self, target: ExactTarget, step_size: float) -> LinearLaw | None:
         """None: the noise is not Gaussian."""
         return None
+
+
+@dataclass(frozen=True)
+class NoisyGradient:
+    """x' = x - h (grad U(x) + s xi') + sqrt(2h) xi: gradient noise of known size s, Gaussian."""
+
+    deviation: float = 1.0
+    name: str = "noisy-gradient"
+    momenta: bool = False
+    weak_order: int | None = 1
+    equivariant: tuple[str, ...] = ("translation", "rotation")
+    terms: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.deviation >= 0:
+            raise ArgumentError(f"gradient noise has a deviation >= 0, got {self.deviation}")
+
+    @property
+    def statement(self) -> str:
+        """One step, in a line."""
+        return f"x' = x - h (grad U(x) + {self.deviation:g} xi') + sqrt(2h) xi"
+
+    def reason(self, target: ExactTarget, step_size: float) -> str:
+        """Known everywhere."""
+        return ""
+
+    def innovations(
+        self, target: ExactTarget, before: FloatArray, after: FloatArray, step_size: float
+    ) -> Innovations:
+        """Both noises together, standardised, shape (n, d)."""
+        drift = step_size * target.for_step.gradient(before)
+        size = self.noise_size(target, step_size)
+        return Innovations(normal=(after - before + drift) / size, exact=no_exact(len(before)))
+
+    def noise_size(self, target: ExactTarget, step_size: float) -> float:
+        """sqrt(2h + h^2 s^2)."""
+        return math.sqrt(2 * step_size + (step_size * self.deviation) ** 2)
+
+    def linear(self, target: ExactTarget, step_size: float) -> LinearLaw | None:
+        """A = I - hP, Q = (2h + h^2 s^2) I."""
+        if target.precision is None or target.mean is None:
+            return None
+        one = np.eye(target.dim)
+        return LinearLaw(
+            mean=target.mean,
+            factor=one - step_size * target.precision,
+            covariance=self.noise_size(target, step_size) ** 2 * one,
+        )

@@ -55,7 +55,7 @@ class Underdamped:
 
     def reason(self, target: ExactTarget, step_size: float) -> str:
         """Known everywhere; needs momenta."""
-        return "" if target.handed is not None else f"{self.name} needs a step with momenta v"
+        return "" if target.base is not None else f"{self.name} needs a step with momenta v"
 
     def innovations(
         self, target: ExactTarget, before: FloatArray, after: FloatArray, step_size: float

@@ -41,6 +41,8 @@ class ExactTarget:
         Largest |mean| / sd of a coordinate, at least 10: rounding errors grow with it.
     base : ExactTarget, optional
         On phase space, the target of the positions.
+    formula : callable () -> Energy, optional
+        The same potential as a formula of the theory's own, for steps compiled by numba.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ExactTarget:
     handed: Energy | None = None
     spread: float = 10.0
     base: ExactTarget | None = None
+    formula: Callable[[], Energy] | None = None
 
     @property
     def dim(self) -> int:
@@ -69,6 +72,11 @@ class ExactTarget:
     def gaussian(self) -> bool:
         """Whether mean and precision are known and say all."""
         return self.precision is not None
+
+    def compiled(self) -> ExactTarget:
+        """The same with the formula for its energy; ``formula`` must be known."""
+        assert self.formula is not None
+        return replace(self, handed=self.formula())
 
     def named(self, name: str) -> ExactTarget:
         """The same under another name."""

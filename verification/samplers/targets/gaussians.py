@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.energies.quadratic import quadratic
 from lvebm_theory.errors import ArgumentError
 
-from ..portable import Arrays, portable
+from ..portable import Arrays, GaussianEnergy, arrays
 from .exact_target import ExactTarget, FloatArray
 
 
@@ -46,20 +47,27 @@ def gaussian(
     def draw(rng: np.random.Generator, n: int) -> FloatArray:
         return np.asarray(centre + rng.standard_normal((n, d)) @ root.T)
 
+    here = arrays("numpy")
     label = name or f"normal in {d} dimensions"
     sds = np.sqrt(np.diag(np.linalg.inv(p)))
     return ExactTarget(
         name=label,
-        energy=portable(
+        energy=GaussianEnergy(
             name=label,
             dim=d,
+            potential_function=lambda x: formula(here, x),
+            gradient_function=lambda x: slope(here, x),
+            hessian_function=lambda x: np.broadcast_to(p, (len(x), d, d)).copy(),
+            smooth=True,
             formula=formula,
             slope=slope,
-            curvature=lambda x: np.broadcast_to(p, (len(x), d, d)).copy(),
+            precision=p,
+            mean=centre,
         ),
         draw=draw,
         precision=p,
         mean=centre,
+        formula=lambda: quadratic(dim=d, precision=p, mean=centre),
         length=1.0 / math.sqrt(float(eigenvalues[-1])),
         spread=max(10.0, float(np.max(np.abs(centre) / sds))),
     )

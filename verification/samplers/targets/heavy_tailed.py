@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.energies.student_t import student_t
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
@@ -36,4 +37,10 @@ def student(dim: int = 1, nu: float = 4.0, name: str | None = None) -> ExactTarg
 
     label = name or f"Student's t with {nu:g} degrees in {dim} dimensions"
     energy = portable(name=label, dim=dim, formula=formula, slope=slope)
-    return ExactTarget(name=label, energy=energy, draw=draw, length=math.sqrt(nu / (nu + dim)))
+    return ExactTarget(
+        name=label,
+        energy=energy,
+        draw=draw,
+        length=math.sqrt(nu / (nu + dim)),
+        formula=lambda: student_t(dim=dim, nu=nu),
+    )

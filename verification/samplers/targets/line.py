@@ -73,6 +73,7 @@ def on_the_line(
         lipschitz=lipschitz,
         error=error,
         handed=handed,
+        formula=lambda: energy,
     )
 
 

@@ -62,7 +62,7 @@ def moved(
     if not scale > 0:
         raise ArgumentError(f"a scale must be > 0, got {scale}")
     b = np.broadcast_to(np.asarray(shift, dtype=float), (d,)).copy()
-    inner = formulas(target.energy)
+    inner = formulas(target.energy if target.base is not None else target.for_step)
     # products with the identity would only round
     turned = rotation is not None
 
@@ -88,6 +88,8 @@ def moved(
     label = name or f"{target.name}, moved"
     return replace(
         target,
+        formula=None,
+        handed=None,
         name=label,
         energy=portable(
             name=label,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.energies.gaussian_mixture import gaussian_mixture
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
@@ -53,4 +54,10 @@ def mixture(
 
     label = name or f"mixture of {len(m)} in {m.shape[1]} dimensions"
     energy = portable(name=label, dim=m.shape[1], formula=formula, slope=slope)
-    return ExactTarget(name=label, energy=energy, draw=draw, length=sd)
+    return ExactTarget(
+        name=label,
+        energy=energy,
+        draw=draw,
+        length=sd,
+        formula=lambda: gaussian_mixture(dim=m.shape[1], means=m, sds=sd, weights=w),
+    )
