@@ -21,7 +21,7 @@ from hypothesis.database import ExampleDatabase
 from lvebm_theory.errors import ArgumentError
 
 from ..decide import Verdict
-from ..strategies.cases import Case, cases
+from ..strategies.case import Case, cases
 from ..strategies.drawn import Drawn
 from .arguments import arguments_of
 from .check import check_sampler
@@ -139,7 +139,9 @@ class PropertyTest:
                 f"{self.budget} and {self.calls}"
             )
         if self.scheme == "sgld":
-            raise ArgumentError("no targets with terms are drawn; scheme='sgld' needs check_sampler")
+            raise ArgumentError(
+                "no targets with terms are drawn; scheme='sgld' needs check_sampler"
+            )
         self._names = arguments_of(self.step)
         self._spending = self.spending or Spending(self.alpha)
 

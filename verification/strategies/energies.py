@@ -7,6 +7,7 @@ A twin keeps every other assumption of its class. What the others imply cannot b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from lvebm_theory.errors import ArgumentError
 
 from ..samplers.targets import moved, product
 from ..samplers.targets.defaults import rotation
+from ..samplers.targets.exact_target import ExactTarget
 from . import blocks, latent
 from .assumptions import (
     CONDITIONALLY_CONVEX,
@@ -94,9 +96,29 @@ def _moved(
 ) -> Drawn:
     d = len(made)
     turn = draw(st.integers(0, 3)) if d > 1 else 0
+    return _placed(
+        draw,
+        made[0].target if d == 1 else product([b.target for b in made]),
+        [b.formula for b in made],
+        (min(b.convexity for b in made), max(b.smoothness for b in made)),
+        keeps,
+        breaks,
+        turn,
+    )
+
+
+def _placed(
+    draw: DrawFn,
+    target: ExactTarget,
+    formulas: Sequence[Any],
+    hessian: tuple[float, float],
+    keeps: Sequence[Assumption],
+    breaks: Assumption | None,
+    turn: int = 0,
+) -> Drawn:
+    """Stretched, moved, and turned: every assumption stays."""
     scale = draw(around(1.0, 0.1, 10.0))
     shift = draw(st.integers(-2, 2)) / 2
-    target = made[0].target if d == 1 else product([b.target for b in made])
     words = [target.name]
     words += [f"stretched by {scale:g}"] if scale != 1 else []
     words += [f"turned (rotation {turn})"] if turn else []
@@ -106,16 +128,16 @@ def _moved(
             target,
             scale=scale,
             shift=shift * scale,
-            rotation=rotation(d, turn) if turn else None,
+            rotation=rotation(target.dim, turn) if turn else None,
             name=", ".join(words),
         )
     return Drawn(
         target=target,
-        formulas=[b.formula for b in made],
+        formulas=formulas,
         keeps=keeps,
         breaks=breaks,
-        convexity=min(b.convexity for b in made) / scale**2,
-        smoothness=max(b.smoothness for b in made) / scale**2,
+        convexity=hessian[0] / scale**2,
+        smoothness=hessian[1] / scale**2,
         scale=scale,
     )
 
@@ -134,6 +156,17 @@ def _class(
     keeps = [a for a in assumptions if a is not breaks]
     chosen_first = first if breaks is None else twins[breaks]
     return _assembled(chosen_first(), others(), keeps, breaks, max_dim)
+
+
+def normals(max_dim: int = LARGEST_DIM) -> SearchStrategy[Drawn]:
+    """Normals in up to ``max_dim`` dimensions: every linear law is known on them.
+
+    Raises
+    ------
+    ArgumentError
+        For max_dim < 1.
+    """
+    return _class((_normals, _normals), {}, (STRONGLY_CONVEX, *_TAME), None, max_dim)
 
 
 def strongly_convex(
@@ -257,15 +290,14 @@ def _of_latent(draw: DrawFn, convex: bool) -> Drawn:
     ratio = draw(st.sampled_from([0.0, 0.5, 0.9] if convex else [1.5, 1.2, 2.0]))
     spread = round(ratio * limit, 3)
     target, formula = latent.model(gain, noise, spread)
-    low, high = latent.hessian_range(gain, noise, spread)
     kept = (CONDITIONALLY_CONVEX, *_TAME) if convex else _TAME
-    return Drawn(
-        target=target,
-        formulas=[formula],
-        keeps=kept,
-        breaks=None if convex else CONDITIONALLY_CONVEX,
-        convexity=low,
-        smoothness=high,
+    return _placed(
+        draw,
+        target,
+        [formula],
+        latent.hessian_range(gain, noise, spread),
+        kept,
+        None if convex else CONDITIONALLY_CONVEX,
     )
 
 

@@ -70,8 +70,8 @@ def hessian_range(gain: float, noise: float, spread: float) -> tuple[float, floa
     """inf and sup of the eigenvalues of Hess E: those at z = 0 and far out."""
     ends: list[float] = []
     for prior in (1 - spread**2, 1.0):
-        matrix = np.array(
-            [[1.0, -gain], [-gain, gain**2 + prior * noise**2]], dtype=float
-        ) / noise**2
+        matrix = (
+            np.array([[1.0, -gain], [-gain, gain**2 + prior * noise**2]], dtype=float) / noise**2
+        )
         ends += [float(v) for v in np.linalg.eigvalsh(matrix)]
     return min(ends), max(abs(v) for v in ends)

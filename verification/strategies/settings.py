@@ -100,5 +100,3 @@ def schedules(drawn: Drawn, *, breaking: str | None = None) -> SearchStrategy[Sc
     firsts = step_sizes(drawn, stable=breaking != "starts stable")
     exponents = st.sampled_from(_EXPONENTS[breaking])
     return st.builds(lambda h, p: Schedule(first=h, exponent=p), firsts, exponents)
-
-

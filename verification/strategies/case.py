@@ -36,9 +36,12 @@ class Case:
         return self.key
 
 
-def targets(max_dim: int = energies.LARGEST_DIM, *, lipschitz: bool = True) -> SearchStrategy[Drawn]:
+def targets(
+    max_dim: int = energies.LARGEST_DIM, *, lipschitz: bool = True
+) -> SearchStrategy[Drawn]:
     """Every class of targets, simple ones first; without Lipschitz gradients too if asked."""
     found = [
+        energies.normals(max_dim),
         energies.strongly_convex(max_dim),
         energies.multimodal(max_dim),
         energies.dissipative(max_dim),
@@ -71,8 +74,9 @@ def cases(
 ) -> SearchStrategy[Case]:
     """Targets with step sizes that suit a kind of sampler.
 
-    With ``momenta`` step sizes are the roots of those. Adjusted kernels are tried at every size and on gradients that are not Lipschitz; unadjusted
-    ones below 2/L only, where their scheme is stable.
+    Adjusted kernels are tried at every size and on gradients that are not Lipschitz; unadjusted
+    ones below 2/L only, where their scheme is stable. With ``momenta`` step sizes are the roots of
+    those.
 
     Raises
     ------
