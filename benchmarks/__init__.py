@@ -33,4 +33,5 @@ NAMES = (
     "sampler_level",
     "sampler_sequential",
     "sampler_habits",
+    "sampler_torchebm",
 )
