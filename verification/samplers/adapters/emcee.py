@@ -28,7 +28,7 @@ def from_emcee(moves: Any = None) -> Callable[..., Any]:
             walkers, dim, energy.log_density, moves=moves, vectorize=True
         )
         # emcee keeps a generator of numpy's older kind, of its own
-        sampler.random_state = np.random.RandomState(rng.integers(2**32)).get_state()  # noqa: NPY002
+        sampler.random_state = np.random.RandomState(rng.integers(2**32)).get_state()
         end = sampler.run_mcmc(x, 1, store=False, skip_initial_state_check=True)
         return end.coords
 
