@@ -29,4 +29,9 @@ NAMES = (
     "experiments",
     "noise_law",
     "sampler_cost",
+    "sampler_kills",
+    "sampler_level",
+    "sampler_sequential",
+    "sampler_habits",
+    "sampler_torchebm",
 )
