@@ -32,4 +32,5 @@ NAMES = (
     "sampler_kills",
     "sampler_level",
     "sampler_habits",
+    "sampler_torchebm",
 )

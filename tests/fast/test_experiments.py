@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from lvebm_theory.errors import ArgumentError, SolverError
+from solvers.learning.systems import system_named
 from verification.experiments import measure as measuring
 from verification.experiments.page import page
-from verification.experiments.pictures import write
+from verification.experiments.pictures import truth_picture, write
 from verification.experiments.plan import METHODS, SYSTEMS, Run, Sizes, brief_plan, full_plan
 from verification.experiments.sweep import stored, sweep
 from verification.experiments.table import SCORES, best, cell, cells, told_apart
@@ -80,6 +81,16 @@ def test_a_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
         assert float(d["density"].min()) >= 0
     with pytest.raises(ArgumentError, match="one process"):
         sweep(runs, tmp_path, processes=0)
+
+
+@pytest.mark.parametrize("name", ["ring_mixture", "van_der_pol"])
+def test_the_grid_is_kept_where_the_true_density_is_unknown(name: str, tmp_path: Path) -> None:
+    run = dataclasses.replace(RUN, system=name)
+    found = truth_picture(system_named(name), run, tmp_path)
+    assert found.sizes["x"] == found.sizes["y"] == 72
+    assert len(found["x"]) == len(found["y"]) == 72
+    assert ("density" in found) == (name == "ring_mixture")
+    assert found["samples"].dtype == np.float32
 
 
 def _without_times(result: dict) -> dict:
@@ -154,6 +165,10 @@ def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> No
         line for line in text.splitlines() if line.startswith("- sliced W2:")
     )
     assert "**-1.01" in text
+    words = next(line for line in text.splitlines() if line.startswith("In short"))
+    assert "of 5 comparisons" in words
+    assert "best mean in 4" in words
+    assert words.endswith("beats it in 1: VAE, Gaussian encoder (1).")
     assert "split R-hat" in text
     assert "python -m benchmarks experiments" in text
     one_sided = [_result("latent_energy", 0, -2.0, 0.1, "lower bound in expectation")]
@@ -164,6 +179,7 @@ def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> No
     )  # fmt: skip
     wins = next(line for line in swapped.splitlines() if line.startswith("- held-out log"))
     assert "VAE" not in wins
+    assert "a baseline beats it in 4: VAE, Gaussian encoder (4)." in swapped
     cut = copy.deepcopy(results[0])
     cut["fit"]["updates"] = 2
     assert "cut short by the time limit after 2 of 5" in page([cut], TINY, "a machine")

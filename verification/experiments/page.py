@@ -14,6 +14,8 @@ from .plan import METHODS, SYSTEMS, Sizes
 from .table import SCORES, Cell, Result, best, cell, cells, kinds, told_apart
 
 COMMAND = "python -m benchmarks experiments"
+# the ratio is the sliced distance over a constant of the system
+COMPARED = tuple(score for score in SCORES if score.key != "ratio")
 
 _HEAD = """# Learning experiments
 
@@ -54,7 +56,7 @@ def page(results: Sequence[Result], sizes: Sizes, machine: str) -> str:
         draws=sizes.draws,
         masked=sizes.masked,
     )
-    parts = [head.strip(), f"Machine: {machine}."]
+    parts = [head.strip(), f"Machine: {machine}.", _in_words(results)]
     parts += [_section(results, s) for s in SYSTEMS if any(r["system"] == s for r in results)]
     parts += [_verdicts(results), _failures(results), _figures()]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -141,12 +143,36 @@ def _sampling(fine: Sequence[Result]) -> list[str]:
     ]
 
 
+def _in_words(results: Sequence[Result]) -> str:
+    """How often the latent-variable energy is best, level with the best, and beaten by whom."""
+    best_of, level, beaten = 0, 0, dict.fromkeys(METHODS[1:], 0)
+    for score in COMPARED:
+        table = cells(results, score)
+        for system in SYSTEMS:
+            winner, own = best(table, system, score), table.get((system, METHODS[0]))
+            if winner is None or own is None:
+                continue
+            if winner == METHODS[0]:
+                best_of += 1
+            elif told_apart(own, table[system, winner]):
+                beaten[winner] += 1
+            else:
+                level += 1
+    count = best_of + level + sum(beaten.values())
+    if not count:
+        return ""
+    by = [f"{TITLES[m]} ({k})" for m, k in beaten.items() if k]
+    return (
+        f"In short: of {count} comparisons (a score on a system), {TITLES[METHODS[0]]} has the "
+        f"best mean in {best_of}, is not told from the best in {level}, and a baseline beats it in "
+        f"{count - best_of - level}" + (f": {', '.join(by)}." if by else ".")
+    )
+
+
 def _verdicts(results: Sequence[Result]) -> str:
     """Where the latent-variable energy wins and where a baseline does."""
     lines = ["## Who wins", ""]
-    for score in SCORES:
-        if score.key == "ratio":
-            continue
+    for score in COMPARED:
         table = cells(results, score)
         texts = []
         for system in SYSTEMS:
@@ -178,7 +204,16 @@ def _failures(results: Sequence[Result]) -> str:
 
 
 def _figures() -> str:
-    return (
-        "## Figures\n\nTrue against learned densities and reconstructions, from the first seed's "
-        "stored arrays: `lvebm figures learned_densities`."
-    )
+    return """## Figures
+
+Of the first seed, from the stored arrays.
+
+`lvebm figures learned_densities`: densities where the data are a plane (the truth's where it is
+known), samples otherwise.
+
+![true and learned densities](pictures/learned_densities.png)
+
+`lvebm figures learned_reconstructions`: held-out data in grey, and draws of the last coordinate given
+the first in orange.
+
+![reconstructions](pictures/learned_reconstructions.png)"""

@@ -124,6 +124,9 @@ class Training:
     temperature: float = entry("T in the Langevin noise", 1.0, above=0)
     gradient_noise: float = entry("tau in the noise on theta", 0.0, least=0)
     learned: tuple[str, ...] | None = entry("parameters that move; left out: every one", None)
+    averaging: float = entry(
+        "share of the run, at its end, over which theta is averaged", 0.0, least=0, most=1
+    )
     projection: Projection | None = entry("keeps Z finite", None)
     latent_start: str = entry("law of the latents at the start", "normal(0, 1)")
     pool_start: str = entry("'data' (with latents from latent_start) or a law", DATA)

@@ -23,6 +23,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..dictionary import RARE
 from ..learner import Learner, Reading, State, read
 from ..learning_laws import closed_form_path, location_law, starts
 from ..learning_model import (
@@ -120,7 +121,7 @@ def _units(model: LearningModel) -> FloatArray:
     pair = [s.deviation for s in SHAPES[:2]]
     phase = [*(s.deviation for s in SHAPES), *pair, *(d * d for d in pair), pair[0] ** 2]
     cross = [pair[0] ** 2] if model.dim_z else []
-    return np.array([*phase * (2 if model.dim_z else 1), *cross, 1.0])
+    return np.maximum([*phase * (2 if model.dim_z else 1), *cross, 1.0], RARE)
 
 
 def trial(learner: Learner, model: LearningModel, h: float, order: str, first: int) -> Trial:
