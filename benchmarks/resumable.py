@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from .machine import load
+from .table import store
 
 KEPT = Path(__file__).parent / ".runs"
 _PACKAGE = Path(__file__).parent.parent / "verification" / "samplers"
@@ -80,6 +85,24 @@ def _perform(run: Run, folder: Path) -> str:
     content = {"digest": run.digest, "result": run.work(**run.arguments)}
     write_json(folder / f"{run.name}.json", content, indent=None)
     return run.name
+
+
+def command(
+    module: ModuleType, plan: Callable[[int], Sequence[Run]], arguments: Sequence[str] | None = None
+) -> int:
+    """``--seeds N`` makes a part of a sweep, ``--stored`` writes the table of what is there."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{module.NAME}")
+    parser.add_argument("--seeds", type=int, default=module.SEEDS)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--stored", action="store_true")
+    asked = parser.parse_args(arguments)
+    folder, before = KEPT / module.NAME, load()
+    if asked.stored:
+        found = module.table(results(plan(module.SEEDS), folder))
+        print(store(module.NAME, module.TITLE, found, before))
+    else:
+        sweep(plan(asked.seeds), folder, processes=asked.processes)
+    return 0
 
 
 def laws_digest() -> str:

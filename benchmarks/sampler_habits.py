@@ -10,12 +10,13 @@ know of.
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .resumable import KEPT, Run, module_digest, sweep
+from .resumable import KEPT, Run, command, module_digest, sweep
 from .table import Table, stored
 
 TITLE = "Laws for samplers beside public habits: kills, false alarms, calls"
@@ -103,6 +104,7 @@ def table(found: Sequence[Result]) -> Table:
         columns=list(rows[0]),
         rows=rows,
         notes=(
+            f"{len({run.arguments['seed'] for run, _ in found})} seeds.",
             "Kills and false alarms are averages over kernels of the share of seeds with an alarm; "
             "a habit that needs reversibility or a prior is asked only of kernels that allow it.",
             *(f"{habit.name}: {habit.settings}" for habit in HABITS),
@@ -140,3 +142,7 @@ def _own() -> list[dict[str, Any]]:
             "calls": float(statistics.median(r["calls"] for r in asked)),
         }
     ]
+
+
+if __name__ == "__main__":
+    sys.exit(command(sys.modules[__name__], plan))

@@ -12,7 +12,6 @@ writes the table of the runs that are there, and runs none.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -22,9 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .machine import load
-from .resumable import KEPT, Run, laws_digest, module_digest, results, sweep
-from .table import Table, store
+from .resumable import KEPT, Run, command, laws_digest, module_digest, sweep
+from .table import Table
 
 TITLE = "Laws for samplers: planted bugs killed at total alpha 1e-6 in at most 10 s"
 NAME = "sampler_kills"
@@ -81,7 +79,7 @@ def measure(brief: bool) -> Table:
     if brief:
         runs = plan(1, 1, BRIEF)
         return table(sweep(runs, Path(tempfile.mkdtemp()), processes=1, silent=True))
-    return table(sweep(plan(SEEDS, COLD_SEEDS), KEPT / NAME, processes=PROCESSES))
+    return table(sweep(part(SEEDS), KEPT / NAME, processes=PROCESSES))
 
 
 def table(found: Sequence[Result]) -> Table:
@@ -173,21 +171,10 @@ def _summary(when: str, rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def main() -> int:
-    """A part of the sweep, or the table of what is stored."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--stored", action="store_true")
-    asked = parser.parse_args()
-    if asked.stored:
-        before, runs = load(), plan(SEEDS, COLD_SEEDS)
-        print(store(NAME, TITLE, table(results(runs, KEPT / NAME)), before))
-    else:
-        # the cold starts come along in proportion
-        runs = plan(asked.seeds, COLD_SEEDS if asked.seeds >= SEEDS else asked.seeds)
-        sweep(runs, KEPT / NAME, processes=PROCESSES)
-    return 0
+def part(seeds: int) -> list[Run]:
+    """The first seeds; the cold starts come along in proportion."""
+    return plan(seeds, COLD_SEEDS if seeds >= SEEDS else seeds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(sys.modules[__name__], part))

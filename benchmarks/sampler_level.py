@@ -7,14 +7,16 @@ The bound alpha is proved (docs/samplers.md); here it is measured. Runs are kept
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .resumable import KEPT, Run, laws_digest, module_digest, sweep
+from .resumable import KEPT, Run, command, laws_digest, module_digest, sweep
 from .table import Table
 
 TITLE = "Laws for samplers: false alarms on correct and equivalent kernels"
@@ -29,6 +31,7 @@ STRICT_SEEDS = 2
 STRICT_CALLS = 1_000_000
 STRICT_UPDATES = 10_000
 NULL_RUNS = 5000
+CHUNK = 1000
 LOOKS = 12
 BATCH = 100
 CONFIDENCE = 0.99
@@ -74,24 +77,50 @@ def plan(seeds: int, strict_seeds: int) -> list[Run]:
     return found
 
 
+def part(seeds: int) -> list[Run]:
+    """The bets alone, and the whole calls over the first seeds."""
+    return [*null_plan(NULL_RUNS), *plan(seeds, min(seeds, STRICT_SEEDS))]
+
+
+def null_plan(runs: int) -> list[Run]:
+    """Runs of the bets alone under the null, in chunks."""
+    chunk = min(runs, CHUNK)
+    return [
+        Run(
+            name=f"bets--{name.replace(' ', '-')}--{start}",
+            work=ever_rejected,
+            arguments={"payoffs": name, "start": start, "runs": chunk},
+            digest=laws_digest(),
+        )
+        for name in PAYOFFS
+        for start in range(0, runs, chunk)
+    ]
+
+
 def measure(brief: bool) -> Table:
     """One row per kind of run."""
-    if brief:
-        runs = [r for r in plan(1, 0) if r.arguments["name"] in ("mala", "ula", "gibbs")]
-        found = sweep(runs, Path(tempfile.mkdtemp()), processes=1, silent=True)
-    else:
-        found = sweep(plan(SEEDS, STRICT_SEEDS), KEPT / NAME, processes=PROCESSES)
-    rows = []
+    if not brief:
+        return table(sweep(part(SEEDS), KEPT / NAME, processes=PROCESSES))
+    runs = [r for r in plan(1, 0) if r.arguments["name"] in ("mala", "ula", "gibbs")]
+    found = sweep([*null_plan(100), *runs], Path(tempfile.mkdtemp()), processes=1, silent=True)
+    return table(found)
+
+
+def table(found: Sequence[tuple[Run, dict[str, Any]]]) -> Table:
+    """Rows with rates and their upper limits."""
+    rows, alarms = [], []
     for alpha in (LOUD, STRICT):
-        results = [r for run, r in found if run.arguments["alpha"] == alpha]
+        results = [r for run, r in found if run.arguments.get("alpha") == alpha]
+        alarms += [r for r in results if r["killed"]]
         if results:
             what = f"{len({r['name'] for r in results})} kernels of the zoo, the whole call"
             rows.append(_row(what, alpha, len(results), sum(r["killed"] for r in results)))
-    for name, payoffs in PAYOFFS.items():
-        runs_made = 100 if brief else NULL_RUNS
-        ever = ever_rejected(payoffs, runs_made)
-        rows.append(_row(f"bets, {LOOKS} looks: {name}", LOUD, runs_made, ever))
-    alarms = [r for _, r in found if r["killed"]]
+    for name in PAYOFFS:
+        chunks = [(run, r) for run, r in found if run.arguments.get("payoffs") == name]
+        if chunks:
+            runs = sum(run.arguments["runs"] for run, _ in chunks)
+            ever = sum(r["rejected"] for _, r in chunks)
+            rows.append(_row(f"bets, {LOOKS} looks: {name}", LOUD, runs, ever))
     return Table(
         columns=list(rows[0]),
         rows=rows,
@@ -119,20 +148,19 @@ def _row(what: str, alpha: float, runs: int, alarms: int) -> dict[str, Any]:
     }
 
 
-def ever_rejected(payoffs: Any, runs: int) -> int:
+def ever_rejected(payoffs: str, start: int, runs: int) -> dict[str, Any]:
     """In how many of the runs the wealth ever reaches 1/alpha, with a look after every batch."""
     from verification.samplers.betting import Wealth
 
-    rejected, together = 0, 250
-    for start in range(0, runs, together):
-        many = min(together, runs - start)
-        rng = np.random.default_rng((29, start))
-        # one call of the kernel serves all runs
-        found: FloatArray = payoffs(rng, many * LOOKS * BATCH)
-        for looks in found.reshape(many, LOOKS, BATCH, -1):
+    rejected, together = 0, 100
+    for first in range(start, start + runs, together):
+        rng = np.random.default_rng((29, first))
+        # one call of the kernel serves many runs
+        found: FloatArray = PAYOFFS[payoffs](rng, together * LOOKS * BATCH)
+        for looks in found.reshape(together, LOOKS, BATCH, -1):
             wealth = Wealth(np.ones(found.shape[1]))
             rejected += any(wealth.observe(batch) >= -math.log(LOUD) for batch in looks)
-    return rejected
+    return {"rejected": rejected}
 
 
 def _on_a_target(step: Any, target: Any, h: float) -> Any:
@@ -174,3 +202,7 @@ PAYOFFS: dict[str, Any] = {
     "MALA on the standard normal": _mala,
     "rare large payoffs": _rare,
 }
+
+
+if __name__ == "__main__":
+    sys.exit(command(sys.modules[__name__], part))
