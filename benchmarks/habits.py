@@ -232,8 +232,8 @@ class PosteriorOfRows:
 def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
     def apply(problem: Problem) -> Outcome | None:
         entry = problem.entry
-        # conditionals, sums of terms and exact transitions need more than U and its gradient
-        if entry.family in ("gibbs", "exact") or entry.options.get("scheme") == "sgld":
+        # conditionals, sums of terms, exact transitions and ensembles do not fit one y per chain
+        if entry.family in ("gibbs", "exact", "ensemble") or entry.options.get("scheme") == "sgld":
             return None
         rng = np.random.default_rng((problem.seed, 74))
         step, d, with_momenta = entry.make(), 1, _has_momenta(entry)
