@@ -76,7 +76,7 @@ class Problem:
         self.entry, self.seed = entry, seed
         if "targets" in entry.options:
             self.target = entry.options["targets"][0]
-        elif entry.options.get("scheme") == "sgld":
+        elif _looks_at_terms(entry):
             self.target = subsampled_targets()[-1]
         else:
             self.target = default_targets()[1]
@@ -109,6 +109,11 @@ class Problem:
             if t >= BURN_IN:
                 kept[t - BURN_IN] = np.nan_to_num(state[:, :d], nan=1e6, posinf=1e6, neginf=-1e6)
         return np.clip(kept, -1e6, 1e6)
+
+
+def _looks_at_terms(entry: Any) -> bool:
+    scheme = entry.options.get("scheme")
+    return scheme == "sgld" or bool(getattr(scheme, "terms", False))
 
 
 def _has_momenta(entry: Any) -> bool:
@@ -233,7 +238,7 @@ def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
     def apply(problem: Problem) -> Outcome | None:
         entry = problem.entry
         # conditionals, sums of terms, exact transitions and ensembles do not fit one y per chain
-        if entry.family in ("gibbs", "exact", "ensemble") or entry.options.get("scheme") == "sgld":
+        if entry.family in ("gibbs", "exact", "ensemble") or _looks_at_terms(entry):
             return None
         rng = np.random.default_rng((problem.seed, 74))
         step, d, with_momenta = entry.make(), 1, _has_momenta(entry)
