@@ -4,7 +4,8 @@ Both see the same payoffs of the same law at the same place, at the same alpha. 
 size takes the largest of the m payoffs' z-scores, with Bonferroni's correction and a normal
 approximation that the bets do without; its size is the smallest at which it rejects in 95 of 100
 runs, found by running it, as if the size had been known beforehand. The bets learn everything from
-what they saw and stop when they are done; their calls are counted in whole looks, as they are spent.
+what they saw and stop when they are done; their calls are counted in whole looks, as they are
+spent.
 
 Wald's bound: with the effect known, log wealth grows by s^2/2 a call, so the median is at least
 2 log(1/alpha)/s^2, against (z_alpha + z_0.95)^2/s^2: 0.65 at alpha = 1e-6 and one payoff.

@@ -79,7 +79,7 @@ def test_storing_and_going_on_after_every_look_changes_nothing():
 
 def test_intervals_hold_the_mean_at_every_look():
     missed = 0
-    for run in range(1000):
+    for run in range(200):
         rng = np.random.default_rng((18, run))
         sequence = ConfidenceSequence(np.ones(1))
         for _ in range(5):
@@ -88,7 +88,7 @@ def test_intervals_hold_the_mean_at_every_look():
             if not low[0] <= 0.0 <= high[0]:
                 missed += 1
                 break
-    assert missed <= most(1000, ALPHA)
+    assert missed <= most(200, ALPHA)
 
 
 def test_the_power_card_names_the_smallest_effect_that_is_found():
