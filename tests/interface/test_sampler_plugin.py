@@ -165,7 +165,8 @@ from verification.samplers.plugin import sampler_test
 BRIEF = {"examples": 3, "calls": 12_000, "database": None}
 
 def ula(x, energy, step_size, rng):
-    return x - step_size * energy.gradient(x) + np.sqrt(2 * step_size) * rng.standard_normal(x.shape)
+    noise = np.sqrt(2 * step_size) * rng.standard_normal(x.shape)
+    return x - step_size * energy.gradient(x) + noise
 
 @sampler_test(kind="unadjusted", **BRIEF)
 def test_decorated(x, energy, step_size, rng):
