@@ -22,12 +22,12 @@ from verification.samplers.targets import gaussian, mixture
 LINE = gaussian(1.0, name="standard normal")
 PLANE = gaussian([[2.0, 0.6], [0.6, 1.0]], [0.5, -1.0], name="correlated normal")
 BENT = mixture([[-1.5, 0.0], [1.5, 0.5]], 0.6, [0.3, 0.7], name="two modes")
-USUAL = {"calls": 60_000, "targets": [PLANE], "step_sizes": [0.4], "seed": 3}
+USUAL = {"calls": 30_000, "targets": [PLANE], "step_sizes": [0.4], "seed": 3}
 
 
 def looked_at(step, options):
     law = "one-step law" if options.get("kind") == "unadjusted" else "invariance"
-    return law, check_sampler(step, **{**USUAL, "laws": [law], **options})
+    return law, check_sampler(step, **{**USUAL, "laws": [law, "both branches"], **options})
 
 
 def accepted(step, at_least=1000, **options):
@@ -68,6 +68,7 @@ def test_numpyro():
             potential_fn=lambda x: factor * potential(x),
             step_size=step_size,
             num_steps=4,
+            trajectory_length=None,
             adapt_step_size=False,
             adapt_mass_matrix=False,
         )
