@@ -34,8 +34,14 @@ METHODS = {
     "latent_energy": (
         latent_energy.fit,
         latent_energy.LatentEnergySettings(
-            hidden=(16,), batch=200, pool=400, inner_steps=4, latent_step=0.05, pool_step=0.05,
-            rate=2e-2, caps=(8.0, 6.0),
+            hidden=(16,),
+            batch=200,
+            pool=400,
+            inner_steps=4,
+            latent_step=0.05,
+            pool_step=0.05,
+            rate=2e-2,
+            caps=(8.0, 6.0),
         ),
         150,
     ),

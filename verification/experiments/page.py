@@ -27,9 +27,9 @@ the same number of parameters. Held-out data are the same for all. A value is th
 with Student's 95 per cent interval; **bold** is the best mean of a column, and a dagger marks what
 its interval does not tell from the best.
 
-- *log-likelihood*: mean over {likelihood} held-out points. By quadrature, with latents integrated
-  out, its width is below what is printed; a number that is bounded on one side only is called by
-  that side.
+- *log-likelihood*: mean over {likelihood} held-out points, by quadrature with latents integrated
+  out; the width of the quadrature is part of the interval, and a note says where it is seen. A number
+  that is bounded on one side only is called by that side.
 - *sliced W2*: of {sample} draws against {sample} held-out points, root mean square over {blocks}
   pairs; *ratio to truth* divides by the same of two held-out samples.
 - *energy distance*: 2 E|X-Y| - E|X-X'| - E|Y-Y'|, unbiased, so it may be negative near equality.
@@ -125,8 +125,20 @@ def _notes(own: Sequence[Result]) -> str:
     found.append(f"sliced W2 of two true samples {fine[0]['sliced_of_truth']['value']:.3f}")
     blind = cell([r["reconstruction"]["blind_score"]["value"] for r in fine])
     found.append(f"blind reconstruction score {blind.value:.3f}" if blind else "")
-    found += _sampling(fine)
+    found += _widths(fine) + _sampling(fine)
     return "; ".join(text[:1].upper() + text[1:] for text in found if text) + "."
+
+
+def _widths(fine: Sequence[Result]) -> list[str]:
+    """Where quadrature leaves the log-likelihood open by more than what is printed."""
+    widths: dict[str, list[float]] = {}
+    for result in fine:
+        widths.setdefault(result["method"], []).append(SCORES[0].width_of(result))
+    return [
+        f"quadrature knows the log-likelihood of {TITLES[m]} to ± {np.mean(w):.2f}"
+        for m, w in widths.items()
+        if np.mean(w) > 0.005
+    ]
 
 
 def _sampling(fine: Sequence[Result]) -> list[str]:
