@@ -203,7 +203,7 @@ def fit(
     done = 0
     # in pieces, between which the time limit is looked at
     for until in np.linspace(0, updates, _PIECES + 1).astype(int)[1:]:
-        if until == done or (seconds is not None and time.perf_counter() - begun > seconds):
+        if until == done or (seconds is not None and time.process_time() - processor > seconds):
             continue
         run = train(
             energy,

@@ -36,7 +36,7 @@ class Sizes:
     draws : int
         Reconstructions of each.
     seconds : float
-        No fit goes on longer; one that would is reported as cut short.
+        Of processor time; a fit that would take more is stopped and reported as cut short.
     """
 
     train: int = 10_000
