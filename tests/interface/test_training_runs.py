@@ -279,9 +279,7 @@ def test_a_model_that_loses_its_normaliser_names_theta_and_the_update(tmp_path, 
     assert cli.run(["sample", str(run), "-n", "5"]) == 0  # the last good state serves
 
 
-LONG = {
-    "training": {"updates": 120, "record_every": 4, "checkpoint_every": 20, "averaging": 0.75}
-}
+LONG = {"training": {"updates": 120, "record_every": 4, "checkpoint_every": 20, "averaging": 0.75}}
 
 
 def test_a_killed_and_an_interrupted_run_resume_to_the_same_numbers(tmp_path, capsys, monkeypatch):

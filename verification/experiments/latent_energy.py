@@ -151,7 +151,7 @@ class _Rows:
 
         with torch.no_grad():
             w = torch.as_tensor(np.hstack([x, z]), dtype=torch.float32)
-            return self._joint.on_tensors(w, self._theta).numpy().astype(np.float64)
+            return np.asarray(self._joint.on_tensors(w, self._theta).numpy(), dtype=np.float64)
 
 
 def fit(
