@@ -31,7 +31,6 @@ NAMES = (
     "sampler_cost",
     "sampler_kills",
     "sampler_level",
-    "sampler_sequential",
     "sampler_habits",
     "sampler_torchebm",
 )

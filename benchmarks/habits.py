@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 CHAINS = 8
 BURN_IN = 500
 KEPT = 2500
+LONG_RUN = (BURN_IN + KEPT) * CHAINS
 TOLERANCE = 0.1
 THINNED_BY = 5
 KS_LEVEL = 1e-3
@@ -30,15 +32,6 @@ RANK_GROWTH = 4
 RANK_LOOKS = 4
 GEWEKE_Z = 3.29  # 0.001, two-sided
 GEWEKE_BATCHES = 25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """The author's test problem: a target, a step size, and the chains' draws (T, n, k)."""
-
-    target: Any
-    step_size: float
-    reversible: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +48,7 @@ class Habit:
 
     name: str
     settings: str
-    apply: Callable[[Any, Problem, int], Outcome | None]
+    apply: Callable[[Problem], Outcome | None]
 
 
 class Chain:
@@ -65,6 +58,7 @@ class Chain:
         from verification.samplers.kernel import Kernel
 
         self.kernel = Kernel(entry.make(), True, "numpy")
+        self.kernel.examine(target, step_size)
         self.target = self.kernel.state_target(target)
         self.step_size, self.rng = step_size, rng
 
@@ -73,30 +67,55 @@ class Chain:
         return self.kernel.advance(state, self.target, self.step_size, self.rng)
 
 
-def problem_of(entry: Any, seed: int) -> Problem:
-    """A normal in the plane, or the kernel's own last target; three quarters accepted."""
-    from verification.samplers.targets.defaults import default_targets, subsampled_targets
+class Problem:
+    """The author's test problem: a normal in the plane, or the kernel's own target."""
 
-    if "targets" in entry.options:
-        target = entry.options["targets"][0]
-    elif entry.options.get("scheme") == "sgld":
-        target = subsampled_targets()[-1]
-    else:
-        target = default_targets()[1]
-    return Problem(
-        target=target,
-        step_size=_tuned(entry, target, seed),
-        # a sweep in fixed order, and compositions of moves, have no detailed balance
-        reversible=entry.kind == "adjusted"
-        and (entry.family in ("mala", "random walk", "hmc") or "random-scan" in entry.name),
-    )
+    def __init__(self, entry: Any, seed: int) -> None:
+        from verification.samplers.targets.defaults import default_targets, subsampled_targets
+
+        self.entry, self.seed = entry, seed
+        if "targets" in entry.options:
+            self.target = entry.options["targets"][0]
+        elif entry.options.get("scheme") == "sgld":
+            self.target = subsampled_targets()[-1]
+        else:
+            self.target = default_targets()[1]
+        self.step_size = _tuned(entry, self.target, seed)
+
+    @property
+    def reversible(self) -> bool:
+        """Whether detailed balance is claimed: no sweep in fixed order, no composition of moves."""
+        if self.entry.kind != "adjusted":
+            return False
+        families = ("mala", "random walk", "hmc")
+        return self.entry.family in families or "random-scan" in self.entry.name
+
+    def chain(self, stream: int) -> tuple[Chain, np.random.Generator]:
+        """A fresh chain and its generator."""
+        rng = np.random.default_rng((self.seed, stream))
+        return Chain(self.entry, self.target, self.step_size, rng), rng
+
+    @cached_property
+    def draws(self) -> FloatArray:
+        """Positions (KEPT, CHAINS, d) after burn-in, from starts around the mean."""
+        chain, rng = self.chain(72)
+        d = self.target.for_step.dim
+        centre = np.zeros(chain.target.dim)
+        centre[:d] = self.target.mean
+        state = centre + 0.1 * rng.standard_normal((CHAINS, chain.target.dim))
+        kept = np.empty((KEPT, CHAINS, d))
+        for t in range(BURN_IN + KEPT):
+            state = chain.step(state)
+            if t >= BURN_IN:
+                kept[t - BURN_IN] = np.nan_to_num(state[:, :d], nan=1e6, posinf=1e6, neginf=-1e6)
+        return np.clip(kept, -1e6, 1e6)
 
 
 def _tuned(entry: Any, target: Any, seed: int) -> float:
-    """A twentieth of length^2 for schemes with a bias, three quarters accepted for the others."""
+    """A fifth of length^2 for schemes with a bias, three quarters accepted for the others."""
     unit = target.length**2
     if entry.kind != "adjusted":
-        return float((0.2 * target.length) if "oab" in entry.name else 0.05 * unit)
+        return float((0.3 * target.length) if "oab" in entry.name else 0.2 * unit)
     rng = np.random.default_rng((seed, 71))
     chosen = 0.05 * unit
     for h in unit * np.geomspace(0.05, 5.0, 14):
@@ -108,59 +127,41 @@ def _tuned(entry: Any, target: Any, seed: int) -> float:
     return float(chosen)
 
 
-def _long_run(entry: Any, problem: Problem, seed: int) -> tuple[FloatArray, int]:
-    """Positions (KEPT, CHAINS, d) after burn-in, from starts around the mean."""
-    rng = np.random.default_rng((seed, 72))
-    chain = Chain(entry, problem.target, problem.step_size, rng)
-    d = problem.target.for_step.dim
-    centre = chain.target.scale[0] if chain.target.mean is None else chain.target.mean
-    state = centre + 0.1 * rng.standard_normal((CHAINS, chain.target.dim))
-    kept = np.empty((KEPT, CHAINS, d))
-    for t in range(BURN_IN + KEPT):
-        state = chain.step(state)
-        if t >= BURN_IN:
-            kept[t - BURN_IN] = np.nan_to_num(state[:, :d], nan=1e6, posinf=1e6, neginf=-1e6)
-    return kept, (BURN_IN + KEPT) * CHAINS
-
-
 def _exact(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviations of the positions."""
     target = problem.target
     return target.mean, np.sqrt(np.diag(np.linalg.inv(target.precision)))
 
 
-def _moments(tolerance: float, relative: bool) -> Callable[[Any, Problem, int], Outcome]:
-    def apply(entry: Any, problem: Problem, seed: int) -> Outcome:
-        draws, calls = _long_run(entry, problem, seed)
+def _moments(tolerance: float, relative: bool) -> Callable[[Problem], Outcome]:
+    def apply(problem: Problem) -> Outcome:
         mean, sd = _exact(problem)
-        x = draws.reshape(-1, draws.shape[2])
+        x = problem.draws.reshape(-1, problem.draws.shape[2])
         unit = sd if relative else np.ones_like(sd)
         off = np.concatenate([(x.mean(axis=0) - mean) / unit, (x.std(axis=0) - sd) / unit])
-        return Outcome(alarm=bool(np.abs(off).max() > tolerance), calls=calls)
+        return Outcome(alarm=bool(np.abs(off).max() > tolerance), calls=LONG_RUN)
 
     return apply
 
 
-def _kolmogorov_smirnov(entry: Any, problem: Problem, seed: int) -> Outcome:
+def _kolmogorov_smirnov(problem: Problem) -> Outcome:
     from scipy.stats import kstest, norm
 
-    draws, calls = _long_run(entry, problem, seed)
     mean, sd = _exact(problem)
-    thinned = draws[::THINNED_BY].reshape(-1, draws.shape[2])
+    thinned = problem.draws[::THINNED_BY].reshape(-1, problem.draws.shape[2])
     levels = [
         kstest(thinned[:, j], norm(mean[j], sd[j]).cdf).pvalue for j in range(thinned.shape[1])
     ]
-    return Outcome(alarm=min(levels) < KS_LEVEL, calls=calls)
+    return Outcome(alarm=bool(min(levels) < KS_LEVEL), calls=LONG_RUN)
 
 
-def _rank(entry: Any, problem: Problem, seed: int) -> Outcome | None:
+def _rank(problem: Problem) -> Outcome | None:
     """The rank of an exact draw at a random place of a short chain is uniform."""
     from scipy.stats import chisquare
 
     if not problem.reversible:
         return None
-    rng = np.random.default_rng((seed, 73))
-    chain = Chain(entry, problem.target, problem.step_size, rng)
+    chain, rng = problem.chain(73)
     beta = RANK_LEVEL / RANK_LOOKS
     gamma, n, calls = beta ** (1 / RANK_LOOKS), RANK_FIRST, 0
     for look in range(RANK_LOOKS):
@@ -222,12 +223,13 @@ class PosteriorOfRows:
         return np.asarray(2 * x - self.y)
 
 
-def _geweke(batched: bool) -> Callable[[Any, Problem, int], Outcome | None]:
-    def apply(entry: Any, problem: Problem, seed: int) -> Outcome | None:
+def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
+    def apply(problem: Problem) -> Outcome | None:
+        entry = problem.entry
         # conditionals, sums of terms and exact transitions need more than U and its gradient
         if entry.family in ("gibbs", "exact") or entry.options.get("scheme") == "sgld":
             return None
-        rng = np.random.default_rng((seed, 74))
+        rng = np.random.default_rng((problem.seed, 74))
         step, d, with_momenta = entry.make(), 1, "oab" in entry.name
         theta = rng.standard_normal((CHAINS, d))
         v = rng.standard_normal((CHAINS, d))

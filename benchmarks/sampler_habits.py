@@ -29,13 +29,12 @@ def applied(name: str, seed: int) -> dict[str, Any]:
     """Every habit on one kernel."""
     from verification.samplers.zoo import entries
 
-    from .habits import HABITS, problem_of
+    from .habits import HABITS, Problem
 
-    entry = entries()[name]
-    problem = problem_of(entry, seed)
+    problem = Problem(entries()[name], seed)
     found: dict[str, Any] = {}
     for habit in HABITS:
-        outcome = habit.apply(entry, problem, seed)
+        outcome = habit.apply(problem)
         if outcome is not None:
             found[habit.name] = {"alarm": outcome.alarm, "calls": outcome.calls}
     return found

@@ -27,40 +27,33 @@ def _masses(dim: int) -> FloatArray:
     return np.linspace(1.0, 2.0, dim) if dim > 1 else np.array([1.5])
 
 
-def _leapfrog(
+def _trajectories(
     x: FloatArray,
     p: FloatArray,
     energy: Energy,
     eps: float,
-    steps: int,
+    rng: np.random.Generator,
     *,
     velocity: Any = 1.0,
     first: float = 0.5,
     last: float = 0.5,
     stale: bool = False,
+    longest: int = LONGEST,
 ) -> tuple[FloatArray, FloatArray]:
+    """Ends of leapfrog trajectories whose lengths are drawn for every chain."""
+    steps = rng.integers(1, longest + 1, size=len(x))
+    end, momentum = x.copy(), p.copy()
     g = energy.gradient(x)
     p = p - first * eps * g
-    for k in range(steps):
+    for k in range(1, longest + 1):
         x = x + eps * velocity * p
         if not stale:
             g = energy.gradient(x)
-        p = p - (last if k + 1 == steps else 1.0) * eps * g
-    return x, p
-
-
-def _trajectories(
-    x: FloatArray, p: FloatArray, energy: Energy, eps: float, rng: np.random.Generator, **parts: Any
-) -> tuple[FloatArray, FloatArray]:
-    """Ends of trajectories whose lengths are drawn for every chain."""
-    longest = parts.pop("longest", LONGEST)
-    steps = rng.integers(1, longest + 1, size=len(x))
-    y, q = x.copy(), p.copy()
-    for k in range(1, longest + 1):
-        here = steps == k
-        if here.any():
-            y[here], q[here] = _leapfrog(x[here], p[here], energy, eps, k, **parts)
-    return y, q
+        here = (steps == k)[:, None]
+        end = np.where(here, x, end)
+        momentum = np.where(here, p - last * eps * g, momentum)
+        p = p - eps * g
+    return end, momentum
 
 
 def _hmc(
