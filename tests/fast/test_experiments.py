@@ -155,6 +155,19 @@ def test_the_table_is_a_mean_with_students_interval() -> None:
     assert best(by_likelihood, "van_der_pol", SCORES[0]) is None
 
 
+def test_the_width_of_a_bracket_is_part_of_the_interval() -> None:
+    results = [_result("latent_energy", s, -2.0 - 0.01 * s, 0.1) for s in range(3)]
+    for result in results:
+        ends = result["likelihood"]
+        ends["lower"], ends["upper"] = ends["lower"] - 0.3, ends["upper"] + 0.3
+    wide = cells(results, SCORES[0])["lorenz", "latent_energy"]
+    narrow = cell([-2.0, -2.01, -2.02])
+    assert wide.value == pytest.approx(narrow.value)
+    assert wide.half_width == pytest.approx(narrow.half_width + 0.3)
+    assert cells(results, SCORES[1])["lorenz", "latent_energy"].half_width == pytest.approx(0.0)
+    assert "log-likelihood of LV-EBM, neural energy to ± 0.30" in page(results, TINY, "a machine")
+
+
 def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> None:
     results = [_result("variational", s, -1.0 - 0.01 * s, 0.2) for s in range(3)]
     results += [_result("latent_energy", s, -2.0 - 0.01 * s, 0.1 + 0.001 * s) for s in range(3)]

@@ -20,23 +20,26 @@ from verification.samplers.adapters import (
 from verification.samplers.targets import gaussian, mixture
 
 LINE = gaussian(1.0, name="standard normal")
-TARGETS = [gaussian([[2.0, 0.6], [0.6, 1.0]], [0.5, -1.0], name="correlated normal")]
+PLANE = gaussian([[2.0, 0.6], [0.6, 1.0]], [0.5, -1.0], name="correlated normal")
 BENT = mixture([[-1.5, 0.0], [1.5, 0.5]], 0.6, [0.3, 0.7], name="two modes")
-OFTEN = {"calls": 120_000, "targets": [*TARGETS, BENT], "seed": 3}
+USUAL = {"calls": 30_000, "targets": [PLANE], "step_sizes": [0.4], "seed": 3}
 
 
-def accepted(step, **options):
+def looked_at(step, options):
+    law = "one-step law" if options.get("kind") == "unadjusted" else "invariance"
+    return law, check_sampler(step, **{**USUAL, "laws": [law, "both branches"], **options})
+
+
+def accepted(step, at_least=1000, **options):
     """Nothing violated, and the law that matters was looked at closely enough to say so."""
-    report = check_sampler(step, **{**OFTEN, **options})
+    law, report = looked_at(step, options)
     assert report.verdict is not Verdict.VIOLATED, str(report)
-    main = report.law("one-step law" if options.get("kind") == "unadjusted" else "invariance")
-    assert main.power is not None
-    assert main.power.samples > 1000
+    assert report.law(law).power.samples >= at_least
     return report
 
 
 def refuted(step, **options):
-    report = check_sampler(step, **{**OFTEN, **options})
+    _, report = looked_at(step, options)
     assert report.verdict is Verdict.VIOLATED, str(report)
     return report
 
@@ -44,19 +47,17 @@ def refuted(step, **options):
 def test_blackjax():
     blackjax = pytest.importorskip("blackjax", reason="blackjax is not installed")
     jnp = pytest.importorskip("jax.numpy")
-    mala = from_blackjax(lambda f, h, d: blackjax.mala(f, h))
-    accepted(mala, reversible=True)
-    hmc = from_blackjax(lambda f, h, d: blackjax.hmc(f, h, jnp.ones(d), 5))
-    accepted(hmc)
+    accepted(from_blackjax(lambda f, h, d: blackjax.mala(f, h)))
+    accepted(from_blackjax(lambda f, h, d: blackjax.hmc(f, h, jnp.ones(d), 5)))
     # the same algorithm for another target is refuted: the adapter hands over what it is given
-    refuted(from_blackjax(lambda f, h, d: blackjax.mala(lambda x: 1.1 * f(x), h)))
+    refuted(from_blackjax(lambda f, h, d: blackjax.mala(lambda x: 1.2 * f(x), h)))
 
 
 def test_blackjax_sgld_is_ula_when_it_sees_the_whole_gradient():
     blackjax = pytest.importorskip("blackjax", reason="blackjax is not installed")
     step = from_blackjax_sgld(blackjax.sgld)
     accepted(step, kind="unadjusted")
-    refuted(step, kind="adjusted", step_sizes=[0.3])
+    refuted(step, kind="adjusted")
 
 
 def test_numpyro():
@@ -67,20 +68,17 @@ def test_numpyro():
             potential_fn=lambda x: factor * potential(x),
             step_size=step_size,
             num_steps=4,
+            trajectory_length=None,
             adapt_step_size=False,
             adapt_mass_matrix=False,
         )
 
-    accepted(from_numpyro(make), step_sizes=[0.2, 0.5])
-    refuted(from_numpyro(lambda potential, h: make(potential, h, 1.2)), step_sizes=[0.2, 0.5])
+    accepted(from_numpyro(make))
+    refuted(from_numpyro(lambda potential, h: make(potential, h, 1.2)))
 
 
 def test_emcee_counts_one_sample_per_ensemble():
     emcee = pytest.importorskip("emcee", reason="emcee is not installed")
-    walkers = {"walkers": 8, "calls": 120_000}
-    report = accepted(from_emcee(), **walkers)
-    assert report.law("invariance").power.samples * 8 <= report.calls
-    accepted(from_emcee(emcee.moves.DEMove()), **walkers)
 
     class Biased(emcee.moves.StretchMove):
         """A stretch without the power of the stretch in its ratio."""
@@ -89,7 +87,11 @@ def test_emcee_counts_one_sample_per_ensemble():
             moved, factors = super().get_proposal(sample, complement, random)
             return moved, np.zeros_like(factors)
 
-    refuted(from_emcee(Biased()), **walkers)
+    few = {"walkers": 4, "calls": 1_500}
+    report = accepted(from_emcee(), at_least=60, **few)
+    assert report.law("invariance").power.samples * 4 <= report.calls
+    accepted(from_emcee(emcee.moves.DEMove()), at_least=60, **few)
+    refuted(from_emcee(Biased()), walkers=4, calls=8_000)
 
 
 def test_mici():
@@ -100,24 +102,18 @@ def test_mici():
     def make(system, step_size, rng):
         return StaticMetropolisHMC(system, LeapfrogIntegrator(system, step_size), rng, n_step=3)
 
-    few = {"calls": 12_000, "targets": [LINE], "step_sizes": [0.7]}
-    accepted(from_mici(make), **few)
+    class Halved(LeapfrogIntegrator):
+        """Half a step is taken back, and the energy does not see it."""
+
+        def _step(self, state, time_step):
+            super()._step(state, time_step)
+            state.pos = state.pos / 2
 
     def wrong(system, step_size, rng):
-        sampler = make(system, step_size, rng)
-        sampler.transitions["momentum_transition"] = Halved()
-        return sampler
+        return StaticMetropolisHMC(system, Halved(system, step_size), rng, n_step=3)
 
-    class Halved:
-        """Momenta of half the standard deviation."""
-
-        state_variables = frozenset({"mom"})
-        statistic_types = None
-
-        def sample(self, state, rng):
-            state.mom = rng.standard_normal(state.pos.shape) / 2
-            return state, None
-
+    few = {"calls": 1_500, "targets": [LINE], "step_sizes": [0.7]}
+    accepted(from_mici(make), at_least=200, **few)
     refuted(from_mici(wrong), **few)
 
 
@@ -132,10 +128,11 @@ def test_torchebm_integrators_against_the_rules_that_they_document():
 
     from verification.samplers.adapters.torchebm_rules import BackwardEulerMaruyama, HeunThenNoise
 
-    double, on_the_line = torch.float64, {"targets": [LINE], "step_sizes": [0.1, 0.4]}
+    double = torch.float64
+    on_the_line = {"targets": [LINE], "step_sizes": [0.1, 0.4], "laws": None}
     plain = from_torchebm_integrator(EulerMaruyamaIntegrator(dtype=double))
     accepted(plain, kind="unadjusted", **on_the_line)
-    accepted(plain, kind="unadjusted")
+    accepted(plain, kind="unadjusted", targets=[BENT])
     heun = from_torchebm_integrator(HeunIntegrator(dtype=double))
     accepted(heun, kind="unadjusted", scheme=HeunThenNoise(), **on_the_line)
     # its noise is added after the implicit drift, where the documented rule has it inside
@@ -154,7 +151,7 @@ def test_torchebm_hmc():
     def make(model, step_size):
         return HamiltonianMonteCarlo(model, step_size, n_leapfrog_steps=4, dtype=torch.float64)
 
-    accepted(from_torchebm_sampler(make), step_sizes=[0.2, 0.5])
+    accepted(from_torchebm_sampler(make))
 
 
 def rule(name):
@@ -182,7 +179,7 @@ def test_the_documented_rules_accept_who_follows_them(name):
 
     scheme = {"backward": BackwardEulerMaruyama(), "heun": HeunThenNoise()}
     other = "heun" if name == "backward" else "backward"
-    options = {"kind": "unadjusted", "step_sizes": [0.1, 0.3]}
+    options = {"kind": "unadjusted", "step_sizes": [0.1, 0.3], "targets": [PLANE, BENT]}
     accepted(rule(name), scheme=scheme[name], **options)
     refuted(rule(other), scheme=scheme[name], **options)
 
@@ -194,9 +191,8 @@ def test_adapters_leave_alone_what_is_not_theirs():
 
     code = (
         "import sys\n"
-        "from verification.samplers.adapters import from_blackjax, from_numpyro\n"
-        "from verification.samplers.adapters import from_torchebm_integrator, from_torchebm_sampler\n"
-        "from verification.samplers.adapters import from_emcee, from_mici\n"
+        "from verification.samplers import adapters\n"
+        "assert all(callable(getattr(adapters, name)) for name in adapters.__all__)\n"
         "heavy = {'jax', 'blackjax', 'numpyro', 'emcee', 'mici', 'torchebm', 'torch'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )

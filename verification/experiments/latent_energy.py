@@ -151,7 +151,7 @@ class _Rows:
 
         with torch.no_grad():
             w = torch.as_tensor(np.hstack([x, z]), dtype=torch.float32)
-            return self._joint.on_tensors(w, self._theta).numpy().astype(np.float64)
+            return np.asarray(self._joint.on_tensors(w, self._theta).numpy(), dtype=np.float64)
 
 
 def fit(
@@ -203,7 +203,7 @@ def fit(
     done = 0
     # in pieces, between which the time limit is looked at
     for until in np.linspace(0, updates, _PIECES + 1).astype(int)[1:]:
-        if until == done or (seconds is not None and time.perf_counter() - begun > seconds):
+        if until == done or (seconds is not None and time.process_time() - processor > seconds):
             continue
         run = train(
             energy,

@@ -36,7 +36,7 @@ class Sizes:
     draws : int
         Reconstructions of each.
     seconds : float
-        No fit goes on longer; one that would is reported as cut short.
+        Of processor time; a fit that would take more is stopped and reported as cut short.
     """
 
     train: int = 10_000
@@ -105,13 +105,14 @@ UPDATES = {"latent_energy": 1500, "contrastive": 1500, "variational": 5000, "par
 
 def settings_for(method: str, system: str) -> tuple[int, dict[str, Any]]:
     """Updates and options of a method on a system; the energies move at the same step size."""
-    options: dict[str, Any] = {
+    options: dict[str, dict[str, Any]] = {
         "latent_energy": {"pool_step": STEPS[system]},
         "contrastive": {"step_size": STEPS[system], "rate": 3e-3},
+        "variational": {},
         # large batches: each latent is then visited often enough to find its place
         "particles": {"particles": 1, "batch": 1000},
-    }.get(method, {})
-    return UPDATES[method], options
+    }
+    return UPDATES[method], options[method]
 
 
 def full_plan(seeds: int = 5, sizes: Sizes | None = None) -> tuple[Run, ...]:

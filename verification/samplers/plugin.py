@@ -46,7 +46,6 @@ def sampler_test(**options: Any) -> Callable[[Callable[..., Any]], Callable[[], 
 
     def decorate(step: Callable[..., Any]) -> Callable[[], None]:
         def test() -> None:
-            __tracebackhide__ = True
             from .property_test import PropertyTest
 
             PropertyTest(step, name=test.__qualname__, **options).run()

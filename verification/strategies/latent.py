@@ -55,7 +55,7 @@ def model(gain: float, noise: float, spread: float) -> tuple[ExactTarget, Formul
         z = spread * rng.choice([-1.0, 1.0], size=n) + rng.standard_normal(n)
         return np.stack([gain * z + noise * rng.standard_normal(n), z], axis=1)
 
-    name = f"z from N({-spread:g}, 1) or N({spread:g}, 1), x from N({gain:g} z, {noise:g}^2)"
+    name = f"z from N({0 - spread:g}, 1) or N({spread:g}, 1), x from N({gain:g} z, {noise:g}^2)"
     curvature = 1 / s2 + max(1.0, spread**2 - 1) + (gain / noise) ** 2
     target = ExactTarget(
         name=name,

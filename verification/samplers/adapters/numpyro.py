@@ -13,7 +13,8 @@ def from_numpyro(make: Callable[[Callable[[Any], Any], Any], Any]) -> Callable[.
     ----------
     make : callable (potential, step_size) -> MCMCKernel
         For example ``lambda U, h: HMC(potential_fn=U, step_size=h, num_steps=5,
-        adapt_step_size=False, adapt_mass_matrix=False)``. ``potential`` maps a position (d,) to a
+        trajectory_length=None, adapt_step_size=False, adapt_mass_matrix=False)``; with a
+        trajectory length NumPyro takes its own step size. ``potential`` maps a position (d,) to a
         number.
 
     Returns
