@@ -28,5 +28,9 @@ NAMES = (
     "trainer",
     "experiments",
     "noise_law",
+    "sampler_cost",
+    "sampler_kills",
+    "sampler_level",
+    "sampler_habits",
     "sampler_torchebm",
 )

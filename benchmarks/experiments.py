@@ -34,7 +34,7 @@ def measure(brief: bool) -> Table:
         text = page(
             results,
             runs[0].sizes,
-            f"{where['processor']}, {where['cores']} cores, {PROCESSES} processes of one thread",
+            f"{where['processor']}, {where['cores']} cores, one thread per run",
         )
         (_ROOT / "docs" / "experiments.md").write_text(text)
         first = [run for run in runs if run.seed == 0 and (folder / f"{run.name}.nc").exists()]

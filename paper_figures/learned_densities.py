@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from verification.report.results import Results
 
 CLAIMS: tuple[str, ...] = ()
-_SHADES = "magma"
+_SHADES = "BuPu"
 
 
 @styled

@@ -25,6 +25,7 @@ from lvebm_theory.errors import LvebmError
 from . import screens
 from .discovery import BUILT_IN, claims, select
 from .samplers.command import check_sampler_command
+from .samplers.zoo_command import zoo_command
 from .saying import say, talk_aside
 from .subcommands import OpenGroup
 from .summary import Exit
@@ -237,6 +238,7 @@ def report(directory: Annotated[Path, typer.Argument(help="Results folder.")]) -
 
 register_training(app)
 app.command("check-sampler")(check_sampler_command)
+app.command("zoo")(zoo_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -34,6 +34,7 @@ VERSION = 1
 _KEY = "lvebm"
 _OPTIMISER = "optimiser."
 _ARRAYS = ("theta", "latents", "pool", "averages")
+_AVERAGE = "average"
 
 
 def save(
@@ -64,6 +65,7 @@ def save(
         "format": FORMAT,
         "version": VERSION,
         "update": state.update,
+        "averaged": state.averaged,
         "digest": _digest(arrays),
         "belongs to": _identity(energy, settings, noise, update, data),
     }
@@ -102,6 +104,8 @@ def load(
     return LearningState(
         update=int(about["update"]),
         **{name: arrays[name] for name in _ARRAYS},
+        average=arrays.get(_AVERAGE),
+        averaged=int(about.get("averaged", 0)),
         optimiser={
             name.removeprefix(_OPTIMISER): value
             for name, value in arrays.items()
@@ -114,6 +118,8 @@ def _arrays(state: LearningState) -> dict[str, Array]:
     arrays: dict[str, Array] = {
         name: np.ascontiguousarray(getattr(state, name)) for name in _ARRAYS
     }
+    if state.average is not None:
+        arrays[_AVERAGE] = np.ascontiguousarray(state.average)
     # ascontiguousarray makes vectors of numbers
     arrays |= {_OPTIMISER + name: np.array(value) for name, value in state.optimiser.items()}
     return arrays
@@ -177,6 +183,8 @@ def _fitting(
         "pool": (settings.pool, dim),
         "averages": (2, thetas),
     }
+    if _AVERAGE in arrays:
+        wanted[_AVERAGE] = (thetas,)
     for name, shape in wanted.items():
         found = arrays[name].shape if name in arrays else None
         if (

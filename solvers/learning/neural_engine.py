@@ -7,6 +7,7 @@ evaluated in the asked type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,19 @@ from .engine import Stopped
 from .judge import NOT_FINITE
 from .neural_particles import Cloud, NeuralParticles, Task
 from .problem import LearningProblem
-from .stepped import SteppedEngine, Which
+from .stepped import SteppedEngine, Which, kinds_of
+from .update import Stage
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
+# where ``Task`` takes the gradient, for what a phase is asked in one go
+_AVERAGING = {
+    "move": None,
+    "average": "after",
+    "move average": "after",
+    "average move": "before",
+}
 
 
 def neural_engine(
@@ -177,19 +186,29 @@ class NeuralPhases:
             self._particles.change_parameters(theta.numpy())
             self._theta = theta
 
-    def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
-        """K_in steps of one phase."""
+    def several(
+        self, stages: Sequence[Stage], theta: Any, update: int, rows: IntArray | None
+    ) -> dict[Which, Any]:
+        """Moves and averages at one theta: threads are called together once for all of them."""
         self._at(theta)
         inner = self._problem.settings.inner_steps
-        cloud = self._cloud(which, rows)
-        self._particles.work([Task(cloud=cloud, first=update * inner, steps=inner)])
-        if which == "latents":
+        kinds = kinds_of(stages)
+        tasks = [
+            Task(
+                cloud=self._cloud(which, rows),
+                first=update * inner,
+                steps=inner if "move" in kind else 0,
+                averaging=_AVERAGING[kind],
+            )
+            for which, kind in kinds.items()
+        ]
+        means = self._particles.work(tasks)
+        if "move" in kinds.get("latents", ""):
             ids, _ = self.chosen(rows)
-            self._latents[ids] = self._particles.positions(cloud)[:, self._problem.energy.dim_x :]
-
-    def average(self, which: Which, theta: Any, rows: IntArray | None) -> Any:
-        """Mean of d_theta E over one phase."""
-        self._at(theta)
-        (mean,) = self._particles.work([Task(cloud=self._cloud(which, rows), averaging="after")])
-        assert mean is not None
-        return self.vector(mean * self._learned)
+            moved = self._particles.positions(self._cloud("latents", rows))
+            self._latents[ids] = moved[:, self._problem.energy.dim_x :]
+        return {
+            which: self.vector(mean * self._learned)
+            for which, mean in zip(kinds, means, strict=True)
+            if mean is not None
+        }

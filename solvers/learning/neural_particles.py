@@ -23,7 +23,7 @@ from .neural_layout import BLOCK, Layout, loops
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 #: blocks that one sum of the gradient runs over; fixed, so that sums do not depend on threads
-_PIECE = 8
+_PIECE = 16
 
 
 @dataclass

@@ -7,6 +7,7 @@ particles whose activations stay in a cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from lvebm_theory.neural import NeuralEnergy
 from ..noise.backends import Real
 from .neural_engine import NeuralPhases
 from .problem import LearningProblem
-from .stepped import Which
+from .stepped import Which, one_by_one
+from .update import Stage
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -166,6 +168,12 @@ class NeuralTensorPhases(NeuralPhases):
         places = self._places(ids)
         data = self._data[self._places(owners)]
         return self._torch.cat([data, self._held["latents"][places]], 1), ids, places
+
+    def several(
+        self, stages: Sequence[Stage], theta: Any, update: int, rows: IntArray | None
+    ) -> dict[Which, Any]:
+        """Moves and averages one after the other."""
+        return one_by_one(self, stages, theta, update, rows)
 
     def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
         """K_in steps of one phase."""

@@ -126,6 +126,8 @@ def train_replicates(
         raise ArgumentError(
             "replicates run in one compiled loop: a Rate is required, got " + f"{settings.rate}"
         )
+    if settings.averaging_after is not None:
+        raise ArgumentError("replicates hand out theta itself: averaging_after must be None")
     problem = learning_problem(energy, data, settings, noise, update)
     starts = _starts(problem, theta_start, replicates)
     rows, p = updates // record_every, len(problem.names)

@@ -45,6 +45,11 @@ class LearningSettings:
     learned : tuple of str, optional
         Names of the parameters that move, arrays by entry (``precision_0_1``) or whole
         (``precision``); None means every one.
+    averaging_after : int, optional
+        The state's ``average`` is the mean of theta over the recorded updates u > averaging_after
+        (Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838); particles go on at theta
+        itself. None: no average. Every projection here is onto a convex set, so the average is in
+        the family too.
     """
 
     latents: int
@@ -59,6 +64,7 @@ class LearningSettings:
     temperature: float = 1.0
     gradient_noise: float = 0.0
     learned: tuple[str, ...] | None = None
+    averaging_after: int | None = None
 
     def __post_init__(self) -> None:
         _count("latents (K)", self.latents)
@@ -66,6 +72,10 @@ class LearningSettings:
         _count("inner_steps (K_in)", self.inner_steps)
         if self.batch is not None:
             _count("batch", self.batch)
+        if self.averaging_after is not None and not _whole(self.averaging_after, 0):
+            raise ArgumentError(
+                f"averaging_after needs to be a whole number >= 0, got {self.averaging_after!r}"
+            )
         for name, value in (
             ("latent_step (h_q)", self.latent_step),
             ("pool_step (h_p)", self.pool_step),
@@ -105,6 +115,10 @@ def _text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not _whole(value, 1):
         raise ArgumentError(f"{name} needs to be a whole number >= 1, got {value!r}")

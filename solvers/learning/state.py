@@ -28,6 +28,10 @@ class LearningState:
         The last averages of d_theta E in the conditional and in the joint phase.
     optimiser : mapping from name to array
         State of a ``TorchOptimizer``; empty for rates.
+    average : array (n_theta,), optional
+        Mean of theta over the recorded updates that count, see ``LearningSettings``.
+    averaged : int
+        How many those were.
     """
 
     update: int
@@ -36,3 +40,10 @@ class LearningState:
     pool: Array
     averages: FloatArray
     optimiser: Mapping[str, Array] = field(default_factory=dict)
+    average: FloatArray | None = None
+    averaged: int = 0
+
+    @property
+    def learned(self) -> FloatArray:
+        """What was learned: the average where there is one, else theta."""
+        return self.theta if self.average is None else self.average

@@ -7,7 +7,9 @@ records are the same for all.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -26,6 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 Which = Literal["latents", "pool"]
+_MOVES: dict[Stage, Which] = {Stage.MOVE_LATENTS: "latents", Stage.MOVE_POOL: "pool"}
+_AVERAGES: dict[Stage, Which] = {Stage.AVERAGE_LATENTS: "latents", Stage.AVERAGE_POOL: "pool"}
 
 
 class Phases(Protocol):
@@ -53,17 +57,51 @@ class Phases(Protocol):
         """Draw the latents of these data anew from ``Update.restart``: step update + 1 of the
         noise "latent start"."""
 
-    def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
-        """K_in Langevin steps number update K_in + s of one phase."""
+    def several(
+        self, stages: Sequence[Stage], theta: Any, update: int, rows: IntArray | None
+    ) -> dict[Which, Any]:
+        """Moves and averages in this order, all at one theta; the averages by phase.
 
-    def average(self, which: Which, theta: Any, rows: IntArray | None) -> Any:
-        """Mean of d_theta E over one phase, a vector; zero where theta is not learned."""
+        A move is K_in Langevin steps, number update K_in + s; an average is the mean of d_theta E,
+        a vector, zero where theta is not learned.
+        """
 
     def observe(self, theta: FloatArray) -> dict[str, Any] | None:
         """What ``Engine.observe`` returns, or None to have it computed in numpy."""
 
     def close(self) -> None:
         """Let go of what is held."""
+
+
+def one_by_one(
+    phases: Any, stages: Sequence[Stage], theta: Any, update: int, rows: IntArray | None
+) -> dict[Which, Any]:
+    """``Phases.several`` by ``move`` and ``average``, where nothing is gained by more at once."""
+    found: dict[Which, Any] = {}
+    for stage in stages:
+        if stage in _MOVES:
+            phases.move(_MOVES[stage], theta, update, rows)
+        else:
+            found[_AVERAGES[stage]] = phases.average(_AVERAGES[stage], theta, rows)
+    return found
+
+
+def kinds_of(stages: Sequence[Stage]) -> dict[Which, str]:
+    """For each phase that takes part: "move", "average", or both in their order."""
+    found: dict[Which, str] = {}
+    for stage in stages:
+        which, kind = (_MOVES[stage], "move") if stage in _MOVES else (_AVERAGES[stage], "average")
+        found[which] = f"{found[which]} {kind}" if which in found else kind
+    return found
+
+
+def _runs(stages: Sequence[Stage]) -> list[tuple[Stage, ...]]:
+    """Moves and averages that follow each other together, every other stage alone."""
+    found: list[tuple[Stage, ...]] = []
+    for together, run in itertools.groupby(stages, lambda s: s in _MOVES or s in _AVERAGES):
+        group = tuple(run)
+        found += [group] if together else [(stage,) for stage in group]
+    return found
 
 
 class SteppedEngine:
@@ -130,11 +168,12 @@ class SteppedEngine:
         normals = problem.gradient_normals(first, last)
         chosen = problem.batches(first, last)
         updates, theta, gradient = [], [], []
+        runs = _runs(problem.update.stages)
         for update in range(first, last):
             k = update - first
             rows = chosen[k] if chosen.shape[1] else None
-            for stage in problem.update.stages:
-                self._do(stage, update, rows, float(rates[k]), normals[min(k, len(normals) - 1)])
+            for stages in runs:
+                self._do(stages, update, rows, float(rates[k]), normals[min(k, len(normals) - 1)])
             self._update = update + 1
             if self._update % record_every == 0:
                 updates.append(self._update)
@@ -149,24 +188,24 @@ class SteppedEngine:
         )
 
     def _do(
-        self, stage: Stage, update: int, rows: IntArray | None, rate: float, normals: FloatArray
+        self,
+        stages: tuple[Stage, ...],
+        update: int,
+        rows: IntArray | None,
+        rate: float,
+        normals: FloatArray,
     ) -> None:
-        phases, theta = self._phases, self._theta
-        match stage:
+        match stages[0]:
             case Stage.RESTART_LATENTS:
-                phases.restart(update, rows)
-            case Stage.MOVE_LATENTS:
-                phases.move("latents", theta, update, rows)
-            case Stage.MOVE_POOL:
-                phases.move("pool", theta, update, None)
-            case Stage.AVERAGE_LATENTS:
-                self._averages[0] = phases.average("latents", theta, rows)
-            case Stage.AVERAGE_POOL:
-                self._averages[1] = phases.average("pool", theta, None)
+                self._phases.restart(update, rows)
             case Stage.COMBINE:
                 self._gradient = self._averages[1] - self._averages[0]
             case Stage.ASCEND:
                 self._ascend(rate, normals)
+            case _:
+                found = self._phases.several(stages, self._theta, update, rows)
+                for which, average in found.items():
+                    self._averages[("latents", "pool").index(which)] = average
 
     def _ascend(self, rate: float, normals: FloatArray) -> None:
         tau = self.problem.settings.gradient_noise

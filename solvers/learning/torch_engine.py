@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,9 @@ from lvebm_theory.formula.generated import load
 from ..noise import Noise
 from ..noise.backends import Real
 from .problem import LearningProblem
-from .stepped import SteppedEngine, Which
+from .stepped import SteppedEngine, Which, one_by_one
 from .temperature import tempered
+from .update import Stage
 
 if TYPE_CHECKING:
     from lvebm_theory.formula.expression import Formula
@@ -256,6 +257,12 @@ class TorchPhases:
             self._particles[which] = positions
         else:
             self._particles[which][:, places] = positions
+
+    def several(
+        self, stages: Sequence[Stage], theta: Any, update: int, rows: IntArray | None
+    ) -> dict[Which, Any]:
+        """Moves and averages one after the other."""
+        return one_by_one(self, stages, theta, update, rows)
 
     def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
         """K_in steps of one phase."""

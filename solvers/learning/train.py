@@ -14,6 +14,7 @@ from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
 from ..noise.backends import Real
+from .averaging import with_average
 from .checkpoint import save
 from .divergence import check_sound, diverged, error_at, far_from
 from .engine import Engine, Stopped, Track
@@ -100,7 +101,7 @@ def train(
     latent_start, pool_start : InitialLaw or array, optional
         Where particles start; by default N(0, I), and N(data mean, data variances) x N(0, I).
     record_every : int
-        Updates between records of theta and g.
+        Updates between records of theta and g, and of theta for its average.
     observe_every : int, optional
         Updates between records of energies and moments; by default about a hundred in all.
     backend : {"numba", "torch"}
@@ -234,7 +235,9 @@ class _Run:
                 check_sound(self.engine, seen, far)
             except Stopped as stopped:
                 raise diverged(self.engine, problem, stopped, good, stop, far) from None
-            now = self.engine.state()
+            now = with_average(
+                self.engine.state(), good, self.tracks[-1], problem.settings.averaging_after
+            )
             if self._due(stop, self.checkpoint_every):
                 self._normalisable(judge, now, good)
             good = now

@@ -25,6 +25,7 @@ from .trace import Trace, ordered
 from .write_lanes import LaneWriter
 from .write_rows import RowWriter
 
+_GROUP = 8  # rows of normals made at once where a step goes by rows; whole Philox calls
 _LANE_LIMIT = 24  # coordinates beyond which one loop would only spill registers
 
 _MODULE = '''{energy}
@@ -117,16 +118,47 @@ def _fill(trace: Trace, lanes: int, chunk: int) -> list[str]:
             "stream_low, stream_high, key_low, key_high)",
             f"row = row * {lanes}",
         ]
-    if trace.uses_uniform:
-        lines += [
-            f"uniform_row = begin // {lanes}",
-            f"fill_uniforms(uniforms, (end + {lanes - 1}) // {lanes} * {lanes} "
-            f"- uniform_row * {lanes}, ids, block * BLOCK, words,",
-            f"              {2**31} + chunk * {chunk // lanes} + uniform_row, "
-            "stream_low, stream_high, key_low, key_high)",
-            f"uniform_row = uniform_row * {lanes}",
-        ]
-    return lines
+    return lines + _fill_uniforms(trace, lanes, chunk)
+
+
+def _fill_uniforms(trace: Trace, lanes: int, chunk: int) -> list[str]:
+    if not trace.uses_uniform:
+        return []
+    return [
+        f"uniform_row = begin // {lanes}",
+        f"fill_uniforms(uniforms, (end + {lanes - 1}) // {lanes} * {lanes} "
+        f"- uniform_row * {lanes}, ids, block * BLOCK, words,",
+        f"              {2**31} + chunk * {chunk // lanes} + uniform_row, "
+        "stream_low, stream_high, key_low, key_high)",
+        f"uniform_row = uniform_row * {lanes}",
+    ]
+
+
+def _filled_by_groups(trace: Trace, lanes: int, block: list[str]) -> list[str] | None:
+    """A step by rows whose normals are made where they are used, a few rows at a time.
+
+    What was just made is then still in the first-level cache. None where more than one loop reads
+    the normals, or where steps do not begin with a Philox call.
+    """
+    place = f"normals[np.uint64((t * {trace.dim} + j - row) * BLOCK + b)]"
+    readers = [k for k, line in enumerate(block) if "normals[" in line]
+    if len(readers) != 1 or trace.dim % lanes or block[readers[0]].count("normals[") != 1:
+        return None
+    (k,) = readers
+    if block[k - 2] != f"for j in range({trace.dim}):" or place not in block[k]:
+        return None
+    return [
+        *block[: k - 2],
+        f"for group in range(0, {trace.dim}, {_GROUP}):",
+        f"    number = min({_GROUP}, {trace.dim} - group)",
+        "    fill_normals(normals, number, ids, block * BLOCK, words,",
+        f"                 chunk * {trace.dim // lanes} + group // {lanes}, "
+        "stream_low, stream_high, key_low, key_high)",
+        "    for j in range(group, group + number):",
+        f"    {block[k - 1]}",
+        f"    {block[k].replace(place, 'normals[np.uint64((j - group) * BLOCK + b)]')}",
+        *block[k + 1 :],
+    ]
 
 
 def _indented(lines: list[str], depth: int) -> str:
@@ -259,8 +291,12 @@ def kernel_text(
         f"{recording.pop('record_import')}\nBLOCK = {block}\n"
         f"{energy}\n\nreal = np.{real}\n{elementary_functions(real)}{_ROOM}"
     )
-    step = writer.step()
-    initial = writer.init()
+    step, initial = writer.step(), writer.init()
+    fill, normal_rows = _fill(trace, lanes, chunk), chunk * dim if trace.uses_normal else 1
+    grouped = _filled_by_groups(trace, lanes, step.block) if chunk == 1 else None
+    if grouped is not None:
+        step.block[:] = grouped
+        fill, normal_rows = _fill_uniforms(trace, lanes, chunk), min(dim, _GROUP)
     text = _MODULE.format(
         energy=head,
         real=real,
@@ -270,9 +306,9 @@ def kernel_text(
         init_preamble=_indented(initial.preamble, 1),
         init_block=_indented(initial.block, 2),
         preamble=_indented(step.preamble, 1),
-        normal_rows=max(1, chunk * dim if trace.uses_normal else 1),
+        normal_rows=normal_rows,
         uniform_rows=max(1, chunk if trace.uses_uniform else 1),
-        fill=_indented(_fill(trace, lanes, chunk), 3),
+        fill=_indented(fill, 3),
         step=_indented(step.block, 4),
         **recording,
     )

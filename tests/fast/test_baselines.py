@@ -18,6 +18,8 @@ from solvers.learning.baselines.decoder_model import DecoderModel
 from solvers.learning.baselines.fitting import FitRecord, rate_at
 from solvers.learning.baselines.networks import parameter_count
 from solvers.learning.tensor_energy import FastEnergy
+from verification.experiments import latent_energy
+from verification.experiments.methods import BY_CHAINS, CHAINS
 
 RNG = np.random.default_rng(0)
 # x = A z + 0.5 xi with one latent: an exact member of the decoder models' family
@@ -29,6 +31,20 @@ HELD_OUT = LAW.push_normals(RNG.normal(size=(400, 2)))
 ENTROPY = -float(LAW.log_density(HELD_OUT).mean())
 
 METHODS = {
+    "latent_energy": (
+        latent_energy.fit,
+        latent_energy.LatentEnergySettings(
+            hidden=(16,),
+            batch=200,
+            pool=400,
+            inner_steps=4,
+            latent_step=0.05,
+            pool_step=0.05,
+            rate=2e-2,
+            caps=(8.0, 6.0),
+        ),
+        150,
+    ),
     "contrastive": (
         contrastive.fit,
         contrastive.ContrastiveSettings(
@@ -73,7 +89,8 @@ def test_gaussian_data_are_learned(name) -> None:
     assert np.allclose(np.cov(draws.T), LAW.covariance, atol=0.3)
     assert model.record.updates == updates
     assert model.record.parameters > 0
-    filled, info = model.reconstruct(HELD_OUT, [True, False], draws=8, seed=3)
+    how = {"settings": CHAINS} if name in BY_CHAINS else {}
+    filled, info = model.reconstruct(HELD_OUT, [True, False], draws=8, seed=3, **how)
     assert np.all(filled[:, :, 0] == HELD_OUT[:, :1])
     exact = Gaussian(LAW.mean, LAW.covariance).conditional([0], [0.0])
     slope = LAW.covariance[1, 0] / LAW.covariance[0, 0]

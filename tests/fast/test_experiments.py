@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from lvebm_theory.errors import ArgumentError, SolverError
+from solvers.learning.systems import system_named
 from verification.experiments import measure as measuring
 from verification.experiments.page import page
-from verification.experiments.pictures import write
+from verification.experiments.pictures import truth_picture, write
 from verification.experiments.plan import METHODS, SYSTEMS, Run, Sizes, brief_plan, full_plan
 from verification.experiments.sweep import stored, sweep
 from verification.experiments.table import SCORES, best, cell, cells, told_apart
@@ -82,6 +83,16 @@ def test_a_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
         sweep(runs, tmp_path, processes=0)
 
 
+@pytest.mark.parametrize("name", ["ring_mixture", "van_der_pol"])
+def test_the_grid_is_kept_where_the_true_density_is_unknown(name: str, tmp_path: Path) -> None:
+    run = dataclasses.replace(RUN, system=name)
+    found = truth_picture(system_named(name), run, tmp_path)
+    assert found.sizes["x"] == found.sizes["y"] == 72
+    assert len(found["x"]) == len(found["y"]) == 72
+    assert ("density" in found) == (name == "ring_mixture")
+    assert found["samples"].dtype == np.float32
+
+
 def _without_times(result: dict) -> dict:
     kept = copy.deepcopy(result)
     kept.pop("evaluation_seconds")
@@ -144,6 +155,19 @@ def test_the_table_is_a_mean_with_students_interval() -> None:
     assert best(by_likelihood, "van_der_pol", SCORES[0]) is None
 
 
+def test_the_width_of_a_bracket_is_part_of_the_interval() -> None:
+    results = [_result("latent_energy", s, -2.0 - 0.01 * s, 0.1) for s in range(3)]
+    for result in results:
+        ends = result["likelihood"]
+        ends["lower"], ends["upper"] = ends["lower"] - 0.3, ends["upper"] + 0.3
+    wide = cells(results, SCORES[0])["lorenz", "latent_energy"]
+    narrow = cell([-2.0, -2.01, -2.02])
+    assert wide.value == pytest.approx(narrow.value)
+    assert wide.half_width == pytest.approx(narrow.half_width + 0.3)
+    assert cells(results, SCORES[1])["lorenz", "latent_energy"].half_width == pytest.approx(0.0)
+    assert "log-likelihood of LV-EBM, neural energy to ± 0.30" in page(results, TINY, "a machine")
+
+
 def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> None:
     results = [_result("variational", s, -1.0 - 0.01 * s, 0.2) for s in range(3)]
     results += [_result("latent_energy", s, -2.0 - 0.01 * s, 0.1 + 0.001 * s) for s in range(3)]
@@ -154,6 +178,10 @@ def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> No
         line for line in text.splitlines() if line.startswith("- sliced W2:")
     )
     assert "**-1.01" in text
+    words = next(line for line in text.splitlines() if line.startswith("In short"))
+    assert "of 5 comparisons" in words
+    assert "best mean in 4" in words
+    assert words.endswith("beats it in 1: VAE, Gaussian encoder (1).")
     assert "split R-hat" in text
     assert "python -m benchmarks experiments" in text
     one_sided = [_result("latent_energy", 0, -2.0, 0.1, "lower bound in expectation")]
@@ -164,6 +192,7 @@ def test_the_page_says_where_a_baseline_wins_and_names_one_sided_numbers() -> No
     )  # fmt: skip
     wins = next(line for line in swapped.splitlines() if line.startswith("- held-out log"))
     assert "VAE" not in wins
+    assert "a baseline beats it in 4: VAE, Gaussian encoder (4)." in swapped
     cut = copy.deepcopy(results[0])
     cut["fit"]["updates"] = 2
     assert "cut short by the time limit after 2 of 5" in page([cut], TINY, "a machine")

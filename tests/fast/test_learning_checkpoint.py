@@ -66,6 +66,19 @@ def test_what_is_written_is_read(tmp_path, dtype):
         assert np.array_equal(found.optimiser[name], value)
 
 
+def test_an_average_is_stored_with_the_rest(tmp_path, stored):
+    assert load(stored, ENERGY, SETTINGS, NOISE).average is None
+    path = tmp_path / "averaged"
+    state = dataclasses.replace(state_of(), average=np.array([0.25, -3.0]), averaged=7)
+    save(path, state, ENERGY, SETTINGS, NOISE)
+    found = load(path, ENERGY, SETTINGS, NOISE)
+    assert found.averaged == 7
+    np.testing.assert_array_equal(found.average, state.average)
+    save(path, dataclasses.replace(state, average=np.zeros(3)), ENERGY, SETTINGS, NOISE)
+    with pytest.raises(ArgumentError, match=r"average of shape \(2,\)"):
+        load(path, ENERGY, SETTINGS, NOISE)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -110,6 +110,28 @@ def test_a_run_in_two_parts_is_the_run():
     assert not np.array_equal(run(20, settings=settings, seed=4).theta, whole.theta)
 
 
+def test_the_average_is_that_of_the_last_records_however_the_run_is_cut():
+    settings = settings_of(averaging_after=8)
+    done = run(20, settings=settings)
+    np.testing.assert_allclose(done.final.average, done.theta[8:].mean(axis=0), rtol=1e-14)
+    assert done.final.averaged == 12
+    assert done.final.learned is done.final.average
+    first = run(11, settings=settings)
+    rest = run(9, settings=settings, start=first.final)
+    np.testing.assert_array_equal(rest.final.average, done.final.average)
+    # particles do not notice
+    np.testing.assert_array_equal(done.theta, run(20).theta)
+    every_third = run(20, settings=settings, record_every=3)
+    np.testing.assert_allclose(
+        every_third.final.average, done.theta[[8, 11, 14, 17]].mean(axis=0), rtol=1e-14
+    )
+    for none in (run(20), run(8, settings=settings)):
+        assert none.final.average is None
+        np.testing.assert_array_equal(none.final.learned, none.theta[-1])
+    with pytest.raises(ArgumentError, match="averaging_after"):
+        settings_of(averaging_after=-1)
+
+
 def test_only_the_batch_moves():
     settings = settings_of(batch=4)
     start, after = run(0, settings=settings).final, run(1, settings=settings).final
@@ -242,6 +264,9 @@ def test_replicates_refuse_what_their_loop_cannot_do():
     adam = settings_of(rate=TorchOptimizer("Adam", {"lr": 0.1}))
     with pytest.raises(ArgumentError, match="Rate is required"):
         train_replicates(ENERGY, DATA, adam, replicates=3, **common)
+    averaged = settings_of(averaging_after=5)
+    with pytest.raises(ArgumentError, match="averaging_after must be None"):
+        train_replicates(ENERGY, DATA, averaged, replicates=3, **common)
 
 
 def test_tree_sums_are_sums():

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
 from lvebm_theory.errors import ArgumentError
 from solvers.learning.examples import Example, example_named, examples, fresh_samples
@@ -35,30 +37,29 @@ def test_examples_can_be_begun(name):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TwoModes(Example):
-    """A mixture on the line in place of a system."""
+class _Skewed(Example):
+    """A gamma law on the line in place of a system: one mode, so that short chains mix."""
 
     @property
     def source(self):
         return dataclasses.replace(
             systems()["ring_mixture"], dim=1, coordinates=("x",), centre=(0.0,), scale=(1.0,),
             observation_noise=(0.0,), log_density_of_data=None,
-            draw=lambda g, n: (g.choice([-1.0, 1.0], n, p=[0.35, 0.65])
-                               + 0.3 * g.standard_normal(n))[:, None],
+            draw=lambda g, n: (g.gamma(4.0, size=(n, 1)) - 4.0) / 2.0,
         )  # fmt: skip
 
 
 def test_a_small_law_is_learned():
-    example = _TwoModes(
-        system="two modes", data=3000, widths=(16,), pool=1000, batch=500, inner_steps=10,
-        latent_step=0.05, pool_step=0.02, learning_rate=2e-2, halving=80.0, updates=400,
-        fresh_steps=1500,
+    example = _Skewed(
+        system="skewed", data=3000, widths=(16,), spectral_caps=(12.0, 6.0), pool=1000, batch=500,
+        inner_steps=10, latent_step=0.05, pool_step=0.02, learning_rate=0.05, halving=100.0,
+        updates=400, fresh_steps=1500,
     )  # fmt: skip
     data, held_out = (example.source.sample(example.data, seed) for seed in (0, 1))
     energy = example.energy(seed=3)
     run = train(
         energy, data, example.settings(), noise=Noise(2), updates=example.updates,
-        dtype=example.dtype, record_every=example.updates,
+        dtype=example.dtype, record_every=10,
     )  # fmt: skip
 
     def distance(theta):
@@ -66,6 +67,9 @@ def test_a_small_law_is_learned():
         fresh = fresh_samples(example, at, example.data, seed=4)
         return w2_samples(fresh[:, 0], held_out[:, 0])
 
-    floor = w2_samples(data[:, 0], held_out[:, 0])
-    assert distance(energy.theta) > 0.2
-    assert distance(run.final.theta) < max(3 * floor, 0.1)
+    # what moments alone can learn: the normal law of the data's mean and variance
+    normal = norm.ppf((np.arange(example.data) + 0.5) / example.data, data.mean(), data.std())
+    bar = w2_samples(normal, held_out[:, 0])
+    assert distance(energy.theta) > 5 * bar
+    assert run.final.averaged == 8
+    assert distance(run.final.learned) < 0.8 * bar

@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import lvebm
 
-SAMPLERS = '''
+SAMPLERS = """
 import numpy as np
 
 
@@ -28,7 +28,7 @@ def raises(x, energy, step_size, rng):
 
 
 not_a_step = 3
-'''
+"""
 
 
 @pytest.fixture

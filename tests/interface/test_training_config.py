@@ -101,7 +101,7 @@ def test_a_network_has_defaults_of_its_own():
     content = {**GOOD, "model": {"neural": {}}}
     training = config_of(content).training
     assert (training.inner_steps, training.rate.kind) == (20, "Adam")
-    assert config_of({**content, "training": {"updates": 9, "rate": 0.1}}).training.rate == 0.1
+    assert config_of({**content, "training": {"updates": 90, "rate": 0.1}}).training.rate == 0.1
     assert config_of(GOOD).training.inner_steps == 1
 
 

@@ -279,7 +279,7 @@ def test_a_model_that_loses_its_normaliser_names_theta_and_the_update(tmp_path, 
     assert cli.run(["sample", str(run), "-n", "5"]) == 0  # the last good state serves
 
 
-LONG = {"training": {"updates": 120, "record_every": 4, "checkpoint_every": 20}}
+LONG = {"training": {"updates": 120, "record_every": 4, "checkpoint_every": 20, "averaging": 0.75}}
 
 
 def test_a_killed_and_an_interrupted_run_resume_to_the_same_numbers(tmp_path, capsys, monkeypatch):
@@ -320,7 +320,8 @@ def test_a_killed_and_an_interrupted_run_resume_to_the_same_numbers(tmp_path, ca
     never_stopped = run_training(whole.learner, whole.folder).state
     resumed = open_trained(folder).state
     assert resumed.update == never_stopped.update == 120
-    for name in ("theta", "latents", "pool", "averages"):
+    assert resumed.averaged == 23  # every fourth of the updates 31 to 120
+    for name in ("theta", "latents", "pool", "averages", "average"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(never_stopped, name))
     # a finished run has nothing left to do
     page = (folder / "report.html").read_text()

@@ -1,16 +1,32 @@
 """The stated error probability of the laws for samplers: looks after every batch cost nothing."""
 
+import json
+import math
+
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from verification.samplers import check_sampler
 from verification.samplers.betting import Wealth
 from verification.samplers.confidence import ConfidenceSequence
+from verification.samplers.power import least_effect
+from verification.samplers.sequential import Spending
+from verification.samplers.targets import gaussian
 
 ALPHA = 0.05
+ERROR = 1e-6  # of each of these tests: exact binomial bounds
 RUNS = 5000
-# sqrt(0.05 * 0.95 / 5000) = 0.0031: beyond 0.05 + 5 of them the bound alpha is refuted at 3e-7
-MOST = ALPHA + 5 * np.sqrt(ALPHA * (1 - ALPHA) / RUNS)
+
+
+def most(runs, chance):
+    """More successes than this have probability below ERROR at this chance each."""
+    return int(binom.isf(ERROR, runs, chance))
+
+
+def fewest(runs, chance):
+    """Fewer successes than this have probability below ERROR at this chance each."""
+    return int(binom.ppf(ERROR, runs, chance))
 
 
 def rare(rng, n, m):
@@ -25,19 +41,40 @@ def common(rng, n, m):
     return shared * rng.random((n, m)) + rng.uniform(-0.5, 0.5, (n, m))
 
 
+def ever_rejected(payoffs, seed, *, stored=False, looks=6):
+    """Whether a run under the null rejects at any of its looks."""
+    rng = np.random.default_rng((17, seed))
+    wealth = Wealth(np.ones(3))
+    for _ in range(looks):
+        if stored:
+            wealth = Wealth.resumed(json.loads(json.dumps(wealth.state())))
+        if wealth.observe(payoffs(rng, 60, 3)) >= -math.log(ALPHA):
+            return True
+    return False
+
+
 @pytest.mark.parametrize("payoffs", [rare, common], ids=["rare", "common"])
 def test_the_chance_ever_to_reject_stays_below_alpha(payoffs):
-    rejected = 0
-    for run in range(RUNS):
-        rng = np.random.default_rng((17, run))
-        wealth = Wealth(np.ones(3))
-        for _ in range(6):
-            if wealth.observe(payoffs(rng, 60, 3)) >= -np.log(ALPHA):
-                rejected += 1
-                break
-    assert rejected / RUNS <= MOST
+    rejected = sum(ever_rejected(payoffs, seed) for seed in range(RUNS))
+    assert rejected <= most(RUNS, ALPHA)
     # and the bettors do play: a test that never rejects would have a level of zero
     assert rejected > 0
+
+
+def test_a_level_that_is_exceeded_is_seen():
+    """The control: payoffs whose mean is not zero reject more often than the bound allows."""
+    rejected = sum(
+        ever_rejected(lambda *a: common(*a) + 0.03, seed, looks=3) for seed in range(300)
+    )
+    assert rejected > most(300, ALPHA)
+
+
+def test_storing_and_going_on_after_every_look_changes_nothing():
+    pairs = [
+        [ever_rejected(common, seed, stored=stored) for stored in (False, True)]
+        for seed in range(300)
+    ]
+    assert all(one == other for one, other in pairs)
 
 
 def test_intervals_hold_the_mean_at_every_look():
@@ -51,7 +88,27 @@ def test_intervals_hold_the_mean_at_every_look():
             if not low[0] <= 0.0 <= high[0]:
                 missed += 1
                 break
-    assert missed / 1000 <= ALPHA + 5 * np.sqrt(ALPHA * (1 - ALPHA) / 1000)
+    assert missed <= most(1000, ALPHA)
+
+
+def test_the_power_card_names_the_smallest_effect_that_is_found():
+    runs, level, n, m = 200, math.log(1e6), 6000, 5
+    s = least_effect(n, level, m)
+
+    def found(effect):
+        rejected = 0
+        for seed in range(runs):
+            g = 0.2 * np.random.default_rng((19, seed)).standard_normal((n, m))
+            g[:, 2] += 0.2 * effect
+            wealth = Wealth(np.ones(m))
+            for piece in np.array_split(np.clip(g, -1, 1), 8):
+                wealth.observe(piece)
+            rejected += wealth.peak >= level
+        return rejected
+
+    assert found(s) >= fewest(runs, 0.99)
+    # two thirds of it are not found with that probability: the card does not hide power
+    assert found(2 * s / 3) < fewest(runs, 0.9)
 
 
 def mala(x, energy, step_size, rng):
@@ -75,5 +132,55 @@ def test_right_kernels_are_not_refuted_at_one_in_twenty_more_often_than_that(ste
         bool(check_sampler(step, kind, alpha=ALPHA, calls=40_000, seed=s).violated)
         for s in range(runs)
     )
-    # 8 or more of 24 at a chance of 0.05 each: below 1e-5
-    assert refuted < 8
+    assert refuted <= most(runs, ALPHA)
+
+
+def test_a_look_after_every_batch_and_a_resumed_call_keep_the_level_of_the_whole_machinery():
+    refuted, runs = 0, 40
+    options = {"laws": ["invariance"], "targets": [gaussian(1.0)], "step_sizes": [0.5, 1.5]}
+    for seed in range(runs):
+        stored = None
+        for _ in range(4):
+            report = check_sampler(
+                mala, alpha=ALPHA, calls=4_000, seed=seed, resume=stored, **options
+            )
+            stored = json.loads(json.dumps(report.state))
+        refuted += bool(report.violated)
+    assert refuted <= most(runs, ALPHA)
+
+
+def louder(x, energy, step_size, rng):
+    h, g = step_size, energy.gradient(x)
+    y = x - h * g + 1.2 * np.sqrt(2 * h) * rng.standard_normal(x.shape)
+    there, back = y - x + h * g, x - y + h * energy.gradient(y)
+    ratio = energy.potential(x) - energy.potential(y)
+    ratio = ratio + ((there**2).sum(1) - (back**2).sum(1)) / (4 * h)
+    return np.where((np.log(rng.random(len(x))) < ratio)[:, None], y, x)
+
+
+def test_an_interrupted_call_comes_to_the_same_verdict():
+    options = {"laws": ["invariance"], "targets": [gaussian(1.0)], "step_sizes": [0.5]}
+    whole = check_sampler(louder, calls=100_000, **options)
+    first = check_sampler(louder, calls=1_000, **options)
+    assert not first.violated
+    rest = check_sampler(louder, calls=100_000, resume=first.state, **options)
+    assert whole.violated == rest.violated == ("invariance",)
+    assert whole.law("invariance").evidence == rest.law("invariance").evidence
+
+
+def test_a_failing_example_is_replayed_from_the_report_with_its_own_share_of_alpha():
+    from verification.samplers.targets import default_targets
+
+    found = check_sampler(louder, calls=400_000).failing
+    target = next(t for t in default_targets() if t.name == found["target"])
+    spending = Spending(1e-6)
+    replayed = check_sampler(
+        louder,
+        alpha=spending.next(replay=True),
+        calls=200_000,
+        targets=[target],
+        step_sizes=[found["step_size"]],
+        laws=[found["law"]],
+    )
+    assert replayed.violated == (found["law"],)
+    assert spending.examples == 0

@@ -4,7 +4,9 @@
     methods     one face for every method: fit, sample, reconstruct, log-likelihood
     measure     what is measured of a fitted model
     sweep       runs what is not stored yet, in processes of one thread each
-    table       means over seeds with intervals, and the page docs/experiments.md
+    table       means over seeds with intervals
+    verdicts    who wins where, in words
+    page        docs/experiments.md
     pictures    arrays for the figures, from the first seed
 
 ``python -m benchmarks experiments`` runs it; nothing of it is in the tests but small versions.

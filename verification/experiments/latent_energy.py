@@ -19,6 +19,7 @@ from solvers.learning.tensor_energy import FastEnergy
 from solvers.noise import Noise
 
 FloatArray = npt.NDArray[np.float64]
+_PIECES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +36,35 @@ class LatentEnergySettings:
         K, M, data per update, K_in.
     latent_step, pool_step : float
         h_q, h_p.
-    rates : tuple of float
-        Adam's learning rate, one per stage of equally many updates.
+    rate, halvings : float
+        Adam's learning rate at the start, and how many times it is halved over the run.
+    caps : tuple of float
+        Of the spectral norms, layer by layer and of the readout.
+    averaging : float
+        Share of the updates, at the end, over which theta is averaged.
+    betas : pair of float
+        Adam's memories.
     """
 
     dim_z: int = 1
     hidden: tuple[int, ...] = (64, 64)
     confinement: float = 0.1
     latents: int = 1
-    pool: int = 4000
-    batch: int = 2000
+    pool: int = 2000
+    batch: int = 500
     inner_steps: int = 10
-    latent_step: float = 0.01
+    latent_step: float = 0.02
     pool_step: float = 0.01
-    rates: tuple[float, ...] = (4e-3, 3e-3, 2e-3, 1e-3, 3e-4)
+    rate: float = 3e-3
+    halvings: float = 4.0
+    caps: tuple[float, ...] = (12.0, 16.0, 6.0)
+    averaging: float = 0.2
+    betas: tuple[float, float] = (0.5, 0.999)
 
     def __post_init__(self) -> None:
-        if self.dim_z < 1 or not self.rates or not min(self.rates) > 0:
+        counts = (self.dim_z, self.latents, self.pool, self.batch, self.inner_steps)
+        reals = (self.rate, self.halvings, self.confinement, self.latent_step, self.pool_step)
+        if min(counts) < 1 or not min(reals) > 0 or not 0 <= self.averaging < 1:
             raise ArgumentError(f"unusable settings of a latent energy: {self}")
 
 
@@ -94,7 +107,10 @@ class LatentEnergyModel:
 
     def log_likelihood(self, x: npt.ArrayLike, *, alpha: float, seed: int) -> Bracket:
         """The bracket of mean_i log p(x_i)."""
-        return self.log_density(x).mean
+        if self.dim < 3:
+            return self.log_density(x, tolerance=1e-4).mean
+        # a lattice in four dimensions: its width is no longer below what is printed
+        return self.log_density(x, tolerance=0.1, most_points=16_000_000).mean
 
     def reconstruct(
         self,
@@ -120,15 +136,22 @@ class LatentEnergyModel:
 
 
 class _Rows:
-    """E at pairs (x, z) through the fast route."""
+    """E at pairs (x, z) in single precision: an error of 1e-6 E where widths are 1e-4 and more."""
 
     def __init__(self, energy: NeuralJointEnergy) -> None:
+        import torch
+
         self.dim_x, self.dim_z = int(energy.dim_x), int(energy.dim_z)
-        self._joint = FastEnergy(energy.joint())
+        self._joint = energy.joint()
+        self._theta = torch.as_tensor(energy.parameter_vector(), dtype=torch.float32)
 
     def potential(self, x: FloatArray, z: FloatArray) -> FloatArray:
         """E at x (n, dim_x), z (n, dim_z), shape (n,)."""
-        return self._joint.potential(np.hstack([x, z]))
+        import torch
+
+        with torch.no_grad():
+            w = torch.as_tensor(np.hstack([x, z]), dtype=torch.float32)
+            return np.asarray(self._joint.on_tensors(w, self._theta).numpy(), dtype=np.float64)
 
 
 def fit(
@@ -139,7 +162,7 @@ def fit(
     updates: int = 2000,
     seconds: float | None = None,
 ) -> LatentEnergyModel:
-    """Trains on data (n, d) by the particle algorithm, with rates that fall in stages.
+    """Trains on data (n, d) by the particle algorithm, at a learning rate that is halved in turn.
 
     Raises
     ------
@@ -161,42 +184,44 @@ def fit(
         dim_z=how.dim_z,
         widths=how.hidden,
         confinement=how.confinement,
+        spectral_caps=how.caps,
         seed=seed,
     )
-    base = LearningSettings(
+    learning = LearningSettings(
         latents=how.latents,
         pool=how.pool,
         batch=min(how.batch, len(x)),
         inner_steps=how.inner_steps,
         latent_step=how.latent_step,
         pool_step=how.pool_step,
-        rate=TorchOptimizer("Adam", {"lr": how.rates[0]}),
+        rate=TorchOptimizer(
+            "Adam", {"lr": how.rate, "betas": how.betas}, halving=updates / how.halvings
+        ),
+        averaging_after=round((1 - how.averaging) * updates),
     )
-    noise = Noise(seed, "latent energy")
-    state, done, objective = None, 0, []
-    for stage, rate in enumerate(how.rates):
-        until = updates * (stage + 1) // len(how.rates)
-        if seconds is not None and time.perf_counter() - begun > seconds:
-            break
-        if until == done:
+    state, objective = None, []
+    done = 0
+    # in pieces, between which the time limit is looked at
+    for until in np.linspace(0, updates, _PIECES + 1).astype(int)[1:]:
+        if until == done or (seconds is not None and time.process_time() - processor > seconds):
             continue
         run = train(
             energy,
             x,
-            replace(base, rate=TorchOptimizer("Adam", {"lr": rate})),
-            noise=noise,
-            updates=until - done,
+            learning,
+            noise=Noise(seed, "latent energy"),
+            updates=int(until) - done,
             start=state,
-            record_every=max(1, until - done),
-            backend="torch",
+            record_every=max(1, updates // 400),
+            observe_every=updates,
             dtype="float32",
             threads=1,
         )
-        state, done = run.final, until
+        state, done = run.final, int(until)
         objective += list(run.records["joint_energy"] - run.records["conditional_energy"])
     assert state is not None
     return LatentEnergyModel(
-        energy=energy.with_parameter_vector(state.theta),
+        energy=energy.with_parameter_vector(state.learned),
         pool=np.asarray(state.pool, dtype=float),
         record=FitRecord(
             updates=done,

@@ -12,6 +12,7 @@ from solvers.learning.systems import system_named
 from .methods import TITLES
 from .plan import METHODS, SYSTEMS, Sizes
 from .table import SCORES, Cell, Result, best, cell, cells, kinds, told_apart
+from .verdicts import in_words, verdicts
 
 COMMAND = "python -m benchmarks experiments"
 
@@ -25,16 +26,17 @@ the same number of parameters. Held-out data are the same for all. A value is th
 with Student's 95 per cent interval; **bold** is the best mean of a column, and a dagger marks what
 its interval does not tell from the best.
 
-- *log-likelihood*: mean over {likelihood} held-out points. By quadrature, with latents integrated
-  out, its width is below what is printed; a number that is bounded on one side only is called by
-  that side.
+- *log-likelihood*: mean over {likelihood} held-out points, by quadrature with latents integrated
+  out; the width of the quadrature is part of the interval, and a note says where it is seen. A
+  number that is bounded on one side only is called by that side.
 - *sliced W2*: of {sample} draws against {sample} held-out points, root mean square over {blocks}
   pairs; *ratio to truth* divides by the same of two held-out samples.
 - *energy distance*: 2 E|X-Y| - E|X-X'| - E|Y-Y'|, unbiased, so it may be negative near equality.
 - *reconstruction*: the first coordinate is given, the others are filled in by {draws} draws for
   {masked} points. The score E|Y-y| - E|Y-Y'|/2 is proper (least for the true conditional law); the
   error is that of the mean of the draws. "Blind" is the score of draws that ignore what is given.
-- *seconds*: of the fit, processor time in brackets.
+- *seconds*: processor time of the fit, on one thread; wall time in brackets, which also counts
+  waiting for a processor that other runs were using.
 """
 
 
@@ -54,9 +56,9 @@ def page(results: Sequence[Result], sizes: Sizes, machine: str) -> str:
         draws=sizes.draws,
         masked=sizes.masked,
     )
-    parts = [head.strip(), f"Machine: {machine}."]
+    parts = [head.strip(), f"Machine: {machine}.", in_words(results)]
     parts += [_section(results, s) for s in SYSTEMS if any(r["system"] == s for r in results)]
-    parts += [_verdicts(results), _failures(results), _figures()]
+    parts += [verdicts(results), _failures(results), _figures()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -90,7 +92,7 @@ def _row(own: Sequence[Result], system: str, method: str, columns: Sequence[str]
         entries.append(_mean_of([r["modes"]["hit"] for r in fine if r.get("modes")], "{:.1f}"))
     wall = _mean_of([r["fit"]["seconds"] for r in fine], "{:.0f}")
     processor = _mean_of([r["fit"]["processor_seconds"] for r in fine], "{:.0f}")
-    entries.append(f"{wall} ({processor})")
+    entries.append(f"{processor} ({wall})")
     entries.append(_mean_of([r["fit"]["parameters"] for r in fine], "{:.0f}"))
     return entries
 
@@ -123,8 +125,20 @@ def _notes(own: Sequence[Result]) -> str:
     found.append(f"sliced W2 of two true samples {fine[0]['sliced_of_truth']['value']:.3f}")
     blind = cell([r["reconstruction"]["blind_score"]["value"] for r in fine])
     found.append(f"blind reconstruction score {blind.value:.3f}" if blind else "")
-    found += _sampling(fine)
+    found += _widths(fine) + _sampling(fine)
     return "; ".join(text[:1].upper() + text[1:] for text in found if text) + "."
+
+
+def _widths(fine: Sequence[Result]) -> list[str]:
+    """Where quadrature leaves the log-likelihood open by more than what is printed."""
+    widths: dict[str, list[float]] = {}
+    for result in fine:
+        widths.setdefault(result["method"], []).append(SCORES[0].width_of(result))
+    return [
+        f"quadrature knows the log-likelihood of {TITLES[m]} to ± {np.mean(w):.2f}"
+        for m, w in widths.items()
+        if np.mean(w) > 0.005
+    ]
 
 
 def _sampling(fine: Sequence[Result]) -> list[str]:
@@ -139,28 +153,6 @@ def _sampling(fine: Sequence[Result]) -> list[str]:
         f"median split R-hat of the reconstruction chains of {TITLES[m]} at most {v:.2f}"
         for m, v in worst.items()
     ]
-
-
-def _verdicts(results: Sequence[Result]) -> str:
-    """Where the latent-variable energy wins and where a baseline does."""
-    lines = ["## Who wins", ""]
-    for score in SCORES:
-        if score.key == "ratio":
-            continue
-        table = cells(results, score)
-        texts = []
-        for system in SYSTEMS:
-            winner = best(table, system, score)
-            if winner is None:
-                continue
-            own = table.get((system, "latent_energy"))
-            text = f"{system_named(system).name.replace('_', ' ')}: {TITLES[winner]}"
-            if winner != "latent_energy" and own is not None:
-                apart = told_apart(own, table[system, winner])
-                text += " (told from LV-EBM)" if apart else " (not told from LV-EBM)"
-            texts.append(text)
-        lines.append(f"- {score.title}: " + "; ".join(texts) + ".")
-    return "\n".join(lines)
 
 
 def _failures(results: Sequence[Result]) -> str:
@@ -178,7 +170,16 @@ def _failures(results: Sequence[Result]) -> str:
 
 
 def _figures() -> str:
-    return (
-        "## Figures\n\nTrue against learned densities and reconstructions, from the first seed's "
-        "stored arrays: `lvebm figures learned_densities`."
-    )
+    return """## Figures
+
+Of the first seed, from the stored arrays.
+
+`lvebm figures learned_densities`: densities where the data are a plane (the truth's where it is
+known), samples otherwise.
+
+![true and learned densities](pictures/learned_densities.png)
+
+`lvebm figures learned_reconstructions`: held-out data in grey, and draws of the last coordinate
+given the first in orange.
+
+![reconstructions](pictures/learned_reconstructions.png)"""

@@ -105,4 +105,6 @@ def _axes(truth: FloatArray) -> list[FloatArray]:
 
 def _small(dataset: xarray.Dataset) -> xarray.Dataset:
     """Single precision, rounded to what a picture shows: the file travels with the figures."""
-    return dataset.map(lambda v: v.round(4).astype("float32"), keep_attrs=True)
+    small = dataset.map(lambda v: v.round(4).astype("float32"), keep_attrs=True)
+    # map forgets the axes of a grid that carries no density
+    return small.assign_coords(dataset.coords)

@@ -40,6 +40,13 @@ class Score:
         found = result[self.key]
         return None if found is None else float(found["value"])
 
+    def width_of(self, result: Result) -> float:
+        """Half the bracket that the number is the middle of; 0 where it is a plain number."""
+        ends = [result["likelihood"][side] for side in ("lower", "upper")]
+        if self.key != "likelihood" or None in ends:
+            return 0.0
+        return float(ends[1] - ends[0]) / 2
+
 
 SCORES = (
     Score("likelihood", "held-out log-likelihood / nats", True),
@@ -72,8 +79,8 @@ class Cell:
         return self.value - width, self.value + width
 
 
-def cell(values: Sequence[float]) -> Cell | None:
-    """Student's interval for the mean over seeds."""
+def cell(values: Sequence[float], width: float = 0.0) -> Cell | None:
+    """Student's interval for the mean over seeds, wider by ``width`` on both sides."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return None
@@ -82,17 +89,21 @@ def cell(values: Sequence[float]) -> Cell | None:
         return Cell(value=finite[0], half_width=None, seeds=1)
     spread = float(np.std(finite, ddof=1)) / math.sqrt(count)
     quantile = float(-stdtrit(count - 1, (1 - CONFIDENCE) / 2))
-    return Cell(value=float(np.mean(finite)), half_width=quantile * spread, seeds=count)
+    return Cell(value=float(np.mean(finite)), half_width=quantile * spread + width, seeds=count)
 
 
 def cells(results: Sequence[Result], score: Score) -> dict[tuple[str, str], Cell]:
     """The mean of a score for each (system, method) that has one."""
-    found: dict[tuple[str, str], list[float]] = {}
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for result in results:
         value = score.of(result)
         if value is not None:
-            found.setdefault((result["system"], result["method"]), []).append(value)
-    made = {key: cell(values) for key, values in found.items()}
+            pair = (value, score.width_of(result))
+            found.setdefault((result["system"], result["method"]), []).append(pair)
+    made = {
+        key: cell([value for value, _ in pairs], float(np.mean([width for _, width in pairs])))
+        for key, pairs in found.items()
+    }
     return {key: value for key, value in made.items() if value is not None}
 
 

@@ -17,13 +17,14 @@ from lvebm_theory.errors import ArgumentError
 from .examination import FORMAT, Examination
 from .generate import places
 from .kernel import Kernel
+from .laws import invariance
+from .learner import ORDERS, Learner
 from .localise import localise
 from .portable import BACKENDS, Backend
 from .report import Report
 from .schemes import Scheme, scheme_of
 from .sequential import check_alpha
-from .learner import ORDERS, Learner
-from .subject import KINDS, Kind, LearnerSubject, Subject
+from .subject import KINDS, Kind, LearnerSubject, Place, Subject
 from .targets.defaults import default_targets, gaussian_targets, line_targets, subsampled_targets
 from .targets.exact_target import ExactTarget
 
@@ -142,7 +143,9 @@ def check_sampler(
         if kernel.is_compiled:
             candidates = _compiled(candidates)
         kernel.examine(candidates[0], _first_step(candidates[0], step_sizes))
-        plan = Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
+        plan = (
+            Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
+        )
         subject = Subject(
             kernel=kernel,
             kind=chosen,
@@ -200,7 +203,9 @@ def _learner(
     if order not in ORDERS:
         raise ArgumentError(f"the scheme of a learner is one of {', '.join(ORDERS)}, got {order!r}")
     learner = Learner(step)
-    plan = Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
+    plan = (
+        Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
+    )
     subject = LearnerSubject(
         learner=learner, order=str(order), first=plan.first, largest=plan.largest, seed=seed
     )
@@ -216,7 +221,7 @@ def _kind(kind: str) -> Kind:
 
 def _backend(backend: str | None) -> Backend | None:
     if backend is None or backend in BACKENDS:
-        return backend  # type: ignore[return-value]
+        return backend
     raise ArgumentError(f"a back end is one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
@@ -272,7 +277,7 @@ def _plan(
     if calls is not None:
         rate, affordable = 1e6, float(calls)
     else:
-        rate = _rate(kernel, targets[0])
+        rate = _rate(kernel, kind, targets[0])
         affordable = 0.6 * rate * budget
     # in steps: five places after one step and one after five, or five places after three and more
     cost = 12 if kind == "adjusted" else 25
@@ -285,21 +290,22 @@ def _plan(
     )
 
 
-def _rate(kernel: Kernel, target: ExactTarget) -> float:
-    """Chain steps per second, to the next power of four: a plan must not hang on noise."""
+def _rate(kernel: Kernel, kind: Kind, target: ExactTarget) -> float:
+    """Chain steps per second, bets included, to the next power of four: no plan on noise."""
     state = kernel.state_target(target)
-    h = 0.1 * target.length**2
-    size = kernel.walkers or 1
-    count = 16
+    place = Place(target=state, step_size=0.1 * target.length**2)
+    subject = Subject(kernel=kernel, kind=kind, places=[place])
+    trial = invariance.trial(subject, place, 1)
+    trial.first = 16
+    trial.look(1)  # what is computed once for a target is not counted
     while True:
-        x = state.draw(np.random.default_rng(1), -(-count // size) * size)
         began = time.perf_counter()
-        kernel.advance(x, state, h, np.random.default_rng(2))
+        trial.look(1)
         took = time.perf_counter() - began
-        if took > 0.02 or count >= 16_384:
-            rate = len(x) / max(took, 1e-6)
+        if took > 0.02 or trial.first >= 16_384:
+            rate = max(trial.first, kernel.walkers or 1) / max(took, 1e-6)
             return float(4.0 ** round(math.log(rate, 4)))
-        count *= 4
+        trial.first *= 4
 
 
 def _stored(resume: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class SequenceFeatures:
         Share of chains that break what the law fixes exactly.
     drift : float
         Factor on the gradient at the start that would explain its coefficient; 1 under the law.
+    rhythm : float
+        Largest correlation of the chains' mean with itself some calls later.
     """
 
     shared: float
@@ -54,13 +56,14 @@ class SequenceFeatures:
     slopes: dict[str, float]
     ties: float
     drift: float
+    rhythm: float
 
 
 def of_sequence(subject: Subject, place: Place, scheme: Scheme | None) -> SequenceFeatures:
     """Runs chains for many calls at one place and reads their noise back."""
     target, h = place.target, place.step_size
     rng = np.random.default_rng((subject.seed, 31))
-    x = subject.draw(place, rng, min(CHAINS, 16 * subject.first))
+    x = subject.draw(place, rng, CHAINS if subject.first > 256 else 4096)
     d = target.for_step.dim
     generator = child(rng)
     starts, noises = [x], []
@@ -124,6 +127,20 @@ def _features(
         slopes=slopes,
         ties=broken,
         drift=1 - raw.get("gradient", 0.0) * scale,
+        rhythm=_rhythm(means),
+    )
+
+
+def _rhythm(means: FloatArray) -> float:
+    """Largest autocorrelation of means (calls, k) at lags up to a third of the calls."""
+    centred = means - means.mean(axis=0)
+    size = float((centred**2).sum())
+    if not size > 0:
+        return 0.0
+    lags = range(1, len(means) // 3 + 1)
+    found = [float((centred[lag:] * centred[:-lag]).sum()) for lag in lags]
+    return max(
+        f / size * len(means) / (len(means) - lag) for f, lag in zip(found, lags, strict=True)
     )
 
 

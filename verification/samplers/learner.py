@@ -109,7 +109,9 @@ class Learner:
         except LvebmError:
             raise
         except Exception as error:  # a fault of the step, told as such
-            raise StepError(f"the learner raised on the {model.name} model\n{told(error)}") from error
+            raise StepError(
+                f"the learner raised on the {model.name} model\n{told(error)}"
+            ) from error
         if not isinstance(result, tuple) or len(result) < 3:
             raise ArgumentError("a learner returns (theta', latents', pool')")
         after = [np.asarray(part, dtype=np.float64) for part in result[:3]]

@@ -48,6 +48,23 @@ def location_model(stiffness: float = 1.0) -> LearningModel:
     )
 
 
+def latent_location_model(noise: float) -> LearningModel:
+    """E = (z - theta)^2/2 + (x - z)^2/(2 g): theta and all particles are one linear recursion."""
+
+    def gradient(theta: FloatArray, w: FloatArray) -> FloatArray:
+        pull = (w[:, 0] - w[:, 1]) / noise
+        return np.stack([pull, w[:, 1] - theta[0] - pull], axis=1)
+
+    return LearningModel(
+        name="location with latents",
+        dim_x=1,
+        dim_z=1,
+        theta=np.array([0.5]),
+        gradient=gradient,
+        parameter_gradient=lambda theta, w: theta[0] - w[:, 1:],
+    )
+
+
 def directed_model(noise: float = 0.8) -> LearningModel:
     """E = z^2/2 + (x - theta z)^2/(2 s^2): not linear in theta."""
     s2 = noise * noise
@@ -70,7 +87,7 @@ def directed_model(noise: float = 0.8) -> LearningModel:
 
 
 def undirected_model() -> LearningModel:
-    """E = a x^2/2 - b x z + z^2/2 + cos(x - c), theta = (a, b, c): neither Gaussian nor directed."""
+    """E = a x^2/2 - b x z + z^2/2 + cos(x - c), theta = (a, b, c): not Gaussian, not directed."""
 
     def gradient(theta: FloatArray, w: FloatArray) -> FloatArray:
         a, b, c = theta

@@ -59,9 +59,6 @@ def localise(examination: Any) -> Localisation:
     subject = examination.subject
     if isinstance(subject, LearnerSubject):
         return localise_learner.guess(subject)
-    forgetful = "reproducibility" in examination.outcomes and (
-        examination.outcomes["reproducibility"].verdict.value == "VIOLATED"
-    )
     if subject.scheme is not None:
-        return localise_scheme.guess(subject, forgetful)
-    return localise_moves.guess(subject, forgetful)
+        return localise_scheme.guess(subject)
+    return localise_moves.guess(subject)

@@ -32,6 +32,4 @@ class NumbaCaller(Caller):
             potential, gradient = compiled(energy, self.layout == "whole")
             functions = {"potential": potential, "gradient": gradient}
         plain = super()._arguments(rows, energy, h, rng, noise)
-        return [
-            functions.get(name, value) for name, value in zip(self.names, plain, strict=True)
-        ]
+        return [functions.get(name, value) for name, value in zip(self.names, plain, strict=True)]

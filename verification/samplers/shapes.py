@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,13 @@ class Shape:
     function: Callable[[FloatArray], FloatArray]
     mean: float
     size: float
+
+    @cached_property
+    def deviation(self) -> float:
+        """Standard deviation under N(0, 1), by quadrature: for units only."""
+        r = np.linspace(-9.0, 9.0, 3601)
+        mass = np.exp(-r * r / 2)
+        return float(np.sqrt(mass @ self(r) ** 2 / mass.sum()))
 
     def __call__(self, r: FloatArray) -> FloatArray:
         """Values in the shape of r."""

@@ -30,7 +30,7 @@ from lvebm_theory.errors import ArgumentError
 from .tables import entry, network_defaults, plain, read_table
 
 # persistent chains follow theta only while it moves slowly, hence a rate that falls
-ADAM = {"kind": "Adam", "value": 2e-3, "halving": 600.0}
+ADAM = {"kind": "Adam", "value": 2e-3, "halving": 330.0}
 LARGEST_SEED = 2**63 - 1
 ACTIVATIONS = ("silu", "tanh", "softplus")
 SOURCES = ("file", "system", "law", "truth")
@@ -116,7 +116,7 @@ class Training:
     latents: int = entry("K, latent particles per datum", 1, least=1)
     pool: int = entry("M, particles of the persistent joint pool", 2000, least=1, network=3000)
     latent_step: float = entry("h_q, step of the conditional phase", 0.02, above=0)
-    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0, network=0.004)
+    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0, network=0.003)
     inner_steps: int = entry("Langevin steps per update", 1, least=1, network=20)
     rate: float | Rate = entry("a number (constant), or a table", 0.01, above=0, network=ADAM)
     order: str = entry("which moves first", "sequential", choices=("sequential", "simultaneous"))
@@ -124,6 +124,13 @@ class Training:
     temperature: float = entry("T in the Langevin noise", 1.0, above=0)
     gradient_noise: float = entry("tau in the noise on theta", 0.0, least=0)
     learned: tuple[str, ...] | None = entry("parameters that move; left out: every one", None)
+    averaging: float = entry(
+        "share of the run, at its end, over which theta is averaged",
+        0.0,
+        least=0,
+        most=1,
+        network=0.2,
+    )
     projection: Projection | None = entry("keeps Z finite", None)
     latent_start: str = entry("law of the latents at the start", "normal(0, 1)")
     pool_start: str = entry("'data' (with latents from latent_start) or a law", DATA)

@@ -104,6 +104,7 @@ def _system(name: str, system: str) -> dict[str, Any]:
             "latent_step": example.latent_step,
             "pool_step": example.pool_step,
             "rate": {"kind": "Adam", "value": example.learning_rate, "halving": example.halving},
+            "averaging": example.averaging,
             "dtype": example.dtype,
         },
         "evaluation": {"missing": missing, "sampling_steps": SAMPLING_STEPS},

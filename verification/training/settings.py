@@ -54,7 +54,14 @@ def learning_settings(training: Training, energy: JointEnergy, data: int) -> Lea
         temperature=training.temperature,
         gradient_noise=training.gradient_noise,
         learned=training.learned,
+        averaging_after=_averaging_after(training),
     )
+
+
+def _averaging_after(training: Training) -> int | None:
+    if training.averaging == 0:
+        return None
+    return round((1 - training.averaging) * training.updates)
 
 
 def _rate(rate: float | Rate) -> SolverRate | TorchOptimizer:

@@ -205,7 +205,7 @@ def _required(hint: Any, limits: Range) -> str:
 
 
 def key_rows(kind: Any, where: str = "") -> list[tuple[str, str, str]]:
-    """(key, default, what it says) of a table and of the tables in it, for documents."""
+    """(key, default, what it says) of a table and of the tables in it, in Markdown."""
     hints = get_type_hints(kind)
     rows: list[tuple[str, str, str]] = []
     for field in dataclasses.fields(kind):
@@ -217,7 +217,7 @@ def key_rows(kind: Any, where: str = "") -> list[tuple[str, str, str]]:
             said = f"{text} ({limits})" if limits and limits not in text else text
             default = _default(field)
             if field.metadata["network"] is not None:
-                default += f" (network: {json.dumps(field.metadata['network'])})"
+                default += f" (network: `{json.dumps(field.metadata['network'])}`)"
             rows.append((place, default, said))
         for table in inner:
             rows += key_rows(table, place)
@@ -226,7 +226,7 @@ def key_rows(kind: Any, where: str = "") -> list[tuple[str, str, str]]:
 
 def _default(field: Any) -> str:
     if field.default_factory is not dataclasses.MISSING:
-        return json.dumps(field.default_factory())
+        return f"`{json.dumps(field.default_factory())}`"
     if field.default is dataclasses.MISSING:
         return "required"
-    return "" if field.default is None else json.dumps(plain(field.default))
+    return "" if field.default is None else f"`{json.dumps(plain(field.default))}`"

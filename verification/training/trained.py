@@ -51,7 +51,7 @@ class TrainedModel:
     @cached_property
     def energy(self) -> JointEnergy:
         """At the learned theta."""
-        energy: JointEnergy = at_theta(self.learner.energy, self.state.theta)
+        energy: JointEnergy = at_theta(self.learner.energy, self.state.learned)
         return energy
 
     @cached_property

@@ -49,6 +49,10 @@ class ContrastiveSettings:
         h.
     rate : float
         Adam's learning rate at its height.
+    caps : tuple of float
+        Of the spectral norms, layer by layer and of the readout; the energy's own by default.
+    averaging : float
+        Share of the updates, at the end, over which theta is averaged.
     betas : pair of float
         Adam's memories.
     """
@@ -60,12 +64,14 @@ class ContrastiveSettings:
     inner_steps: int = 10
     step_size: float = 0.01
     rate: float = 2e-3
+    caps: tuple[float, ...] | None = None
+    averaging: float = 0.2
     betas: tuple[float, float] = (0.5, 0.999)
 
     def __post_init__(self) -> None:
         counts = (self.pool, self.batch, self.inner_steps)
         reals = (self.confinement, self.step_size, self.rate)
-        if min(counts) < 1 or not min(reals) > 0:
+        if min(counts) < 1 or not min(reals) > 0 or not 0 <= self.averaging < 1:
             raise ArgumentError(f"unusable settings of contrastive divergence: {self}")
 
 
@@ -167,7 +173,13 @@ def fit(
     budget = Budget(updates, seconds)
     generator = torch.Generator().manual_seed(seed)
     noise = Noise(seed, "contrastive divergence")
-    energy = NeuralEnergy(dim=dim, widths=how.hidden, confinement=how.confinement, seed=seed)
+    energy = NeuralEnergy(
+        dim=dim,
+        widths=how.hidden,
+        confinement=how.confinement,
+        spectral_caps=how.caps,
+        seed=seed,
+    )
     theta = torch.tensor(energy.parameter_vector())
     optimiser = Adam([theta], betas=how.betas)
     particles = NeuralParticles(energy, threads=1)
@@ -177,6 +189,7 @@ def fit(
         noise=noise.derive("pool"),
     )
     pieces = batches(len(x), how.batch, generator)
+    mean, counted = theta.numpy().copy(), 0
     for update in budget.steps():
         particles.change_parameters(theta.numpy())
         real = particles.cloud(x[next(pieces).numpy()], step_size=how.step_size, noise=noise)
@@ -187,17 +200,21 @@ def fit(
             averaging="after",
         )
         positive, negative = particles.work([Task(cloud=real, averaging="before"), steps])
-        assert positive is not None and negative is not None
+        assert positive is not None
+        assert negative is not None
         slope = positive - negative
         if not np.all(np.isfinite(slope)):
             raise SolverError("the pool left the finite numbers: smaller step needed", step=update)
         theta.grad = torch.as_tensor(slope)
         optimiser.step(rate_at(update, updates, how.rate))
         theta.copy_(torch.as_tensor(energy.projected(theta.numpy())))
+        if update >= (1 - how.averaging) * updates:
+            counted += 1
+            mean += (theta.numpy() - mean) / counted
         budget.note(float(np.linalg.norm(slope)))
     particles.close()
     return ContrastiveModel(
-        energy=energy.with_parameter_vector(theta.numpy().copy()),
+        energy=energy.with_parameter_vector(mean if counted else theta.numpy().copy()),
         pool=np.asarray(particles.positions(pool), dtype=float),
         record=budget.record(energy.network.size),
     )

@@ -132,7 +132,10 @@ class Adam:
 
 
 class Budget:
-    """Counts updates and time; a run ends at whichever limit comes first."""
+    """Counts updates and time; a run ends at whichever limit comes first.
+
+    The limit is on processor time, which does not depend on what else the machine does.
+    """
 
     def __init__(self, updates: int, seconds: float | None) -> None:
         checked_budget(updates, seconds)
@@ -146,10 +149,15 @@ class Budget:
         """Seconds since the fit began."""
         return time.perf_counter() - self.begun
 
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time since the fit began."""
+        return time.process_time() - self.begun_processor
+
     def steps(self) -> Iterator[int]:
         """0, 1, ... until a limit is reached."""
         for update in range(self.updates):
-            if self.seconds is not None and self.elapsed > self.seconds:
+            if self.seconds is not None and self.processor_seconds > self.seconds:
                 return
             self.done = update + 1
             yield update
@@ -167,7 +175,7 @@ class Budget:
         return FitRecord(
             updates=self.done,
             seconds=self.elapsed,
-            processor_seconds=time.process_time() - self.begun_processor,
+            processor_seconds=self.processor_seconds,
             objective=np.array(self.objective),
             parameters=parameters,
         )

@@ -27,7 +27,7 @@ def all_laws() -> tuple[ModuleType, ...]:
 
 
 def speaks_of(law: ModuleType) -> str:
-    """"sampler" or "learner"."""
+    """ "sampler" or "learner"."""
     return str(getattr(law, "OF", "sampler"))
 
 

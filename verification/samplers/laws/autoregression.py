@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..dictionary import RARE
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SKEWNESS, tame
 from ..subject import FloatArray, Place, Subject, child
@@ -77,12 +78,15 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
                 r = tame((x - mean) @ given[n].T)
                 for i in looked:
                     columns += [s(r[:, i]) for s in (LOCATION, SCALE)]
-                    columns += [LOCATION(r[:, i]) * np.tanh(z[:, i])]
+                    columns += [LOCATION(r[:, i]) * LOCATION(z[:, i])]
         return subject.averaged(np.stack(columns, axis=1))
 
     names: list[str] = []
+    units: list[float] = []
+    given_start = [LOCATION.deviation, SCALE.deviation, LOCATION.deviation**2]
     for n in STEPS:
         names += [f"{s.name} of component {i} after {n} steps" for i in looked for s in _SHAPES]
+        units += [s.deviation for _ in looked for s in _SHAPES]
         if n in later:
             for i in looked:
                 names += [
@@ -90,6 +94,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
                     f"scale of component {i} after {n} steps, given the start",
                     f"memory of component {i} after {n} steps",
                 ]
+                units += given_start
     smallest = float(np.sqrt(min(np.linalg.eigvalsh(p.covariance)[0] for p in later.values())))
     reach = float(np.sqrt(law.stationary().diagonal().max())) * place.target.spread
     return Trial(
@@ -97,7 +102,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         label=place.label,
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.4),
+        units=np.maximum(units, RARE),
         slack=min(8 * subject.kernel.rounding * reach / smallest, 0.05),
         calls=STEPS[-1] * (subject.kernel.walkers or 1),
         first=subject.first,

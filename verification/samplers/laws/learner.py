@@ -6,12 +6,14 @@ the phases, exactly:
     (latents' - latents + h grad_z E)/sqrt(2h),  (pool' - pool + h grad E)/sqrt(2h)  ~  N(0, I),
     theta' = theta + a [mean grad_theta E(pool) - mean grad_theta E(data, latents)],
 
-with the new particles (scheme "sequential") or the old ones ("simultaneous"). On the location model
-E = r (x - theta)^2/2 the pair of theta and the pool is a linear recursion; started from its
-stationary law it is found in it after any number of updates.
-Level. The tie of theta is met up to rounding; payoffs of the noise are bounded functions of standard
-normals with closed means, averaged over the particles of one update.
-Power. As the one-step law, with all particles of an update as data.
+with the new particles (scheme "sequential") or the old ones ("simultaneous"). On location models
+theta and all particles are jointly Gaussian: from Gaussian starts theta has the mean and variance
+of the closed form after 1, 4 and 10 updates, finite numbers of particles and step sizes
+included, and what starts from the stationary law of the recursion is found in it.
+Level. The tie of theta is met up to rounding; payoffs are bounded functions of standard normals
+with closed means (of the noise: averaged over the particles of one update).
+Power. As the one-step law, with all particles of an update as data; what accumulates (latents that
+are not carried on, a rate that decays unasked) shows in theta after many updates.
 Blind spots. Other optimisers than plain ascent; several inner steps per update; minibatches.
 """
 
@@ -21,10 +23,17 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..dictionary import RARE
 from ..learner import Learner, Reading, State, read
-from ..learning_model import LearningModel, directed_model, location_model, undirected_model
-from ..schemes.scheme import LinearLaw
-from ..shapes import LOCATION, SCALE, SHAPES, tame
+from ..learning_laws import closed_form_path, location_law, starts
+from ..learning_model import (
+    LearningModel,
+    directed_model,
+    latent_location_model,
+    location_model,
+    undirected_model,
+)
+from ..shapes import LOCATION, SCALE, SHAPES, SKEWNESS, tame
 from ..subject import FloatArray, LearnerSubject, child
 from ..trial import Trial
 
@@ -33,12 +42,14 @@ STATEMENT = "particles move by ULA at the present parameter, the parameter by it
 SHARE = 1.0
 OF = "learner"
 DATA = np.array([[-0.6], [0.2], [1.1], [1.7]])
-LATENTS = 3
-POOL = 6
+LATENTS = 8
+POOL = 24
 RATE = 0.2
 STEP_SIZES = (0.1, 0.4)
 LOCATION_POOL = 4
-LOCATION_STEPS = (1, 4, 12)
+LATENT_NOISE = 0.7
+PATH = (1, 4, 10)
+LOCATION_STEPS = (1, 4, 10)
 _EXACT = 1e-9
 
 
@@ -62,30 +73,35 @@ def start(model: LearningModel, rng: np.random.Generator) -> State:
     )
 
 
-def _row(first: Reading, second: Reading) -> list[float]:
-    """Payoffs of two updates in a row, each averaged over the particles."""
-    r = np.clip(tame(first.noise), -50, 50)
-    again = np.clip(tame(second.noise), -50, 50)
-    force = np.tanh(tame(first.force))
-    phases = [slice(first.latents, None)]
-    if first.latents:
-        phases.append(slice(0, first.latents))
-    found: list[float] = []
+def _payoffs(model: LearningModel, firsts: list[Reading], seconds: list[Reading]) -> FloatArray:
+    """Payoffs (n, m) of pairs of updates in a row, each averaged over the particles."""
+    r = np.clip(tame(np.array([f.noise for f in firsts])), -50, 50)
+    again = np.clip(tame(np.array([f.noise for f in seconds])), -50, 50)
+    force = np.tanh(tame(np.array([f.force for f in firsts])))
+    latents = firsts[0].latents
+    phases = [slice(latents, None)]
+    if latents:
+        phases.append(slice(0, latents))
+    found: list[FloatArray] = []
     for phase in phases:
-        part, push, later = r[phase], force[phase], again[phase]
-        found += [float(s(part).mean()) for s in SHAPES]
-        found += [float((s(part) * push).mean()) for s in (LOCATION, SCALE)]
-        found += [float((s(part) * s(later)).mean()) for s in (LOCATION, SCALE)]
-        half = len(part) // 2
-        found.append(float((LOCATION(part[:half]) * LOCATION(part[half : 2 * half])).mean()))
-    if first.latents:
-        size = min(first.latents, len(r) - first.latents)
-        other = r[first.latents : first.latents + size]
-        found.append(float((LOCATION(r[:size]) * LOCATION(other)).mean()))
-    broken = any(
-        not np.all(np.abs(f.tie) <= _EXACT * (1 + np.abs(f.push))) for f in (first, second)
+        part, push, later = r[:, phase], force[:, phase], again[:, phase]
+        found += [s(part).mean(axis=1) for s in SHAPES]
+        found += [(s(part) * push).mean(axis=1) for s in (LOCATION, SCALE)]
+        found += [(s(part) * s(later)).mean(axis=1) for s in (LOCATION, SCALE)]
+        half = part.shape[1] // 2
+        found.append((LOCATION(part[:, :half]) * LOCATION(part[:, half : 2 * half])).mean(axis=1))
+    if latents:
+        size = min(latents, r.shape[1] - latents)
+        other = r[:, latents : latents + size]
+        found.append((LOCATION(r[:, :size]) * LOCATION(other)).mean(axis=1))
+    broken = np.array(
+        [_is_broken(f) or _is_broken(s) for f, s in zip(firsts, seconds, strict=True)]
     )
-    return [*found, float(broken)]
+    return np.stack([*found, broken.astype(np.float64)], axis=1)
+
+
+def _is_broken(reading: Reading) -> bool:
+    return not bool(np.all(np.abs(reading.tie) <= _EXACT * (1 + np.abs(reading.push))))
 
 
 def _names(model: LearningModel) -> list[str]:
@@ -100,21 +116,27 @@ def _names(model: LearningModel) -> list[str]:
     return [*found, "rule of theta"]
 
 
+def _units(model: LearningModel) -> FloatArray:
+    """What one unit of discrepancy is: the deviation of a payoff of one particle."""
+    pair = [s.deviation for s in SHAPES[:2]]
+    phase = [*(s.deviation for s in SHAPES), *pair, *(d * d for d in pair), pair[0] ** 2]
+    cross = [pair[0] ** 2] if model.dim_z else []
+    return np.maximum([*phase * (2 if model.dim_z else 1), *cross, 1.0], RARE)
+
+
 def trial(learner: Learner, model: LearningModel, h: float, order: str, first: int) -> Trial:
     """Two updates from wide states of one model."""
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
         generator = child(rng)
-        payoffs = []
+        readings: tuple[list[Reading], list[Reading]] = ([], [])
         for _ in range(count):
-            states, readings = [start(model, rng)], []
-            for _ in range(2):
-                before = states[-1]
+            before = start(model, rng)
+            for found in readings:
                 after = learner.advance(before, DATA, model, h, RATE, generator)
-                readings.append(read(before, after, DATA, model, h, RATE, order))
-                states.append(after)
-            payoffs.append(_row(*readings))
-        return np.array(payoffs)
+                found.append(read(before, after, DATA, model, h, RATE, order))
+                before = after
+        return _payoffs(model, *readings)
 
     names = _names(model)
     return Trial(
@@ -122,7 +144,7 @@ def trial(learner: Learner, model: LearningModel, h: float, order: str, first: i
         label=f"{model.name} model, step size {h:g}",
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.25),
+        units=_units(model),
         slack=1e3 * learner.rounding,
         calls=2,
         first=first,
@@ -130,34 +152,9 @@ def trial(learner: Learner, model: LearningModel, h: float, order: str, first: i
     )
 
 
-def location_law(h: float, rate: float, order: str, stiffness: float = 1.0) -> LinearLaw:
-    """The recursion of (theta, x_1, ..., x_M) on the location model, around its fixed point."""
-    m = LOCATION_POOL
-    pool = np.zeros((m, m + 1))
-    pool[:, 0] = h * stiffness
-    pool[:, 1:] = (1 - h * stiffness) * np.eye(m)
-    factor = np.zeros((m + 1, m + 1))
-    factor[1:] = pool
-    factor[0, 0] = 1.0
-    # grad_theta E = -r (x - theta): theta' = theta + a r (mean data - mean pool)
-    mean = np.full(m, 1.0 / m)
-    covariance = np.zeros((m + 1, m + 1))
-    covariance[1:, 1:] = 2 * h * np.eye(m)
-    if order == "sequential":
-        factor[0] -= rate * stiffness * mean @ pool
-        into = np.zeros((m + 1, m))
-        into[1:] = np.eye(m)
-        into[0] = -rate * stiffness * mean
-        covariance = 2 * h * into @ into.T
-    else:
-        factor[0, 1:] -= rate * stiffness * mean
-    centre = float(DATA.mean())
-    return LinearLaw(mean=np.full(m + 1, centre), factor=factor, covariance=covariance)
-
-
 def stationary_trial(learner: Learner, h: float, order: str, first: int) -> Trial:
     """The location model from its stationary law."""
-    model, law = models()[0], location_law(h, RATE, order)
+    model, law = models()[0], location_law(DATA, LOCATION_POOL, h, RATE, order)
     root = np.linalg.cholesky(law.stationary())
     whiten = np.linalg.inv(root)
     # theta, one particle, and the pool's mean are what a reader cares about
@@ -192,7 +189,9 @@ def stationary_trial(learner: Learner, h: float, order: str, first: int) -> Tria
         label=f"location model from its stationary law, step size {h:g}",
         names=names,
         sample=sample,
-        units=np.full(len(names), 0.4),
+        units=np.array(
+            [s.deviation for _ in LOCATION_STEPS for _ in shown for s in (LOCATION, SCALE)]
+        ),
         slack=1e3 * learner.rounding,
         calls=LOCATION_STEPS[-1],
         first=max(64, first // 4),
@@ -200,8 +199,44 @@ def stationary_trial(learner: Learner, h: float, order: str, first: int) -> Tria
     )
 
 
+def path_trial(learner: Learner, h: float, order: str, first: int) -> Trial:
+    """theta of a location model with latents, against the closed form of the algorithm."""
+    model = latent_location_model(LATENT_NOISE)
+    path = closed_form_path(DATA, LATENT_NOISE, model.theta, LATENTS, POOL, h, RATE, order, PATH)
+    shapes = (LOCATION, SCALE, SKEWNESS)
+
+    def sample(rng: np.random.Generator, count: int) -> FloatArray:
+        generator = child(rng)
+        payoffs = []
+        for _ in range(count):
+            state = starts(model.theta, len(DATA), LATENTS, POOL, rng)
+            row: list[float] = []
+            for k in range(1, PATH[-1] + 1):
+                state = learner.advance(state, DATA, model, h, RATE, generator)
+                if k in path:
+                    mean, deviation = path[k]
+                    white = tame((state.theta - mean) / deviation)
+                    row += [float(s(white)[0]) for s in shapes]
+            payoffs.append(row)
+        return np.array(payoffs)
+
+    names = [f"{s.name} of the parameter after {k} updates" for k in PATH for s in shapes]
+    return Trial(
+        law=NAME,
+        label=f"{model.name} model from Gaussian starts, step size {h:g}",
+        names=names,
+        sample=sample,
+        units=np.array([s.deviation for _ in PATH for s in shapes]),
+        slack=1e3 * learner.rounding,
+        calls=PATH[-1],
+        first=max(64, first // 8),
+        about={"target": f"{model.name} model", "step_size": h, "steps": PATH[-1]},
+    )
+
+
 def trials(subject: LearnerSubject) -> list[Trial]:
-    """Every model and step size, and the stationary law of the location model."""
-    learner, order = subject.learner, subject.order
-    found = [trial(learner, m, h, order, subject.first) for m in models() for h in STEP_SIZES]
-    return [*found, *(stationary_trial(learner, h, order, subject.first) for h in STEP_SIZES)]
+    """Every model and step size, the closed form of theta's path, and the stationary law."""
+    learner, order, first = subject.learner, subject.order, subject.first
+    found = [trial(learner, m, h, order, first) for m in models() for h in STEP_SIZES]
+    found.append(path_trial(learner, STEP_SIZES[1], order, first))
+    return [*found, stationary_trial(learner, STEP_SIZES[0], order, first)]

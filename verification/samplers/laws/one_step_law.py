@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..dictionary import RARE
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SHAPES, tame
 from ..subject import FloatArray, Place, Subject, child
@@ -85,16 +86,15 @@ def _names(noises: int, ties: int, momenta: bool) -> list[str]:
 
 
 def _sizes(names: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Deviations of the payoffs under the law (an estimate, for units), and bounds on them."""
-    r = np.random.default_rng(3).standard_normal(100_000)
-    shapes = {s.name: (float(np.std(s(r))), s.size) for s in SHAPES}
+    """Deviations of the payoffs under the law, for units, and bounds on them."""
+    shapes = {s.name: (s.deviation, s.size) for s in SHAPES}
     units, bounds = [], []
     for name in names:
         deviation, size = next((v for k, v in shapes.items() if name.startswith(k)), (1.0, 1.0))
         pair = " in a row" in name or " apart" in name or " and of the last" in name
         units.append(deviation * (deviation if pair else 0.7 if " against " in name else 1.0))
         bounds.append(size * size if pair else size)
-    return np.array(units), np.array(bounds)
+    return np.maximum(units, RARE), np.array(bounds)
 
 
 def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:

@@ -82,6 +82,9 @@ def examine(subject: Subject) -> Outcome:
         x = place.target.draw(np.random.default_rng((subject.seed, 2)), count)
         first = _run(subject, place, x, SEEDS[0])
         other = _run(subject, place, x, SEEDS[1])
+        # what a step keeps of another place would be used when it comes back
+        elsewhere = place.target.draw(np.random.default_rng((subject.seed, 9)), count)
+        _run(subject, place, elsewhere, SEEDS[1])
         again = _run(subject, place, x, SEEDS[0])
         if not _same(first, again):
             return _violated(place, "the same position and seed gave another result later")

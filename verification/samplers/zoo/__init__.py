@@ -1,25 +1,48 @@
 """Kernels with planted bugs, and correct ones, to examine the laws with.
 
 Every module below with ``CORRECT`` and ``MUTANTS`` belongs to it; there is no list to edit.
+``fresh`` holds what was written after the laws were frozen.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from .entry import Entry
+from lvebm_theory.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .entry import Entry
+
+FRESH = "fresh"
 
 
-def entries() -> dict[str, Entry]:
+@lru_cache(maxsize=1)
+def entries() -> Mapping[str, Entry]:
     """Every kernel by name, correct ones first."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     found: dict[str, Entry] = {}
-    modules = [
-        importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)
-    ]
     for group in ("CORRECT", "MUTANTS"):
         for module in modules:
             for entry in getattr(module, group, ()):
-                assert entry.name not in found, entry.name
+                if entry.name in found:
+                    raise ArgumentError(f"two kernels of the zoo are called {entry.name}")
                 found[entry.name] = entry
-    return found
+    return MappingProxyType(found)
+
+
+@lru_cache(maxsize=1)
+def fresh() -> frozenset[str]:
+    """Names of the mutants that were written after the laws were frozen."""
+    entries()
+    try:
+        module = importlib.import_module(f"{__name__}.{FRESH}")
+    except ModuleNotFoundError:
+        return frozenset()
+    return frozenset(entry.name for entry in module.MUTANTS)

@@ -9,21 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
+
+from ..localise import COMPONENTS
 
 FloatArray = npt.NDArray[np.float64]
 Step = Callable[[FloatArray, Energy, float, np.random.Generator], FloatArray]
-
-COMPONENTS = (
-    "drift",
-    "noise scale",
-    "Metropolis ratio",
-    "proposal correction",
-    "momentum refresh",
-    "schedule",
-    "shared randomness",
-    "stale gradient",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +40,11 @@ class Entry:
     provenance : str
         The public issue in which the fault was real, or "planted".
     bias : str
-        What it does to the law, exactly where that can be computed.
+        What it does to the law, where that can be said.
+    variance : callable (h) -> float, optional
+        The exact stationary variance of the position on N(0, 1) at step size h.
     equivalent : bool
-        True where the change does not change the kernel's law: no test may kill it.
+        True where the change leaves what the kernel claims true: no test may kill it.
     """
 
     name: str
@@ -62,12 +56,21 @@ class Entry:
     fault: str = ""
     provenance: str = "planted"
     bias: str = ""
+    variance: Callable[[float], float] | None = None
     equivalent: bool = False
 
     def __post_init__(self) -> None:
-        assert not self.component or self.component in COMPONENTS, self.component
+        if self.component and self.component not in COMPONENTS:
+            raise ArgumentError(
+                f"a component is one of {', '.join(COMPONENTS)}, got {self.component!r}"
+            )
 
     @property
     def correct(self) -> bool:
         """True for a kernel without a planted bug."""
         return not self.component
+
+    @property
+    def to_be_killed(self) -> bool:
+        """True for a bug that changes what the kernel claims."""
+        return not self.correct and not self.equivalent

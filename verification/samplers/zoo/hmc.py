@@ -1,7 +1,7 @@
 """Hamiltonian Monte Carlo and what goes wrong in it.
 
-The leapfrog step is sqrt(2 h) for a Langevin step size h, so that one step of either moves equally
-far; the number of steps is drawn anew at every call, since half a period maps x to -x.
+The step size is the leapfrog's; the number of steps is drawn anew for every chain, since half a
+period maps x to -x.
 """
 
 from __future__ import annotations
@@ -27,22 +27,33 @@ def _masses(dim: int) -> FloatArray:
     return np.linspace(1.0, 2.0, dim) if dim > 1 else np.array([1.5])
 
 
-def _leapfrog(
+def _trajectories(
     x: FloatArray,
     p: FloatArray,
     energy: Energy,
     eps: float,
-    steps: int,
+    rng: np.random.Generator,
     *,
     velocity: Any = 1.0,
     first: float = 0.5,
     last: float = 0.5,
+    stale: bool = False,
+    longest: int = LONGEST,
 ) -> tuple[FloatArray, FloatArray]:
-    p = p - first * eps * energy.gradient(x)
-    for k in range(steps):
+    """Ends of leapfrog trajectories whose lengths are drawn for every chain."""
+    steps = rng.integers(1, longest + 1, size=len(x))
+    end, momentum = x.copy(), p.copy()
+    g = energy.gradient(x)
+    p = p - first * eps * g
+    for k in range(1, longest + 1):
         x = x + eps * velocity * p
-        p = p - (last if k + 1 == steps else 1.0) * eps * energy.gradient(x)
-    return x, p
+        if not stale:
+            g = energy.gradient(x)
+        here = (steps == k)[:, None]
+        end = np.where(here, x, end)
+        momentum = np.where(here, p - last * eps * g, momentum)
+        p = p - eps * g
+    return end, momentum
 
 
 def _hmc(
@@ -52,16 +63,13 @@ def _hmc(
     accept: Callable[[FloatArray, FloatArray], FloatArray] = lambda potential, kinetic: (
         potential + kinetic
     ),
-    first: float = 0.5,
-    last: float = 0.5,
-    longest: int = LONGEST,
+    **parts: Any,
 ) -> Step:
     def step(
         x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
     ) -> FloatArray:
         p = momentum(rng, x)
-        steps = int(rng.integers(1, longest + 1))
-        y, q = _leapfrog(x, p, energy, np.sqrt(2 * step_size), steps, first=first, last=last)
+        y, q = _trajectories(x, p, energy, step_size, rng, **parts)
         lost = accept(energy.potential(x) - energy.potential(y), (_squares(p) - _squares(q)) / 2)
         good = np.log(rng.random(len(x))) < lost
         return np.where(good[:, None], y, x)
@@ -69,16 +77,15 @@ def _hmc(
     return step
 
 
-def _with_mass(inverted: bool) -> Step:
+def _with_mass(inverted_velocity: bool = False, inverted_momentum: bool = False) -> Step:
     def step(
         x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
     ) -> FloatArray:
         mass = _masses(x.shape[1])
-        p = np.sqrt(mass) * rng.standard_normal(x.shape)
-        velocity = mass if inverted else 1.0 / mass
-        steps = int(rng.integers(1, LONGEST + 1))
-        y, q = _leapfrog(x, p, energy, np.sqrt(2 * step_size), steps, velocity=velocity)
-        # the kinetic energy that belongs to the momentum's law
+        spread = 1 / np.sqrt(mass) if inverted_momentum else np.sqrt(mass)
+        p = spread * rng.standard_normal(x.shape)
+        velocity = mass if inverted_velocity else 1.0 / mass
+        y, q = _trajectories(x, p, energy, step_size, rng, velocity=velocity)
         kinetic = ((p * p - q * q) / (2 * mass)).sum(axis=1)
         good = np.log(rng.random(len(x))) < energy.potential(x) - energy.potential(y) + kinetic
         return np.where(good[:, None], y, x)
@@ -102,11 +109,31 @@ def _one_momentum(rng: np.random.Generator, x: FloatArray) -> FloatArray:
     return np.broadcast_to(rng.standard_normal((1, x.shape[1])), x.shape)
 
 
+def _energy_kept() -> Step:
+    """The total energy before the trajectory is that of the last call's end."""
+    memory: dict[str, FloatArray] = {}
+
+    def step(
+        x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
+    ) -> FloatArray:
+        p = rng.standard_normal(x.shape)
+        before = memory.get("h", np.empty(0))
+        if before.shape != (len(x),):
+            before = energy.potential(x) + _squares(p) / 2
+        y, q = _trajectories(x, p, energy, step_size, rng)
+        after = energy.potential(y) + _squares(q) / 2
+        good = np.log(rng.random(len(x))) < before - after
+        memory["h"] = np.where(good, after, before)
+        return np.where(good[:, None], y, x)
+
+    return step
+
+
 _entry = functools.partial(Entry, family="hmc", kind="adjusted")
 
 CORRECT = (
     _entry(name="hmc", make=_hmc),
-    _entry(name="hmc-with-mass", make=lambda: _with_mass(False)),
+    _entry(name="hmc-with-mass", make=_with_mass),
     _entry(name="hmc-one-leapfrog-step", make=lambda: _hmc(longest=1)),
 )
 
@@ -116,14 +143,14 @@ MUTANTS = (
         make=lambda: _hmc(first=1.0),
         component="drift",
         fault="a full momentum step first, so that the integrator is not reversible",
-        provenance="keanu 492",
+        provenance="planted; half steps were wrong in keanu 492",
     ),
     _entry(
         name="hmc-full-last-step",
         make=lambda: _hmc(last=1.0),
         component="drift",
         fault="the last momentum step is not halved",
-        provenance="keanu 492",
+        provenance="planted; half steps were wrong in keanu 492",
     ),
     _entry(
         name="hmc-no-kinetic-energy",
@@ -143,6 +170,7 @@ MUTANTS = (
         make=lambda: _hmc(accept=lambda u, k: np.zeros_like(u)),
         component="Metropolis ratio",
         fault="every trajectory is accepted",
+        variance=lambda h: 1 / (1 - h * h / 4),
     ),
     _entry(
         name="hmc-inverted-ratio",
@@ -183,12 +211,41 @@ MUTANTS = (
     ),
     _entry(
         name="hmc-mass-multiplied",
-        make=lambda: _with_mass(True),
+        make=lambda: _with_mass(inverted_velocity=True),
         component="drift",
         fault="velocity M p in place of M^{-1} p",
         provenance="AdvancedHMC 82",
         equivalent=True,
         bias="none: the map still preserves volume and is reversible, and the test uses the right "
         "energy; only efficiency suffers",
+    ),
+    _entry(
+        name="hmc-momentum-of-the-inverse-mass",
+        make=lambda: _with_mass(inverted_momentum=True),
+        component="momentum refresh",
+        fault="momenta with covariance M^{-1} where the kinetic energy is p M^{-1} p / 2",
+        provenance="Pigeons.jl 135",
+    ),
+    _entry(
+        name="hmc-gradient-of-the-start",
+        make=lambda: _hmc(stale=True),
+        component="stale gradient",
+        fault="the gradient at the start drives the whole trajectory",
+    ),
+    _entry(
+        name="hmc-energy-of-the-last-call",
+        make=_energy_kept,
+        component="Metropolis ratio",
+        fault="the energy before the move is that of the last call, with its old momentum",
+        provenance="flowMC 90",
+    ),
+    _entry(
+        name="hmc-half-position-steps",
+        make=lambda: _hmc(velocity=0.5),
+        component="drift",
+        fault="positions move by half a step where momenta move by a whole one",
+        provenance="keanu 492",
+        equivalent=True,
+        bias="none: the map preserves volume and is reversible, and the test sees its true error",
     ),
 )

@@ -108,10 +108,6 @@ CORRECT = (
     _entry(name="mala", make=_mala),
     _entry(name="random-walk", family="random walk", make=_random_walk),
     _entry(name="barker", family="random walk", make=lambda: _random_walk(barker=True)),
-    _entry(
-        name="mala-min-with-one",
-        make=lambda: _mala(accept=lambda t, p: np.minimum(0.0, t + p)),
-    ),
 )
 
 MUTANTS = (
@@ -136,13 +132,14 @@ MUTANTS = (
         component="Metropolis ratio",
         fault="ULA sold as MALA",
         provenance="caustics 388",
-        bias="N(0, 1): stationary variance 1/(1 - h/2)",
+        variance=lambda h: 1 / (1 - h / 2),
     ),
     _entry(
         name="mala-ratio-to-the-power-0.9",
         make=lambda: _mala(accept=lambda t, p: 0.9 * (t + p)),
         component="Metropolis ratio",
         fault="the ratio to the power 0.9",
+        provenance="netket 2254 (the whole exponent is tempered)",
     ),
     _entry(
         name="mala-target-inverted",
@@ -155,6 +152,7 @@ MUTANTS = (
         make=lambda: _mala(accept=lambda t, p: t - p),
         component="proposal correction",
         fault="q(x, y)/q(y, x) upside down",
+        provenance="bsvars 148 (forward and reverse densities exchanged)",
     ),
     _entry(
         name="mala-correction-with-2h",
@@ -213,9 +211,10 @@ MUTANTS = (
         make=lambda: _random_walk(scale=_size),
         component="proposal correction",
         fault="a step that grows with |x|, accepted as if it were symmetric",
+        provenance="openturns 1260",
     ),
     _entry(
-        name="random-walk-ratio-of-energies",
+        name="random-walk-too-ready",
         family="random walk",
         make=lambda: _random_walk(correction=lambda x, y: 0.1),
         component="Metropolis ratio",

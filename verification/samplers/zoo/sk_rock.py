@@ -12,6 +12,7 @@ from numpy.polynomial import chebyshev
 
 from lvebm_theory.protocols import Energy
 
+from ..schemes.sk_rock import StabilisedChebyshev
 from .entry import Entry, FloatArray, Step
 
 STAGES = 5
@@ -26,9 +27,13 @@ def _values(stages: int, at: float) -> tuple[list[float], float]:
 
 
 def _sk_rock(
-    offset: float = 1.0, noise: float = 1.0, damping_in_first: bool = True, sign: float = 1.0
+    offset: float = 1.0,
+    noise: float = 1.0,
+    damping: float = DAMPING,
+    damping_in_first: bool = True,
+    shifts: float = 1.0,
 ) -> Step:
-    w0 = 1 + DAMPING / STAGES**2
+    w0 = 1 + damping / STAGES**2
     t, slope = _values(STAGES, w0)
     w1 = t[STAGES] / slope
     first, shift, entry = w1 / w0, STAGES * w1 / 2, STAGES * w1 / w0
@@ -44,15 +49,18 @@ def _sk_rock(
         now = x - first * h * energy.gradient(x + offset * shift * q) + entry * q
         for j in range(2, STAGES + 1):
             mu, nu = 2 * w1 * t[j - 1] / t[j], 2 * w0 * t[j - 1] / t[j]
-            kappa = 1 - nu
-            before, now = now, nu * now + sign * kappa * before - mu * h * energy.gradient(now)
+            kappa = shifts * (1 - nu)
+            before, now = now, nu * now + kappa * before - mu * h * energy.gradient(now)
         return np.asarray(now)
 
     return step
 
 
 _entry = functools.partial(
-    Entry, family="sk-rock", kind="unadjusted", options={"scheme": "sk-rock", "stages": STAGES}
+    Entry,
+    family="sk-rock",
+    kind="unadjusted",
+    options={"scheme": StabilisedChebyshev(stages=STAGES, eta=DAMPING)},
 )
 
 CORRECT = (_entry(name="sk-rock", make=_sk_rock),)
@@ -69,6 +77,7 @@ MUTANTS = (
         name="sk-rock-noise-sqrt-h",
         make=lambda: _sk_rock(noise=0.5**0.5),
         component="noise scale",
+        bias="half the stationary variance of the scheme",
         fault="noise sqrt(h) xi in place of sqrt(2h) xi",
     ),
     _entry(
@@ -76,6 +85,18 @@ MUTANTS = (
         make=lambda: _sk_rock(damping_in_first=False),
         component="drift",
         fault="w1 in place of w1/w0 in the first stage",
-        bias="a factor 1 + 0.05/s^2 in one stage",
+        bias="a factor 1 + 0.05/s^2 in one stage of five: 0.04 per cent of the drift",
+    ),
+    _entry(
+        name="sk-rock-without-damping",
+        make=lambda: _sk_rock(damping=0.0),
+        component="drift",
+        fault="the damping parameter is dropped: Chebyshev's polynomials themselves",
+    ),
+    _entry(
+        name="sk-rock-recursion-too-weak",
+        make=lambda: _sk_rock(shifts=0.9),
+        component="drift",
+        fault="the term of the stage before last is a tenth too small",
     ),
 )

@@ -55,7 +55,8 @@ MUTANTS = (
         make=lambda: _tempered(weight=lambda beta: 1.0),
         component="Metropolis ratio",
         fault="exp(U(x) - U(y)) in place of its power 1 - b",
-        bias="targets pi^{2 - b}",
+        bias="targets pi^{1 + b}",
+        variance=lambda h: 1 / (1 + INVERSE_TEMPERATURE),
     ),
     _entry(
         name="tempered-no-final-test",
@@ -63,6 +64,7 @@ MUTANTS = (
         component="Metropolis ratio",
         fault="the excursion is always accepted",
         bias="targets pi^b",
+        variance=lambda h: 1 / INVERSE_TEMPERATURE,
     ),
     _entry(
         name="tempered-other-schedule-down",
@@ -71,9 +73,19 @@ MUTANTS = (
         fault="the way down runs at another temperature than the ratio assumes",
     ),
     _entry(
-        name="tempered-ratio-with-b",
+        name="tempered-weak-ratio",
         make=lambda: _tempered(weight=lambda beta: 0.8 * (1 - beta)),
         component="Metropolis ratio",
         fault="the exponent of the ratio is a fifth too small",
+        bias="targets pi^{b + 0.8 (1 - b)}",
+        variance=lambda h: 1 / 0.9,
+    ),
+    _entry(
+        name="tempered-ratio-inverted",
+        make=lambda: _tempered(weight=lambda beta: beta - 1),
+        component="Metropolis ratio",
+        fault="the ratio of the excursion upside down",
+        provenance="ran 977 (the two energies of a swap exchanged)",
+        bias="targets pi^{2b - 1}, which is no law at b = 1/2",
     ),
 )

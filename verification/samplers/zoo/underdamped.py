@@ -25,6 +25,7 @@ def _squares(a: FloatArray) -> FloatArray:
 
 def _generalised(
     flip: float = -1.0,
+    flip_accepted: float = 1.0,
     fresh: Callable[[float], float] = lambda kept: float(np.sqrt(1 - kept * kept)),
     kinetic: float = 0.5,
     stale: bool = False,
@@ -32,7 +33,7 @@ def _generalised(
     def step(
         x: FloatArray, energy: Energy, step_size: float, rng: np.random.Generator
     ) -> FloatArray:
-        eps = np.sqrt(2 * step_size)
+        eps = step_size
         p = rng.standard_normal(x.shape)
         g = energy.gradient(x)
         for _ in range(ROUNDS):
@@ -45,7 +46,7 @@ def _generalised(
             lost = energy.potential(x) - energy.potential(y)
             lost = lost + kinetic * (_squares(p) - _squares(q))
             good = (np.log(rng.random(len(x))) < lost)[:, None]
-            x, p = np.where(good, y, x), np.where(good, q, flip * p)
+            x, p = np.where(good, y, x), np.where(good, flip_accepted * q, flip * p)
         return x
 
     return step
@@ -85,5 +86,14 @@ MUTANTS = (
         make=lambda: _generalised(stale=True),
         component="stale gradient",
         fault="every round begins with the gradient at the start of the call",
+    ),
+    _entry(
+        name="generalised-hmc-flips-on-acceptance",
+        make=lambda: _generalised(flip=1.0, flip_accepted=-1.0),
+        component="momentum refresh",
+        fault="the momentum turns on acceptance and stays on rejection",
+        equivalent=True,
+        bias="none: the turned move is an involution that is accepted by Metropolis' rule; only "
+        "the motion is lost",
     ),
 )

@@ -1,0 +1,97 @@
+"""Sweeps that go on where they were killed: one JSON file per run, written aside and renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KEPT = Path(__file__).parent / ".runs"
+_PACKAGE = Path(__file__).parent.parent / "verification" / "samplers"
+# what only shows or offers the laws cannot change an outcome
+_ASIDE = ("zoo", "adapters", "command.py", "zoo_command.py", "plugin.py", "user_step.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a sweep.
+
+    Parameters
+    ----------
+    name : str
+        Of its file, without suffix.
+    work : callable
+        A function of a module, so that it travels to a worker; returns a plain JSON object.
+    arguments : mapping
+    digest : str
+        A stored result of another digest is not used.
+    """
+
+    name: str
+    work: Callable[..., dict[str, Any]]
+    arguments: Mapping[str, Any]
+    digest: str
+
+
+def stored(run: Run, folder: Path) -> dict[str, Any] | None:
+    """The result of a run; None where it is not there, damaged, or of another digest."""
+    try:
+        found: dict[str, Any] = json.loads((folder / f"{run.name}.json").read_text())
+        return found["result"] if found["digest"] == run.digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def sweep(
+    runs: Sequence[Run], folder: Path, *, processes: int = 2, silent: bool = False
+) -> list[tuple[Run, dict[str, Any]]]:
+    """The results of all runs, in their order; those that are stored are not run again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [run for run in runs if stored(run, folder) is None]
+    if processes == 1 or len(missing) < 2:
+        done = map(_perform, missing, [folder] * len(missing))
+    else:
+        from joblib import Parallel, delayed
+
+        parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
+        done = parallel(delayed(_perform)(run, folder) for run in missing)
+    for k, name in enumerate(done, start=1):
+        if not silent:
+            print(f"  {k}/{len(missing)} {name}", flush=True)
+    return results(runs, folder)
+
+
+def results(runs: Sequence[Run], folder: Path) -> list[tuple[Run, dict[str, Any]]]:
+    """Those of the runs that are stored, with their results."""
+    found = ((run, stored(run, folder)) for run in runs)
+    return [(run, result) for run, result in found if result is not None]
+
+
+def _perform(run: Run, folder: Path) -> str:
+    import os
+
+    from verification.runner import ONE_THREAD
+    from verification.store import write_json
+
+    os.environ.update(ONE_THREAD)
+    content = {"digest": run.digest, "result": run.work(**run.arguments)}
+    write_json(folder / f"{run.name}.json", content, indent=None)
+    return run.name
+
+
+def laws_digest() -> str:
+    """Digest of all that decides an examination: the laws, targets, schemes and bets."""
+    text = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        if path.relative_to(_PACKAGE).parts[0] not in _ASIDE:
+            text.update(path.read_bytes())
+    return text.hexdigest()[:16]
+
+
+def module_digest(module: str) -> str:
+    """Digest of one module of this project."""
+    path = Path(__file__).parent.parent / (module.replace(".", "/") + ".py")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,172 @@
+"""False alarms of the laws for samplers: on correct kernels, and under looks after every batch.
+
+The bound alpha is proved (docs/samplers.md); here it is measured. Runs are kept in
+``benchmarks/.runs/sampler_level``.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .resumable import KEPT, Run, laws_digest, module_digest, sweep
+from .table import Table
+
+TITLE = "Laws for samplers: false alarms on correct and equivalent kernels"
+NAME = "sampler_level"
+PROCESSES = 2
+LOUD = 0.05
+STRICT = 1e-6
+SEEDS = 40
+CALLS = 60_000
+LEARNER_CALLS = 6_000
+STRICT_SEEDS = 2
+BUDGET = 10.0
+NULL_RUNS = 5000
+LOOKS = 12
+BATCH = 100
+CONFIDENCE = 0.99
+FloatArray = npt.NDArray[np.float64]
+
+
+def examined(name: str, seed: int, alpha: float, calls: int | None) -> dict[str, Any]:
+    """One examination of a kernel that is as it should be."""
+    from verification.samplers.zoo import entries
+    from verification.samplers.zoo.examine import examine
+
+    return examine(entries()[name], alpha, BUDGET, seed, calls=calls).as_json()
+
+
+def plan(seeds: int, strict_seeds: int) -> list[Run]:
+    """Every correct and every equivalent kernel, at either alpha."""
+    from verification.samplers.zoo import entries
+
+    laws, found = laws_digest(), []
+    for alpha, many in ((LOUD, seeds), (STRICT, strict_seeds)):
+        for seed in range(many):
+            for entry in entries().values():
+                if entry.to_be_killed:
+                    continue
+                calls = LEARNER_CALLS if entry.kind == "learner" else CALLS
+                found.append(
+                    Run(
+                        name=f"{entry.name}--{alpha:g}--{seed}",
+                        work=examined,
+                        arguments={
+                            "name": entry.name,
+                            # other draws than those of the strict runs
+                            "seed": seed if alpha == LOUD else 10_000 + seed,
+                            "alpha": alpha,
+                            "calls": calls if alpha == LOUD else None,
+                        },
+                        digest=f"{laws}-{module_digest(entry.make.__module__)}-{calls}-{BUDGET:g}",
+                    )
+                )
+    return found
+
+
+def measure(brief: bool) -> Table:
+    """One row per kind of run."""
+    if brief:
+        runs = [r for r in plan(1, 0) if r.arguments["name"] in ("mala", "ula", "gibbs")]
+        found = sweep(runs, Path(tempfile.mkdtemp()), processes=1, silent=True)
+    else:
+        found = sweep(plan(SEEDS, STRICT_SEEDS), KEPT / NAME, processes=PROCESSES)
+    rows = []
+    for alpha in (LOUD, STRICT):
+        results = [r for run, r in found if run.arguments["alpha"] == alpha]
+        if results:
+            what = f"{len({r['name'] for r in results})} kernels of the zoo, the whole call"
+            rows.append(_row(what, alpha, len(results), sum(r["killed"] for r in results)))
+    for name, payoffs in PAYOFFS.items():
+        runs_made = 100 if brief else NULL_RUNS
+        ever = ever_rejected(payoffs, runs_made)
+        rows.append(_row(f"bets, {LOOKS} looks: {name}", LOUD, runs_made, ever))
+    alarms = [r for _, r in found if r["killed"]]
+    return Table(
+        columns=list(rows[0]),
+        rows=rows,
+        notes=(
+            f"Upper limits at confidence {CONFIDENCE:g} (Clopper and Pearson).",
+            f"At alpha {LOUD:g} each call makes {CALLS} chain steps ({LEARNER_CALLS} updates of a "
+            f"learner); at {STRICT:g} it has {BUDGET:g} s.",
+            "Alarms: " + (", ".join(f"{r['name']} by {r['law']}" for r in alarms) or "none") + ".",
+        ),
+        details={"laws": laws_digest(), "alarms": alarms},
+    )
+
+
+def _row(what: str, alpha: float, runs: int, alarms: int) -> dict[str, Any]:
+    from scipy.stats import beta
+
+    upper = 1.0 if alarms == runs else float(beta.ppf(CONFIDENCE, alarms + 1, runs - alarms))
+    return {
+        "what": what,
+        "alpha": alpha,
+        "runs": runs,
+        "alarms": alarms,
+        "rate": alarms / runs,
+        "upper limit": upper,
+    }
+
+
+def ever_rejected(payoffs: Any, runs: int) -> int:
+    """In how many of the runs the wealth ever reaches 1/alpha, with a look after every batch."""
+    from verification.samplers.betting import Wealth
+
+    rejected, together = 0, 250
+    for start in range(0, runs, together):
+        many = min(together, runs - start)
+        rng = np.random.default_rng((29, start))
+        # one call of the kernel serves all runs
+        found: FloatArray = payoffs(rng, many * LOOKS * BATCH)
+        for looks in found.reshape(many, LOOKS, BATCH, -1):
+            wealth = Wealth(np.ones(found.shape[1]))
+            rejected += any(wealth.observe(batch) >= -math.log(LOUD) for batch in looks)
+    return rejected
+
+
+def _on_a_target(step: Any, target: Any, h: float) -> Any:
+    from verification.samplers.dictionary import dictionary_of
+
+    def payoffs(rng: np.random.Generator, count: int) -> FloatArray:
+        dictionary = dictionary_of(target)
+        x = target.draw(rng, count)
+        after = step(x, target.for_step, h, rng)
+        return np.asarray(dictionary(after) - dictionary(x))
+
+    return payoffs
+
+
+def _walk(rng: np.random.Generator, count: int) -> FloatArray:
+    from verification.samplers.targets.heavy_tailed import student
+    from verification.samplers.zoo import entries
+
+    target = student(2, 5.0)
+    found: FloatArray = _on_a_target(entries()["random-walk"].make(), target, 0.5)(rng, count)
+    return found
+
+
+def _mala(rng: np.random.Generator, count: int) -> FloatArray:
+    from verification.samplers.targets.gaussians import gaussian
+    from verification.samplers.zoo import entries
+
+    found: FloatArray = _on_a_target(entries()["mala"].make(), gaussian(1.0), 0.8)(rng, count)
+    return found
+
+
+def _rare(rng: np.random.Generator, count: int) -> FloatArray:
+    # mean zero, seldom large, often slightly below: no normal approximation would hold
+    return np.where(rng.random((count, 3)) < 0.02, 0.98, -0.02)
+
+
+PAYOFFS: dict[str, Any] = {
+    "random walk on a heavy-tailed target": _walk,
+    "MALA on the standard normal": _mala,
+    "rare large payoffs": _rare,
+}

@@ -1,0 +1,85 @@
+"""The laws kill what the zoo plants, and let live what is right, at fixed seeds and few calls."""
+
+import math
+
+import numpy as np
+import pytest
+
+from verification.samplers.targets import gaussian
+from verification.samplers.zoo import entries, fresh
+from verification.samplers.zoo.examine import examine
+
+ZOO = entries()
+ALPHA = 1e-6
+SEED = 3
+CHAINS = 20_000
+STEPS = 40
+STEP_SIZE = 0.3
+# a chi-square of CHAINS degrees is further from its mean than so many deviations at 1e-8 each
+FAR = 5.9
+
+
+@pytest.mark.parametrize("name", [n for n, e in ZOO.items() if e.variance is not None])
+def test_the_stated_stationary_variance_is_the_measured_one(name):
+    entry = ZOO[name]
+    step, exact = entry.make(), entry.variance(STEP_SIZE)
+    energy = gaussian(1.0).for_step
+    rng = np.random.default_rng(5)
+    momenta = entry.options.get("scheme") in ("baoab", "obabo")
+    x = math.sqrt(exact) * rng.standard_normal((CHAINS, 1))
+    v = rng.standard_normal(x.shape)
+    for _ in range(STEPS):
+        if momenta:
+            x, v = step(x, v, energy, STEP_SIZE, rng)
+        else:
+            x = step(x, energy, STEP_SIZE, rng)
+    assert abs(x.var() / exact - 1) < FAR * math.sqrt(2 / CHAINS)
+
+
+# laws that cost next to nothing beside what they see; the sweep in benchmarks asks all of them
+LAWS = ("invariance", "one-step law", "independence", "reproducibility", "learner")
+CALLS = 60_000
+UPDATES = 1_300
+# more calls than a test has: the sweep in benchmarks examines these with ten seconds each
+LARGE = {
+    "ornstein-uhlenbeck-noise-not-turned",
+    "hmc-momentum-too-large",
+    "learner-parameter-first",
+    "learner-quiet-latents",
+    "learner-latents-not-persistent",
+    "learner-data-shifted",
+    "learner-one-noise-for-both-phases",
+    "mala-ratio-to-the-power-0.9",
+    "mala-noise-five-per-cent",
+    "mala-accepts-coordinates-apart",
+    "random-walk-too-ready",
+    "sk-rock-no-offset",
+    "sk-rock-undamped-first-stage",
+    "sk-rock-without-damping",
+    "tempered-weak-ratio",
+    "ula-one-normal-for-all-coordinates",
+    "generalised-hmc-no-flip",
+}
+SMALL = [n for n, e in ZOO.items() if e.to_be_killed and n not in LARGE and n not in fresh()]
+
+
+def examined(name):
+    calls = UPDATES if ZOO[name].kind == "learner" else CALLS
+    return examine(ZOO[name], ALPHA, seed=SEED, calls=calls, laws=LAWS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_bug_is_killed(name):
+    outcome = examined(name)
+    assert outcome.killed
+    assert outcome.law in LAWS
+    assert outcome.first
+
+
+def test_most_of_the_zoo_is_killed_here():
+    assert len(SMALL) >= 80
+
+
+@pytest.mark.parametrize("name", [n for n, e in ZOO.items() if not e.to_be_killed])
+def test_a_correct_or_equivalent_kernel_is_not_refuted(name):
+    assert not examined(name).killed
