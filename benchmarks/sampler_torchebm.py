@@ -116,5 +116,9 @@ def measure(brief: bool) -> Table:
             "drift' that of the rule which the base class carries out.",
         ),
         peers=("torchebm",),
-        details={"seed": 0, "check": f"alpha 1e-6, at most {CALLS} calls each", "numpy": np.__version__},
+        details={
+            "seed": 0,
+            "check": f"alpha 1e-6, at most {CALLS} calls each",
+            "numpy": np.__version__,
+        },
     )
