@@ -236,7 +236,6 @@ def test_a_right_learner_lives_in_either_order():
     for order, step in (("sequential", learner()), ("simultaneous", learner(old=True))):
         report = check_sampler(step, "learner", scheme=order, calls=4_000)
         assert report.violated == ()
-        assert 0 < report.law("learner").within < 10
 
 
 @pytest.mark.parametrize("order", ["sequential", "simultaneous"])
