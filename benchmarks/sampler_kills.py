@@ -86,9 +86,9 @@ def measure(brief: bool) -> Table:
 
 def table(found: Sequence[Result]) -> Table:
     """Rows, and the summary of both groups in the notes."""
-    from verification.samplers.zoo import entries, fresh
+    from verification.samplers.zoo import entries, written_later
 
-    every, late = entries(), fresh()
+    every, late = entries(), written_later()
     cold = [r for _, r in found if r["name"] == COLD]
     by_name: dict[str, list[dict[str, Any]]] = {}
     for run, result in found:

@@ -6,7 +6,7 @@ import pytest
 
 from lvebm_theory.errors import ArgumentError
 from verification.samplers.localise import COMPONENTS
-from verification.samplers.zoo import entries, fresh
+from verification.samplers.zoo import entries, written_later
 from verification.samplers.zoo.entry import Entry
 from verification.samplers.zoo_command import selected, status_of, summary
 from verification.summary import Exit
@@ -39,7 +39,7 @@ def test_an_entry_says_what_it_is(name):
 
 
 def test_what_was_written_later_is_known_by_name():
-    assert fresh() <= {e.name for e in ZOO.values() if not e.correct}
+    assert written_later() <= {e.name for e in ZOO.values() if not e.correct}
 
 
 def test_a_component_is_one_of_those_that_are_guessed():

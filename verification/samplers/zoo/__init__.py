@@ -38,7 +38,7 @@ def entries() -> Mapping[str, Entry]:
 
 
 @lru_cache(maxsize=1)
-def fresh() -> frozenset[str]:
+def written_later() -> frozenset[str]:
     """Names of the mutants that were written after the laws were frozen."""
     modules = [importlib.import_module(f"{__name__}.{name}") for name in FRESH]
     return frozenset(entry.name for module in modules for entry in module.MUTANTS)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lvebm_theory.protocols import Energy
 
@@ -19,7 +20,7 @@ def _squares(a: FloatArray) -> FloatArray:
     return np.asarray((a * a).sum(axis=1))
 
 
-def _chosen(good: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
+def _chosen(good: npt.NDArray[np.bool_], y: FloatArray, x: FloatArray) -> FloatArray:
     return np.where(good[:, None], y, x)
 
 
@@ -49,11 +50,11 @@ def _walk(
 
 
 def _boxed(rng: np.random.Generator, x: FloatArray, h: float) -> FloatArray:
-    return np.clip(x + np.sqrt(2 * h) * rng.standard_normal(x.shape), -3.0, 3.0)
+    return np.asarray(np.clip(x + np.sqrt(2 * h) * rng.standard_normal(x.shape), -3.0, 3.0))
 
 
 def _multiplied(rng: np.random.Generator, x: FloatArray, h: float) -> FloatArray:
-    return x * np.exp(np.sqrt(2 * h) * rng.standard_normal(x.shape))
+    return np.asarray(x * np.exp(np.sqrt(2 * h) * rng.standard_normal(x.shape)))
 
 
 def _from_a_normal(rng: np.random.Generator, x: FloatArray, h: float) -> FloatArray:
