@@ -40,12 +40,12 @@ def against(results: Sequence[Result], other: str) -> tuple[int, int, int]:
     for score in COMPARED:
         table = cells(results, score)
         for system in SYSTEMS:
-            pair = table.get((system, METHODS[0])), table.get((system, other))
-            if pair[0] is None or pair[1] is None:
+            own, rival = table.get((system, METHODS[0])), table.get((system, other))
+            if own is None or rival is None:
                 continue
-            if not told_apart(*pair):
+            if not told_apart(own, rival):
                 level += 1
-            elif (pair[0].value > pair[1].value) == score.larger_is_better:
+            elif (own.value > rival.value) == score.larger_is_better:
                 better += 1
             else:
                 worse += 1
