@@ -111,11 +111,17 @@ class Problem:
         return np.clip(kept, -1e6, 1e6)
 
 
+def _has_momenta(entry: Any) -> bool:
+    from verification.samplers.arguments import arguments_of
+
+    return "v" in arguments_of(entry.make())
+
+
 def _tuned(entry: Any, target: Any, seed: int) -> float:
     """A fifth of length^2 for schemes with a bias, three quarters accepted for the others."""
     unit = target.length**2
     if entry.kind != "adjusted":
-        return float((0.3 * target.length) if "oab" in entry.name else 0.2 * unit)
+        return float(0.3 * target.length if _has_momenta(entry) else 0.2 * unit)
     rng = np.random.default_rng((seed, 71))
     chosen = 0.05 * unit
     for h in unit * np.geomspace(0.05, 5.0, 14):
@@ -230,7 +236,7 @@ def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
         if entry.family in ("gibbs", "exact") or entry.options.get("scheme") == "sgld":
             return None
         rng = np.random.default_rng((problem.seed, 74))
-        step, d, with_momenta = entry.make(), 1, "oab" in entry.name
+        step, d, with_momenta = entry.make(), 1, _has_momenta(entry)
         theta = rng.standard_normal((CHAINS, d))
         v = rng.standard_normal((CHAINS, d))
         h = problem.step_size

@@ -53,33 +53,33 @@ def ever_rejected(payoffs, seed, *, stored=False, looks=6):
     return False
 
 
-@pytest.mark.parametrize("payoffs", [rare, common], ids=["rare", "common"])
-def test_the_chance_ever_to_reject_stays_below_alpha(payoffs):
-    rejected = sum(ever_rejected(payoffs, seed) for seed in range(RUNS))
-    assert rejected <= most(RUNS, ALPHA)
+@pytest.mark.parametrize(
+    ("payoffs", "runs"), [(rare, 1500), (common, RUNS)], ids=["rare", "common"]
+)
+def test_the_chance_ever_to_reject_stays_below_alpha(payoffs, runs):
+    rejected = sum(ever_rejected(payoffs, seed) for seed in range(runs))
+    assert rejected <= most(runs, ALPHA)
     # and the bettors do play: a test that never rejects would have a level of zero
     assert rejected > 0
 
 
 def test_a_level_that_is_exceeded_is_seen():
     """The control: payoffs whose mean is not zero reject more often than the bound allows."""
-    rejected = sum(
-        ever_rejected(lambda *a: common(*a) + 0.03, seed, looks=3) for seed in range(300)
-    )
+    rejected = sum(ever_rejected(lambda *a: 0.85 * common(*a) + 0.1, seed) for seed in range(300))
     assert rejected > most(300, ALPHA)
 
 
 def test_storing_and_going_on_after_every_look_changes_nothing():
     pairs = [
         [ever_rejected(common, seed, stored=stored) for stored in (False, True)]
-        for seed in range(300)
+        for seed in range(100)
     ]
     assert all(one == other for one, other in pairs)
 
 
 def test_intervals_hold_the_mean_at_every_look():
     missed = 0
-    for run in range(1000):
+    for run in range(200):
         rng = np.random.default_rng((18, run))
         sequence = ConfidenceSequence(np.ones(1))
         for _ in range(5):
@@ -88,11 +88,11 @@ def test_intervals_hold_the_mean_at_every_look():
             if not low[0] <= 0.0 <= high[0]:
                 missed += 1
                 break
-    assert missed <= most(1000, ALPHA)
+    assert missed <= most(200, ALPHA)
 
 
 def test_the_power_card_names_the_smallest_effect_that_is_found():
-    runs, level, n, m = 200, math.log(1e6), 6000, 5
+    runs, level, n, m = 120, math.log(1e6), 4000, 5
     s = least_effect(n, level, m)
 
     def found(effect):
@@ -127,7 +127,7 @@ def ula(x, energy, step_size, rng):
 
 @pytest.mark.parametrize(("step", "kind"), [(mala, "adjusted"), (ula, "unadjusted")])
 def test_right_kernels_are_not_refuted_at_one_in_twenty_more_often_than_that(step, kind):
-    runs = 24
+    runs = 12
     refuted = sum(
         bool(check_sampler(step, kind, alpha=ALPHA, calls=40_000, seed=s).violated)
         for s in range(runs)
@@ -136,7 +136,7 @@ def test_right_kernels_are_not_refuted_at_one_in_twenty_more_often_than_that(ste
 
 
 def test_a_look_after_every_batch_and_a_resumed_call_keep_the_level_of_the_whole_machinery():
-    refuted, runs = 0, 40
+    refuted, runs = 0, 20
     options = {"laws": ["invariance"], "targets": [gaussian(1.0)], "step_sizes": [0.5, 1.5]}
     for seed in range(runs):
         stored = None

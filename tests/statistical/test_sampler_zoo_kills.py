@@ -40,8 +40,8 @@ def test_the_stated_stationary_variance_is_the_measured_one(name):
 LAWS = ("invariance", "one-step law", "independence", "reproducibility", "learner")
 CALLS = 60_000
 UPDATES = 1_300
-# more calls than a test has: the sweep in benchmarks examines these with ten seconds each
-LARGE = {
+# most of these need more calls than a test has
+LEFT_TO_THE_SWEEP = {
     "ornstein-uhlenbeck-noise-not-turned",
     "hmc-momentum-too-large",
     "learner-parameter-first",
@@ -59,8 +59,15 @@ LARGE = {
     "tempered-weak-ratio",
     "ula-one-normal-for-all-coordinates",
     "generalised-hmc-no-flip",
+    # learners cost half a second each: six of them stand for the others
+    "learner-sequential-for-simultaneous",
+    "learner-noise-sqrt-h",
+    "learner-wrong-sign",
+    "learner-sum-over-data",
+    "learner-pool-clamped",
+    "learner-hidden-decay",
 }
-SMALL = [n for n, e in ZOO.items() if e.to_be_killed and n not in LARGE and n not in fresh()]
+SMALL = [n for n, e in ZOO.items() if e.to_be_killed and n not in LEFT_TO_THE_SWEEP and n not in fresh()]
 
 
 def examined(name):
@@ -77,7 +84,7 @@ def test_a_bug_is_killed(name):
 
 
 def test_most_of_the_zoo_is_killed_here():
-    assert len(SMALL) >= 80
+    assert len(SMALL) >= 75
 
 
 @pytest.mark.parametrize("name", [n for n, e in ZOO.items() if not e.to_be_killed])

@@ -40,12 +40,12 @@ def against(results: Sequence[Result], other: str) -> tuple[int, int, int]:
     for score in COMPARED:
         table = cells(results, score)
         for system in SYSTEMS:
-            own, rival = table.get((system, METHODS[0])), table.get((system, other))
-            if own is None or rival is None:
+            ours, theirs = table.get((system, METHODS[0])), table.get((system, other))
+            if ours is None or theirs is None:
                 continue
-            if not told_apart(own, rival):
+            if not told_apart(ours, theirs):
                 level += 1
-            elif (own.value > rival.value) == score.larger_is_better:
+            elif (ours.value > theirs.value) == score.larger_is_better:
                 better += 1
             else:
                 worse += 1

@@ -74,7 +74,7 @@ def directed_model(noise: float = 0.8) -> LearningModel:
         return np.stack([r, w[:, 1] - theta[0] * r], axis=1)
 
     def parameter_gradient(theta: FloatArray, w: FloatArray) -> FloatArray:
-        return (-w[:, 1] * (w[:, 0] - theta[0] * w[:, 1]) / s2)[:, None]
+        return np.asarray(-w[:, 1:] * (w[:, :1] - theta[0] * w[:, 1:]) / s2)
 
     return LearningModel(
         name="directed",

@@ -17,7 +17,7 @@ from .localise import Localisation
 from .shapes import tame
 from .subject import FloatArray, LearnerSubject, child
 
-UPDATES = 900
+UPDATES = 600
 IN_A_ROW = 3
 CLEAR = 6.0
 STEP_SIZE = 0.3
@@ -131,7 +131,7 @@ def _explains(own: FloatArray, other: FloatArray) -> bool:
     delta = np.clip(other - own, -20, 20)
     size = float((delta * delta).sum())
     slope, error = float((own * delta).sum()) / max(size, 1e-12), 1 / np.sqrt(max(size, 1e-12))
-    return slope < -CLEAR * error and abs(slope + 1) < max(4 * error, 0.1)
+    return bool(slope < -CLEAR * error and abs(slope + 1) < max(4 * error, 0.1))
 
 
 def _of_particles(updates: list[Update], order: str, fresh: list[Reading]) -> Guess | None:

@@ -89,6 +89,8 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
     trajectory = f.growth > 1.6 or p.noise > 2.5 * p.step_size
     order = _order_of_refusals(f)
     said = [f"drift over noise {p.ratio:.3f} at small steps", f"{1 - f.moved[-1]:.2g} refused"]
+    if p.deaf:
+        return "momentum refresh", "shared randomness", [*said, "another seed brings equal moves"]
     if p.flat < FLAT:
         first = "momentum refresh" if trajectory else "shared randomness"
         return first, "noise scale", [*said, "moves from one place lie on a line"]

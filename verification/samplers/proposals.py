@@ -44,6 +44,8 @@ class ProposalFeatures:
         How far moves from one start are from isotropic once they are whitened, in standard errors.
     decides : bool
         Equal arguments gave equal moves, but not to the same chains: the acceptance remembers.
+    deaf : bool
+        Another seed brought the same moves, though not to the same chains.
     """
 
     step_size: float
@@ -53,6 +55,7 @@ class ProposalFeatures:
     flat: float
     square: float
     decides: bool
+    deaf: bool
 
     @property
     def ratio(self) -> float:
@@ -69,7 +72,7 @@ def of_proposals(subject: Subject, place: Place) -> ProposalFeatures:
     x, y = (subject.draw(small, rng, CHAINS) for _ in range(2))
     y[:, d:] = x[:, d:]  # momenta alike: only the gradient differs
     first, second = (_moves(subject, small, z, SEED)[:, :d] for z in (x, y))
-    again = _moves(subject, small, x, SEED)[:, :d]
+    again, other = (_moves(subject, small, x, s)[:, :d] for s in (SEED, SEED - 1))
     both = np.all(first != 0, axis=1) & np.all(second != 0, axis=1)
     slope = target.for_step.gradient
     force = (slope(x[:, :d]) - slope(y[:, :d]))[both].ravel()
@@ -79,6 +82,7 @@ def of_proposals(subject: Subject, place: Place) -> ProposalFeatures:
     error = float(np.std(off + drift * force)) / math.sqrt(size)
     stayed = np.all(first == 0, axis=1), np.all(again == 0, axis=1)
     agree = np.all(first == again, axis=1)[~stayed[0] & ~stayed[1]]
+    unheard = np.all(first == other, axis=1)[~stayed[0] & ~np.all(other == 0, axis=1)]
     spread, flat, square = _of_noise(subject, small, rng, d)
     return ProposalFeatures(
         step_size=h,
@@ -88,6 +92,7 @@ def of_proposals(subject: Subject, place: Place) -> ProposalFeatures:
         flat=flat,
         square=square,
         decides=bool(np.any(stayed[0] != stayed[1]) and agree.all()),
+        deaf=bool(unheard.size and unheard.all()),
     )
 
 

@@ -1,7 +1,7 @@
 """Kernels with planted bugs, and correct ones, to examine the laws with.
 
 Every module below with ``CORRECT`` and ``MUTANTS`` belongs to it; there is no list to edit.
-``fresh`` holds what was written after the laws were frozen.
+``FRESH`` are those that were written after the laws were frozen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .entry import Entry
 
-FRESH = "fresh"
+FRESH = ("fresh", "fresh_schemes")
 
 
 @lru_cache(maxsize=1)
@@ -40,9 +40,5 @@ def entries() -> Mapping[str, Entry]:
 @lru_cache(maxsize=1)
 def fresh() -> frozenset[str]:
     """Names of the mutants that were written after the laws were frozen."""
-    entries()
-    try:
-        module = importlib.import_module(f"{__name__}.{FRESH}")
-    except ModuleNotFoundError:
-        return frozenset()
-    return frozenset(entry.name for entry in module.MUTANTS)
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in FRESH]
+    return frozenset(entry.name for module in modules for entry in module.MUTANTS)
