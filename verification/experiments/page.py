@@ -10,7 +10,7 @@ import numpy as np
 from solvers.learning.systems import system_named
 
 from .methods import TITLES
-from .plan import METHODS, SYSTEMS, Sizes
+from .plan import METHODS, STEPS, SYSTEMS, UPDATES, Sizes
 from .table import SCORES, Cell, Result, best, cell, cells, kinds, told_apart
 from .verdicts import in_words, verdicts
 
@@ -56,10 +56,21 @@ def page(results: Sequence[Result], sizes: Sizes, machine: str) -> str:
         draws=sizes.draws,
         masked=sizes.masked,
     )
-    parts = [head.strip(), f"Machine: {machine}.", in_words(results)]
+    parts = [head.strip(), _settings(), f"Machine: {machine}.", in_words(results)]
     parts += [_section(results, s) for s in SYSTEMS if any(r["system"] == s for r in results)]
     parts += [verdicts(results), _failures(results), _figures()]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _settings() -> str:
+    """What a run was asked, and how that was settled."""
+    updates = ", ".join(f"{TITLES[m]} {UPDATES[m]}" for m in METHODS)
+    steps = ", ".join(f"{s.replace('_', ' ')} {STEPS[s]:g}" for s in SYSTEMS)
+    return (
+        f"Updates: {updates}. Langevin steps of both energies: {steps}. Settings were settled by "
+        "hand on seed 0, in a few trials for each method, looking at the held-out data that are "
+        "used here; then nothing was changed for any seed."
+    )
 
 
 def _section(results: Sequence[Result], system: str) -> str:

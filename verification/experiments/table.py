@@ -69,7 +69,8 @@ class Cell:
     def __str__(self) -> str:
         if self.half_width is None:
             return f"{self.value:.3g}"
-        digits = max(0, 2 - math.floor(math.log10(max(abs(self.value), 1e-9))))
+        # two figures of the half-width
+        digits = max(0, 1 - math.floor(math.log10(max(self.half_width, 1e-9))))
         return f"{self.value:.{digits}f} ± {self.half_width:.{digits}f}"
 
     @property

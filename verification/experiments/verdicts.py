@@ -15,29 +15,41 @@ COMPARED = tuple(score for score in SCORES if score.key != "ratio")
 
 
 def in_words(results: Sequence[Result]) -> str:
-    """How often the latent-variable energy is best, level with the best, and beaten by whom."""
-    best_of, level, beaten = 0, 0, dict.fromkeys(METHODS[1:], 0)
+    """The latent-variable energy against each baseline: how often better, worse, or level."""
+    lines = []
+    for other in METHODS[1:]:
+        better, worse, level = against(results, other)
+        count = better + worse + level
+        if count:
+            lines.append(
+                f"- against {TITLES[other]}: better in {better}, worse in {worse} and not told "
+                f"apart in {level} of {count} comparisons;"
+            )
+    if not lines:
+        return ""
+    head = (
+        f"In short, {TITLES[METHODS[0]]}, where a comparison is a score on a system and intervals "
+        "that overlap tell nothing apart:"
+    )
+    return "\n".join([head, "", *lines])[:-1] + "."
+
+
+def against(results: Sequence[Result], other: str) -> tuple[int, int, int]:
+    """In how many comparisons the first method is better than another, worse, not told apart."""
+    better = worse = level = 0
     for score in COMPARED:
         table = cells(results, score)
         for system in SYSTEMS:
-            winner, own = best(table, system, score), table.get((system, METHODS[0]))
-            if winner is None or own is None:
+            ours, theirs = table.get((system, METHODS[0])), table.get((system, other))
+            if ours is None or theirs is None:
                 continue
-            if winner == METHODS[0]:
-                best_of += 1
-            elif told_apart(own, table[system, winner]):
-                beaten[winner] += 1
-            else:
+            if not told_apart(ours, theirs):
                 level += 1
-    count = best_of + level + sum(beaten.values())
-    if not count:
-        return ""
-    by = [f"{TITLES[m]} ({k})" for m, k in beaten.items() if k]
-    return (
-        f"In short: of {count} comparisons (a score on a system), {TITLES[METHODS[0]]} has the "
-        f"best mean in {best_of}, is not told from the best in {level}, and a baseline beats it in "
-        f"{count - best_of - level}" + (f": {', '.join(by)}." if by else ".")
-    )
+            elif (ours.value > theirs.value) == score.larger_is_better:
+                better += 1
+            else:
+                worse += 1
+    return better, worse, level
 
 
 def verdicts(results: Sequence[Result]) -> str:

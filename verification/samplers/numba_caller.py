@@ -29,7 +29,8 @@ class NumbaCaller(Caller):
             )
         functions: dict[str, Any] = {}
         if {"potential", "gradient"} & set(self.names):
-            potential, gradient = compiled(energy, self.layout == "whole")
+            hashable: Any = energy
+            potential, gradient = compiled(hashable, self.layout == "whole")
             functions = {"potential": potential, "gradient": gradient}
         plain = super()._arguments(rows, energy, h, rng, noise)
         return [functions.get(name, value) for name, value in zip(self.names, plain, strict=True)]

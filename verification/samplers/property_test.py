@@ -170,7 +170,9 @@ class PropertyTest:
         return Summary(reports=self.reports, alpha=self.alpha, spent=self._spent)
 
     def _stage(self, phases: tuple[Phase, ...], *, replay: bool) -> None:
-        base = hypothesis.settings.default.database if self.database is None else self.database
+        profile = hypothesis.settings.default
+        usual = None if profile is None else profile.database
+        base = usual if self.database is None else self.database
         if replay and base is None:
             return
 

@@ -44,7 +44,8 @@ def hessian_of(block: Energy) -> tuple[Constant, Constant]:
     """inf lambda_min(Hess U) and sup |Hess U| of one formula, enclosed in ball arithmetic."""
     from lvebm_theory.certified import hessian_bounds
 
-    return hessian_bounds(block)
+    convexity, smoothness = hessian_bounds(block)
+    return convexity, smoothness
 
 
 def _strongly_convex(blocks: Sequence[Any]) -> bool | None:

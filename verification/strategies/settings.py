@@ -57,7 +57,7 @@ class Schedule:
 
     def __call__(self, k: int) -> float:
         """h_k."""
-        return self.first * (1.0 + k) ** -self.exponent
+        return float(self.first * (1.0 + k) ** -self.exponent)
 
     @property
     def never_stops(self) -> bool:

@@ -49,7 +49,8 @@ class BackwardEulerMaruyama:
         """A = (I + hP)^{-1}, Q = 2h A A'."""
         if target.precision is None or target.mean is None:
             return None
-        factor = np.linalg.inv(np.eye(target.dim) + step_size * target.precision)
+        implicit = np.eye(target.dim) + step_size * target.precision
+        factor = np.asarray(np.linalg.inv(implicit), dtype=np.float64)
         return LinearLaw(
             mean=target.mean, factor=factor, covariance=2 * step_size * factor @ factor.T
         )
