@@ -23,7 +23,7 @@ def test_the_table_names_kernel_law_and_score():
 
 
 def test_a_bug_that_lives_is_undecided():
-    ran = lvebm("zoo", "--family", "sk-rock-undamped-first-stage", "--calls", 1000)
+    ran = lvebm("zoo", "--family", "ula-noise-cut-at-three", "--calls", 1000)
     assert ran.status == 2, ran.err
     assert "alive" in ran.out
 
