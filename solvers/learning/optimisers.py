@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,27 @@ from lvebm_theory.errors import ArgumentError
 from .rates import TorchOptimizer
 
 Array = npt.NDArray[Any]
+#: entries of theta from which torch's threads pay
+_LONG = 1 << 18
+
+
+@contextlib.contextmanager
+def _alone(theta: Any) -> Iterator[None]:
+    """One thread of torch's for a short theta.
+
+    Its threads spin for milliseconds after they are needed, on cores where the particles move.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    if theta.numel() >= _LONG or theta.device.type != "cpu" or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class TorchAscent:
@@ -65,9 +87,10 @@ class TorchAscent:
 
     def step(self, gradient: Any) -> None:
         """One step along g (p,), in place."""
-        self.theta.grad = -gradient
-        self._optimiser.step()
-        self.theta.grad = None
+        with _alone(self.theta):
+            self.theta.grad = -gradient
+            self._optimiser.step()
+            self.theta.grad = None
 
     def state(self) -> dict[str, Array]:
         """What the optimiser remembers, by its own names."""
