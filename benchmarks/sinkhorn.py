@@ -31,7 +31,7 @@ def measure(brief: bool) -> Table:
     notes = [
         "Both stop at the same L1 marginal error (ott-jax looks at it after every ten sweeps) and "
         "work in float64; ott-jax is compiled before it is timed.",
-        "Medians of five; at 128 x 128 cells ott-jax is timed once: it takes most of a minute there.",
+        "Medians of five; at 128 x 128 cells ott-jax is timed once.",
         "Errors are those of the divergence against sweeps until 1e-10; the divergence itself is "
         f"for W2^2 = {wasserstein(FIRST, SECOND) ** 2:.5f}.",
     ]
