@@ -43,8 +43,8 @@ class Trial:
         Bounds of the payoffs' sizes, where they are below one.
     slack : float
         Proved bound of the payoffs' means under the null.
-    calls : int
-        Kernel calls per sample.
+    calls : float
+        Kernel calls per sample, below one where several samples are made of a call.
     first, largest : int
         Samples of the first look, and at most of any.
     """
@@ -56,7 +56,7 @@ class Trial:
     units: FloatArray
     ranges: FloatArray | None = None
     slack: float = 0.0
-    calls: int = 1
+    calls: float = 1
     first: int = 1000
     largest: int = LARGEST_BATCH
     about: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Trial:
     @property
     def spent(self) -> int:
         """Kernel calls so far."""
-        return self.calls * self.wealth.count
+        return round(self.calls * self.wealth.count)
 
     def look(self, seed: int) -> FloatArray:
         """One more batch, and what the bets make of it; the payoffs (n, m).
