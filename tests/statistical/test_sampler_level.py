@@ -31,8 +31,8 @@ def fewest(runs, chance):
 
 def rare(rng, n, m):
     """Mean zero, skewed: seldom large, often slightly below."""
-    p = 0.02
-    return np.where(rng.random((n, m)) < p, 0.98, -0.02)
+    p = 0.05
+    return np.where(rng.random((n, m)) < p, 1 - p, -p)
 
 
 def common(rng, n, m):
@@ -41,26 +41,30 @@ def common(rng, n, m):
     return shared * rng.random((n, m)) + rng.uniform(-0.5, 0.5, (n, m))
 
 
-def ever_rejected(payoffs, seed, *, stored=False, looks=6):
-    """Whether a run under the null rejects at any of its looks."""
+def highest(payoffs, seed, *, stored=False, looks=6):
+    """The largest log evidence of a run under the null, over all its looks."""
     rng = np.random.default_rng((17, seed))
     wealth = Wealth(np.ones(3))
     for _ in range(looks):
         if stored:
             wealth = Wealth.resumed(json.loads(json.dumps(wealth.state())))
-        if wealth.observe(payoffs(rng, 60, 3)) >= -math.log(ALPHA):
-            return True
-    return False
+        wealth.observe(payoffs(rng, 200, 3))
+    return wealth.peak
+
+
+def ever_rejected(payoffs, seed, **options):
+    """Whether a run under the null rejects at any of its looks."""
+    return highest(payoffs, seed, **options) >= -math.log(ALPHA)
 
 
 @pytest.mark.parametrize(
     ("payoffs", "runs"), [(rare, 1500), (common, RUNS)], ids=["rare", "common"]
 )
 def test_the_chance_ever_to_reject_stays_below_alpha(payoffs, runs):
-    rejected = sum(ever_rejected(payoffs, seed) for seed in range(runs))
-    assert rejected <= most(runs, ALPHA)
-    # and the bettors do play: a test that never rejects would have a level of zero
-    assert rejected > 0
+    peaks = np.array([highest(payoffs, seed) for seed in range(runs)])
+    assert np.sum(peaks >= -math.log(ALPHA)) <= most(runs, ALPHA)
+    # and the bettors do play: whoever never stakes anything has a level of zero
+    assert peaks.max() > -math.log(ALPHA) / 2
 
 
 def test_a_level_that_is_exceeded_is_seen():
