@@ -115,7 +115,7 @@ def least_shifts(
     array (m,)
         inf where not even a mean of one would have been found.
     """
-    v = np.asarray(variances, dtype=float)
+    v = np.maximum(np.asarray(variances, dtype=float), 0.0)
     n = samples - staked_from
     if n < 1:
         return np.full_like(v, math.inf)
