@@ -83,9 +83,10 @@ def test_a_payoff_that_hardly_varies_is_limited_by_the_stake():
 def test_payoffs_of_the_usual_size_follow_the_normal_formula():
     n, bettors, v = 10**6, 10, 0.04
     (mu,) = power.least_shifts(np.array([v]), n, LEVEL, bettors)
-    needed = LEVEL + math.log(2 * bettors) + 0.5 * math.log(n)
-    z = 2.3263478740408408
-    assert math.isclose(mu * math.sqrt(n / v), z + math.sqrt(z**2 + 2 * needed), rel_tol=5e-3)
+    expected = power.least_effect(n, LEVEL, bettors)
+    z, needed = 2.3263478740408408, LEVEL + math.log(2 * bettors) + 0.5 * math.log(n)
+    assert math.isclose(expected * math.sqrt(n), z + math.sqrt(z**2 + 2 * needed), rel_tol=1e-9)
+    assert math.isclose(mu / math.sqrt(v), expected, rel_tol=5e-3)
 
 
 @pytest.mark.parametrize("payoff", ["constant", "three of many"])

@@ -94,6 +94,26 @@ class PowerCard:
         return f"a test function off by {self.effect:.2g} sd {cost}"
 
 
+def _needed(samples: int, log_threshold: float, bettors: int) -> float:
+    """L: log of what one bettor must win, learning included."""
+    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTOR))
+    return log_threshold + own + 0.5 * math.log(max(samples, 2))
+
+
+def least_effect(samples: int, log_threshold: float, bettors: int) -> float:
+    """s = (z_p + sqrt(z_p^2 + 2 L))/sqrt(n): the smallest shift in standard deviations, if small.
+
+    The limit of ``least_shifts`` for payoffs that vary much more than they shift; inf without
+    samples.
+    """
+    if samples < 1:
+        return math.inf
+    z = float(ndtri(PROBABILITY))
+    return (z + math.sqrt(z * z + 2 * _needed(samples, log_threshold, bettors))) / math.sqrt(
+        samples
+    )
+
+
 def least_shifts(
     variances: FloatArray, samples: int, log_threshold: float, bettors: int, staked_from: int = 0
 ) -> FloatArray:
@@ -119,8 +139,7 @@ def least_shifts(
     n = samples - staked_from
     if n < 1:
         return np.full_like(v, math.inf)
-    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTOR))
-    needed = log_threshold + own + 0.5 * math.log(max(samples, 2))
+    needed = _needed(samples, log_threshold, bettors)
     z = float(ndtri(PROBABILITY))
 
     def found(mu: FloatArray) -> np.ndarray:
