@@ -73,11 +73,12 @@ def test_what_the_card_states_is_found_and_a_quarter_is_not(payoff):
 
 
 def test_a_payoff_that_hardly_varies_is_limited_by_the_stake():
-    """No variance, no fluctuation: wealth (1 + 0.8 mu)^n must still reach its threshold."""
+    """No variance, no fluctuation: not even the largest stake at every sample wins faster."""
     n, bettors = 10_000, 10
     (mu,) = power.least_shifts(np.array([1e-20]), n, LEVEL, bettors)
-    needed = LEVEL + math.log(2 * bettors) + 0.5 * math.log(n)
-    assert math.isclose(n * math.log1p(LARGEST_STAKE * mu), needed, rel_tol=1e-6)
+    assert n * math.log1p(LARGEST_STAKE * mu) > LEVEL + math.log(2 * bettors)
+    (again,) = power.least_shifts(np.array([1e-24]), n, LEVEL, bettors)
+    assert math.isclose(mu, again, rel_tol=1e-6)
 
 
 def test_payoffs_of_the_usual_size_follow_the_normal_formula():
@@ -86,7 +87,8 @@ def test_payoffs_of_the_usual_size_follow_the_normal_formula():
     expected = power.least_effect(n, LEVEL, bettors)
     z, needed = 2.3263478740408408, LEVEL + math.log(2 * bettors) + 0.5 * math.log(n)
     assert math.isclose(expected * math.sqrt(n), z + math.sqrt(z**2 + 2 * needed), rel_tol=1e-9)
-    assert math.isclose(mu / math.sqrt(v), expected, rel_tol=5e-3)
+    # what learning costs is counted more closely there
+    assert math.isclose(mu / math.sqrt(v), expected, rel_tol=0.15)
 
 
 @pytest.mark.parametrize("payoff", ["constant", "three of many"])

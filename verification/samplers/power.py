@@ -7,16 +7,18 @@ bettors, places and pools only add to that. It is the smallest such amount over 
 planning figure by the normal approximation; no verdict rests on it.
 
 A bet b on payoffs of mean mu and variance v multiplies the wealth, per sample, by 1 + b G; its log
-has mean near log(1 + b mu) - (b/(1 + b mu))^2 v/2 and variance near (b/(1 + b mu))^2 v. With
-b = min(mu/(v + mu^2), largest stake) mu is found when
+has mean near log(1 + b mu) - (b/(1 + b mu))^2 v/2 and variance near (b/(1 + b mu))^2 v. After i
+samples the bet is near b_i = a/(1 + a mu), a = mu/(v + 1/(i tau^2)), at most the largest stake, and
+mu is found when
 
-    n [log(1 + b mu) - (b/(1 + b mu))^2 v/2] - z_p sqrt(n v) b/(1 + b mu) >= L.
+    sum_i [log(1 + b_i mu) - (b_i/(1 + b_i mu))^2 v/2]
+        - z_p sqrt(v sum_i (b_i/(1 + b_i mu))^2) >= L.
 
-For mu small against 1 this is sqrt(n/v) mu >= z_p + sqrt(z_p^2 + 2 L); where v is tiny it is the
-stake that limits, mu >= L/(0.8 n): payoffs that hardly vary do not show arbitrarily small shifts.
-L = log(1/alpha) + the logarithms of the shares of law, trial and bettor and of the half that bets
-on pools + what learning the bet costs (about log(n)/2); n leaves out the first piece, on which
-nothing is staked yet.
+For mu small against 1 and many samples this is sqrt(n/v) mu >= z_p + sqrt(z_p^2 + 2 L). Where v is
+tiny, bets that wait for evidence and the largest stake limit what is won: payoffs that hardly vary
+do not show arbitrarily small shifts. L = log(1/alpha) + the logarithms of the shares of law, trial
+and bettor and of the half that bets on pools + what the noise in the bets costs, about
+log(1 + n tau^2 v)/2; on the first piece nothing is staked.
 
 Functions that were not seen to vary, or so rarely that their variance is not known, are left out:
 of them nothing can be said. When that is all of them, the card says so.
@@ -34,7 +36,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtri
 
-from .betting import LARGEST_STAKE, SHARE_OF_THE_JOINT_BETTOR, SMALLEST_PIECE
+from .betting import BOLDNESS, LARGEST_STAKE, SHARE_OF_THE_JOINT_BETTORS, SMALLEST_PIECE
 from .dictionary import FloatArray, dictionary_of
 from .targets.exact_target import ExactTarget
 from .trial import Trial
@@ -47,6 +49,7 @@ _STILL = 1e-9  # deviations below it are rounding; the joint bettor does not see
 _CHANGES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _PILOT = 10_000
 _BISECTIONS = 50
+_PIECES = 40
 _NOTHING = "nothing can be said: no test function was seen to vary where this law looked most"
 
 
@@ -94,24 +97,18 @@ class PowerCard:
         return f"a test function off by {self.effect:.2g} sd {cost}"
 
 
-def _needed(samples: int, log_threshold: float, bettors: int) -> float:
-    """L: log of what one bettor must win, learning included."""
-    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTOR))
-    return log_threshold + own + 0.5 * math.log(max(samples, 2))
-
-
 def least_effect(samples: int, log_threshold: float, bettors: int) -> float:
     """s = (z_p + sqrt(z_p^2 + 2 L))/sqrt(n): the smallest shift in standard deviations, if small.
 
-    The limit of ``least_shifts`` for payoffs that vary much more than they shift; inf without
-    samples.
+    About the limit of ``least_shifts`` for payoffs that vary much more than they shift; inf
+    without samples.
     """
     if samples < 1:
         return math.inf
+    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTORS))
+    level = log_threshold + own + 0.5 * math.log(max(samples, 2))
     z = float(ndtri(PROBABILITY))
-    return (z + math.sqrt(z * z + 2 * _needed(samples, log_threshold, bettors))) / math.sqrt(
-        samples
-    )
+    return (z + math.sqrt(z * z + 2 * level)) / math.sqrt(samples)
 
 
 def least_shifts(
@@ -139,14 +136,20 @@ def least_shifts(
     n = samples - staked_from
     if n < 1:
         return np.full_like(v, math.inf)
-    needed = _needed(samples, log_threshold, bettors)
+    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTORS))
+    needed = log_threshold + own + 0.5 * np.log1p(samples * BOLDNESS**2 * v)
     z = float(ndtri(PROBABILITY))
+    edges = np.geomspace(max(staked_from, 1), samples, _PIECES + 1)
+    # the bet of a piece is that of its begin
+    many, caution = np.diff(edges)[:, None], 1 / (edges[:-1, None] * BOLDNESS**2)
 
     def found(mu: FloatArray) -> np.ndarray:
-        bet = np.minimum(mu / (v + mu**2), LARGEST_STAKE)
+        whole = mu / (v + caution)
+        bet = np.minimum(whole / (1 + whole * mu), LARGEST_STAKE)
         leverage = bet / (1 + bet * mu)
-        growth = np.log1p(bet * mu) - leverage**2 * v / 2
-        return np.asarray(n * growth - z * np.sqrt(n * v) * leverage >= needed)
+        growth = (many * (np.log1p(bet * mu) - leverage**2 * v / 2)).sum(axis=0)
+        spread = np.sqrt(v * (many * leverage**2).sum(axis=0))
+        return np.asarray(growth - z * spread >= needed)
 
     low, high = np.full_like(v, math.log(1e-12)), np.zeros_like(v)
     possible = found(np.ones_like(v))

@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 Sample = Callable[[np.random.Generator, int], FloatArray]
 
 GROWTH = 0.25  # of what was seen
+CLOSE_GROWTH = 0.03  # where something has been won: what is drawn beyond the end is wasted
+SCENT = 1.0
 LARGEST_BATCH = 100_000
 
 
@@ -94,7 +96,9 @@ class Trial:
         """
         address = (zlib.crc32(self.key.encode()), self.looks)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=address))
-        wanted = max(self.first, int(GROWTH * self.wealth.count))
+        near = self.wealth.log_evidence > SCENT
+        growth, least = (CLOSE_GROWTH, self.first // 4) if near else (GROWTH, self.first)
+        wanted = max(least, int(growth * self.wealth.count))
         payoffs = self.sample(rng, min(wanted, max(self.largest, self.first)))
         self.wealth.observe(payoffs)
         self.means.observe(payoffs)
