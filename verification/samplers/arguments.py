@@ -48,8 +48,12 @@ def arguments_of(step: Callable[..., Any]) -> tuple[str, ...]:
             names.append(p.name)
         elif p.default is p.empty:
             raise ArgumentError(
-                f"a step takes arguments named {', '.join(WORDS)}; it asks for {p.name!r}"
+                f"a step takes arguments named {', '.join(WORDS)}, most often "
+                f"step({', '.join(USUAL)}); it asks for {p.name!r}"
             )
     if not names or names[0] != "x":
-        raise ArgumentError(f"a step takes its position x first, got arguments {names}")
+        raise ArgumentError(
+            f"a step takes its position x first, most often step({', '.join(USUAL)}); "
+            f"it takes {', '.join(names) or 'nothing'}"
+        )
     return tuple(names)

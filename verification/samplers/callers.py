@@ -172,6 +172,11 @@ class Caller:
         pieces = []
         for value in found:
             after = as_numpy(value)
+            if after.dtype.kind not in "fiub":
+                raise ArgumentError(
+                    f"the step took positions of shape {wanted} and returned no numbers but a "
+                    f"{type(value).__name__}"
+                )
             # one number will do for one coordinate
             if after.shape != wanted and not (wanted == (1,) and after.shape == ()):
                 raise ArgumentError(

@@ -17,6 +17,8 @@ from ..summary import Exit
 if TYPE_CHECKING:
     from .report import LawReport, Report
 
+# laws that do not apply for one reason, by name; more are counted
+MOST_NAMES = 6
 STATUS = {
     Verdict.HOLDS: Exit.AGREES,
     Verdict.VIOLATED: Exit.CONTRADICTED,
@@ -62,7 +64,8 @@ def check_sampler_command(
 
     with talk_aside():
         step = load_step(sampler)
-        say(f"looking at {sampler} for up to {budget:g} s")
+        limit = f"{budget:g} s" if calls is None else f"{calls:,} chain steps"
+        say(f"looking at {sampler} for up to {limit}")
         try:
             report = check_sampler(
                 step,
@@ -86,37 +89,71 @@ def check_sampler_command(
     if as_json:
         sys.stdout.write(json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
     else:
-        show(report)
+        show(report, _going_on(budget, calls, out, report.more))
     return int(STATUS[report.verdict])
 
 
-def show(report: Report) -> None:
-    """The report on the terminal."""
+def show(report: Report, going_on: str = "") -> None:
+    """The report on the terminal: worst first, what does not apply together at the end.
+
+    Parameters
+    ----------
+    report : Report
+    going_on : str
+        The command by which undecided laws are looked at longer.
+    """
     from .. import screens
 
     console = screens.screen()
     table = Table(box=None, pad_edge=False)
-    table.add_column("law", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("within", justify="right")
-    table.add_column("found with probability 0.99", max_width=44)
-    table.add_column("what was seen", max_width=64)
-    for law in report.laws:
+    table.add_column("law", max_width=27)
+    table.add_column("within (sd)", justify="right", no_wrap=True)
+    table.add_column("what was seen (a place is a target with a step size)")
+    for law in report.worst_first:
+        if law.verdict is Verdict.NOT_APPLICABLE:
+            continue
         colour = screens.COLOURS[law.verdict]
         table.add_row(
-            law.name,
             f"[{colour}]{law.verdict.value}[/]",
-            "" if law.within is None else f"{law.within:.2g}",
-            "" if law.power is None else escape(law.power.text),
-            escape(_seen(law)),
+            law.name,
+            law.bound,
+            escape(law.seen) + _would_find(law),
         )
     console.print(table)
+    for reason, names in _left_out(report).items():
+        told = ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} laws"
+        console.print(escape(f"NOT_APPLICABLE  {told}: {reason}"), style="dim")
+    console.print()
     if report.note:
         console.print(f"note: {escape(report.note)}")
     console.print(escape(report.headline), style=screens.COLOURS[report.verdict])
     if report.localisation is not None:
         console.print(escape(report.localisation.text))
+    if report.what_next:
+        more = f" {going_on}" if report.verdict is Verdict.UNDECIDED else ""
+        console.print(escape(report.what_next + more))
 
 
-def _seen(law: LawReport) -> str:
-    return law.detail + (f" [{law.where}]" if law.where else "")
+def _would_find(law: LawReport) -> str:
+    if law.power is None or law.verdict is Verdict.VIOLATED:
+        return ""
+    return escape(f"\nfound with probability 0.99: {law.power.text}")
+
+
+def _left_out(report: Report) -> dict[str, list[str]]:
+    """Names of the laws that do not apply, by reason."""
+    found: dict[str, list[str]] = {}
+    for law in report.laws:
+        if law.verdict is Verdict.NOT_APPLICABLE:
+            found.setdefault(law.detail, []).append(law.name)
+    return found
+
+
+def _going_on(budget: float, calls: int | None, out: Path | None, more: float) -> str:
+    """The command by which undecided laws are decided; what was stored need not be looked at."""
+    times = more if out is None else more - 1
+    limit = f"--budget {budget * times:g}" if calls is None else f"--calls {calls * times:.0f}"
+    if out is not None:
+        return f"Go on by the same command with {limit} --resume {out}"
+    return f"Run it with {limit}, or with --out FILE now and --resume FILE later."

@@ -123,6 +123,7 @@ class Kernel:
         target = self.state_target(target)
         failures: list[tuple[str, Exception]] = []
         for caller in self._candidates():
+            self.note = ""
             try:
                 shared = self._rows_agree(caller, target, step_size)
             except Exception as error:  # whatever a user's step raises in a layout not its own
@@ -141,22 +142,27 @@ class Kernel:
         raise ArgumentError(_no_layout(failures)) from failures[0][1]
 
     def _candidates(self) -> Iterator[Caller]:
-        if self.backend is not None:
-            backends: tuple[Backend, ...] = (self.backend,)
-        elif hasattr(self.step, "py_func"):
-            backends = ("numba",)
-        elif "key" in self.names or type(self.step).__module__.startswith("jax"):
-            backends = ("jax",)
-        else:
-            backends = tuple(
-                b for b in ("numpy", "torch", "jax") if b == "numpy" or b in sys.modules
-            )
         layouts: tuple[Layout, ...] = ("whole", "one")
         if self.walkers is not None or self.vectorised is not None:
             layouts = ("one",) if self.vectorised is False else ("whole",)
-        for backend in backends:
+        for backend in self._backends():
             for layout in layouts:
                 yield self._caller_of(backend, layout)
+
+    def _backends(self) -> Iterator[Backend]:
+        if self.backend is not None:
+            yield self.backend
+        elif self.is_compiled:
+            yield "numba"
+        elif "key" in self.names or type(self.step).__module__.startswith("jax"):
+            yield "jax"
+        else:
+            yield "numpy"
+            # asked late: a step may import its library when it first runs
+            others: tuple[Backend, ...] = ("torch", "jax")
+            for backend in others:
+                if backend in sys.modules:
+                    yield backend
 
     def _caller_of(self, backend: Backend, layout: Layout) -> Caller:
         if backend == "jax":
@@ -178,6 +184,11 @@ class Kernel:
                 x = target.draw(probe, self.walkers)
             with np.errstate(all="ignore"):
                 after = caller(x, target.for_step, h * scale, np.random.default_rng(6))
+            if not np.isfinite(after).any():
+                self.note = (
+                    "the step returned NaN or infinity for every chain on "
+                    f"{target.name} with step size {h * scale:.3g}: look at that first"
+                )
             if np.any(after != x):
                 return bool(np.all(after == after[0]))
         return False
@@ -257,12 +268,17 @@ _WORDS = {"whole": "all chains at once", "one": "one chain at a time"}
 
 
 def _no_layout(failures: list[tuple[str, Exception]]) -> str:
+    """What was tried and how it failed; a traceback only of what the step itself raised."""
     tried = "\n".join(
-        f"  as {how}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        f"  as {how}: "
+        + ("" if isinstance(error, LvebmError) else f"{type(error).__name__}: ")
+        + next(iter(str(error).splitlines()), "")
         for how, error in failures
     )
+    own = next((error for _, error in failures if not isinstance(error, LvebmError)), None)
+    first = failures[0][1]
     return (
         "the step runs in no layout: it needs x of shape (n, d) for all chains at once or (d,) "
-        f"for one, and returns positions of that shape. Tried\n{tried}\nThe first of them:\n"
-        + told(failures[0][1])
+        f"for one, and returns positions of that shape. Tried\n{tried}"
+        + ("" if own is not first else f"\nThe first of them:\n{told(own)}")
     )

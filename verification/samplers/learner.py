@@ -113,12 +113,15 @@ class Learner:
                 f"the learner raised on the {model.name} model\n{told(error)}"
             ) from error
         if not isinstance(result, tuple) or len(result) < 3:
-            raise ArgumentError("a learner returns (theta', latents', pool')")
+            came = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+            raise ArgumentError(f"a learner returns (theta', latents', pool'), got {came}")
         after = [np.asarray(part, dtype=np.float64) for part in result[:3]]
         before = (state.theta, state.latents, state.pool)
         for name, new, old in zip(("theta", "latents", "pool"), after, before, strict=True):
             if new.shape != old.shape:
-                raise ArgumentError(f"{name} of shape {old.shape} came back as {new.shape}")
+                raise ArgumentError(
+                    f"a learner keeps shapes: {name} of shape {old.shape} came back as {new.shape}"
+                )
         return State(*after)
 
 

@@ -45,6 +45,27 @@ class LawReport:
     within: float | None = None
     power: PowerCard | None = None
 
+    @property
+    def looked_at(self) -> bool:
+        """Whether there is a sample, or a law without chance has been settled."""
+        return self.threshold is None or self.power is not None
+
+    @property
+    def bound(self) -> str:
+        """The discrepancy that is not excluded, rounded up; empty where there is none to tell."""
+        unknown = self.within is None or not math.isfinite(self.within)
+        if unknown or self.verdict is Verdict.VIOLATED:
+            return ""
+        assert self.within is not None
+        return rounded_up(self.within)
+
+    @property
+    def seen(self) -> str:
+        """What was seen and where, in words."""
+        if not self.looked_at and self.verdict is Verdict.UNDECIDED:
+            return "not looked at yet: nothing is excluded"
+        return self.detail + (f" [{self.where}]" if self.where else "")
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON object; numbers that are not finite become null."""
         return {
@@ -63,6 +84,8 @@ class LawReport:
                 "effect": _finite(self.power.effect),
                 "of_mean": _finite(self.power.of_mean),
                 "of_variance": _finite(self.power.of_variance),
+                "steps": self.power.steps,
+                "where": self.power.where,
             },
         }
 
@@ -129,6 +152,43 @@ class Report:
         """The report of one law."""
         return next(law for law in self.laws if law.name == name)
 
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Names of the laws that are undecided."""
+        return tuple(law.name for law in self.laws if law.verdict is Verdict.UNDECIDED)
+
+    @property
+    def worst_first(self) -> list[LawReport]:
+        """VIOLATED, UNDECIDED, HOLDS, NOT_APPLICABLE."""
+        return sorted(self.laws, key=lambda law: WORST_FIRST.index(law.verdict))
+
+    @property
+    def what_next(self) -> str:
+        """What to do about laws that are undecided, in words; empty when none is."""
+        names = self.undecided
+        if not names:
+            return ""
+        if self.verdict is Verdict.VIOLATED:
+            return (
+                "The call stopped at the first violation: UNDECIDED laws were looked at little or "
+                "not at all."
+            )
+        asked = sum(law.verdict is not Verdict.NOT_APPLICABLE for law in self.laws)
+        return (
+            f"{len(names)} of {asked} laws were looked at too little to say HOLDS; about "
+            f"{self.more:g} times the cost would do."
+        )
+
+    @property
+    def more(self) -> float:
+        """How many times the looks so far would decide, roughly: widths shrink with their root."""
+        from .examination import RESOLUTION
+
+        widths = [law.within for law in self.laws if law.verdict is Verdict.UNDECIDED]
+        known = [w for w in widths if w is not None and math.isfinite(w)]
+        factor = (max(known, default=0.0) / RESOLUTION) ** 2
+        return max(2.0, float(math.ceil(1.2 * factor)))
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON object, without the state to go on from."""
         return {
@@ -150,22 +210,32 @@ class Report:
         lines = [self.headline]
         if self.localisation is not None:
             lines.append(self.localisation.text)
-        lines += [
-            f"  {law.verdict.value:15} {law.name}: {law.detail}"
-            + (f" [{law.where}]" if law.where else "")
-            for law in sorted(self.laws, key=lambda law: WORST_FIRST.index(law.verdict))
-        ]
+        lines += [f"  {law.verdict.value:15} {law.name}: {law.seen}" for law in self.worst_first]
+        if self.what_next:
+            decided = self.verdict is Verdict.VIOLATED
+            more = "" if decided else " Raise budget=, or go on with resume=report.state."
+            lines.append(self.what_next + more)
         return "\n".join(lines)
 
     @property
     def headline(self) -> str:
         """One sentence."""
-        cost = f"{self.calls} chain steps, {self.seconds:.1f} s, alpha {self.alpha:g}"
+        cost = f"{self.calls:,} chain steps, {self.seconds:.1f} s, alpha {self.alpha:g}"
         if self.verdict is Verdict.VIOLATED:
             return f"VIOLATED: {', '.join(self.violated)} ({cost})"
         if self.verdict is Verdict.HOLDS and self.within is not None:
-            return f"HOLDS within {self.within:.2g} standard deviations ({cost})"
+            return f"HOLDS within {rounded_up(self.within)} standard deviations ({cost})"
+        if self.verdict is Verdict.UNDECIDED:
+            return f"UNDECIDED: nothing was refuted, more looks are needed to say HOLDS ({cost})"
         return f"{self.verdict.value} ({cost})"
+
+
+def rounded_up(bound: float) -> str:
+    """An upper bound to two digits, never below it: 0.1003 is not within 0.1."""
+    if not math.isfinite(bound) or bound <= 0:
+        return f"{bound:.2g}"
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 1)
+    return f"{math.ceil(bound / unit - 1e-9) * unit:.2g}"
 
 
 def _finite(x: float | None) -> float | None:
