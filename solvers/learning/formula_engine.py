@@ -142,7 +142,8 @@ class FormulaEngine:
 
     def largest(self) -> float:
         """The largest coordinate of a particle in absolute value; not finite if any is not."""
-        return float(np.max([np.max(np.abs(side.positions)) for side in self._sides]))
+        # the larger of two, as max takes it, would lose a nan
+        return float(np.maximum(*(np.abs(side.positions).max() for side in self._sides)))
 
     def keep_moments(self, after: int) -> Moments:
         """Fill running moments of theta over the updates after ``after``."""

@@ -239,7 +239,8 @@ def _by_particles(
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, start, times[0]),
         mutate=mutate[run],
-        particles=max(context.particles // energy.dim, 1000),
+        # the bound on an excursion is far from what happens: a quarter shows it
+        particles=max(context.particles // (4 if run == EXCURSION else max(energy.dim, 2)), 1000),
         memory=run == EXCURSION,
         companion=run != DOUBLE_NOISE,
     )
