@@ -120,6 +120,8 @@ class InitialLaw:
 
     def push_normals(self, uniform: FloatArray, normals: FloatArray) -> FloatArray:
         """Draws from uniforms (n,) that pick components and standard normals (n, d); (n, d)."""
+        if len(self.weights) == 1:
+            return np.asarray(self.means[0] + self.sds[0] * normals)
         which = np.searchsorted(np.cumsum(self.weights)[:-1], uniform, side="right")
         return np.asarray(self.means[which] + self.sds[which] * normals)
 

@@ -178,7 +178,8 @@ def snapshots(
         run of its own from the start, because only positions are handed on.
     companion : bool
         False leaves out the run with step 2h, and with it the time-step width: for mutated
-        solvers, whose law is what it is at the step they run at.
+        solvers, whose law is what it is at the step they run at. They are far off, so that a
+        quarter of the budget's particles shows it.
     """
     from solvers.noise import Noise
     from solvers.particles.ula import ula
@@ -187,7 +188,7 @@ def snapshots(
     noise = Noise(context.seed, stream)
     if not isinstance(start, InitialLaw):
         particles = len(start)
-    number = particles or context.particles
+    number = particles or (context.particles if companion else context.particles // 4)
     schemes = [scheme, every_second_step(scheme)] if companion else [scheme]
     runs = [
         _run(energy, chosen, start, times, step_size, noise, number, context, memory)

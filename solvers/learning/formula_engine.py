@@ -6,7 +6,6 @@ the same to the last bit, for every number of threads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from ..noise.backends import Real
+from ..threads import thread_count
 from . import judge
 from .engine import Stopped, Track
 from .formula_loop import FINE, NOT_FINITE, NOT_NORMALISABLE, OUTSIDE_FAMILY, loop
@@ -99,9 +99,11 @@ class FormulaEngine:
         stages = problem.update.stages[:-1] if self._optimised else problem.update.stages
         self._stages = np.array(stages, dtype=np.int64)
         self._moments = Moments.of(1, _NEVER)
+        # updates and their series, for the next learner
+        self._kept: tuple[tuple[int, int], Series] | None = None
         self._ascent: TorchAscent | None = None
         steps = settings.inner_steps * sum(s.count * s.text.dim for s in self._sides)
-        wanted = max(1, threads or os.cpu_count() or 1)
+        wanted = thread_count(threads)
         shared = steps >= _WORTH_SHARING and max(s.blocks for s in self._sides) > 1
         self._threads = wanted if shared else 1
         self._theta_real = np.zeros((self._threads, thetas), dtype=self._real)
@@ -112,6 +114,12 @@ class FormulaEngine:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+    def listen(self, problem: LearningProblem) -> None:
+        """Take over a problem that differs from the present one in its noise alone."""
+        self.problem = problem
+        for side in self._sides:
+            side.listen(problem.noise)
 
     def begin(self, state: LearningState) -> None:
         """Take over a state."""
@@ -134,7 +142,8 @@ class FormulaEngine:
 
     def largest(self) -> float:
         """The largest coordinate of a particle in absolute value; not finite if any is not."""
-        return float(np.max([np.max(np.abs(side.positions)) for side in self._sides]))
+        # the larger of two, as max takes it, would lose a nan
+        return float(np.maximum(*(np.abs(side.positions).max() for side in self._sides)))
 
     def keep_moments(self, after: int) -> Moments:
         """Fill running moments of theta over the updates after ``after``."""
@@ -160,7 +169,7 @@ class FormulaEngine:
 
     def advance(self, last: int, record_every: int) -> Track:
         """Updates up to ``last``."""
-        first, problem = self._update, self.problem
+        first = self._update
         self._check_tape(last)
         rows = last // record_every - first // record_every
         theta, gradient = np.zeros((2, rows, len(self._theta)))
@@ -170,7 +179,7 @@ class FormulaEngine:
             go = self._run(
                 first,
                 last,
-                Series.of(problem, first, last),
+                self._series(first, last),
                 stages=self._stages,
                 shares=[(0, side.blocks) for side in self._sides],
                 every=record_every,
@@ -181,6 +190,11 @@ class FormulaEngine:
         self._good(verdict)
         recorded = np.arange(first // record_every + 1, last // record_every + 1) * record_every
         return Track(updates=recorded, theta=theta, gradient=gradient)
+
+    def _series(self, first: int, last: int) -> Series:
+        if self._kept is None or self._kept[0] != (first, last) or not Series.shared(self.problem):
+            self._kept = (first, last), Series.of(self.problem, first, last)
+        return self._kept[1]
 
     def _check_tape(self, last: int) -> None:
         """A particle's tape of normals has an end."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
+from ..noise import Noise
 from ..noise.backends import Real, resolution
 from .formula_kernel import AVERAGE, MOVE, RESTART, PhaseText, block_for, phase_text
 from .problem import LearningProblem
@@ -36,6 +37,7 @@ _KINDS = (
 class Side:
     """One phase: its text, its particles and the arguments of its loop."""
 
+    label: str
     text: PhaseText
     stages: IntArray
     count: int
@@ -58,6 +60,10 @@ class Side:
         size = max(1, self.blocks * len(self.text.info) * self.text.block)
         self.info = np.zeros(size, dtype=self.real)
         self._buffers: list[tuple[Array, ...]] = []
+
+    def listen(self, noise: Noise) -> None:
+        """Read another noise from now on; its bits are those of the one before."""
+        self.streams = _streams(noise, self.label)
 
     def take(self, particles: Array) -> None:
         """Hold a copy of particles (n, d), coordinate-major."""
@@ -104,6 +110,14 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
     return raw[skip : skip + size * dtype.itemsize].view(dtype)
 
 
+def _streams(noise: Noise, label: str) -> tuple[int, ...]:
+    """Words of the addresses: the phase's own stream, that of restarts (latents alone have
+    them), and the key."""
+    own = noise.derive(label).address
+    again = noise.derive("latent start").address if label == "latents" else own
+    return (*own[:2], *again[:2], *own[2:])
+
+
 def sides_of(problem: LearningProblem, dtype: Real) -> tuple[Side, Side]:
     """The conditional and the joint phase of a problem."""
     energy, settings, noise = problem.energy, problem.settings, problem.noise
@@ -115,8 +129,6 @@ def sides_of(problem: LearningProblem, dtype: Real) -> tuple[Side, Side]:
     dims = (energy.dim_z, energy.dim_x + energy.dim_z)
     counts = (problem.moving_latents, settings.pool)
     formulas = (energy.conditional(problem.data[0]).formula, energy.formula)
-    key = noise.address[2:]
-    again = noise.derive("latent start").address[:2]
     law = update.restart
     restart = (np.zeros(dims[0]), np.zeros(dims[0])) if law is None else (law.means[0], law.sds[0])
     if len(restart[0]) != dims[0]:
@@ -131,6 +143,7 @@ def sides_of(problem: LearningProblem, dtype: Real) -> tuple[Side, Side]:
         block = block_for(dims[k], counts[k])
         sides.append(
             Side(
+                label=label,
                 text=phase_text(
                     energy.formula,
                     formulas[k],
@@ -151,7 +164,7 @@ def sides_of(problem: LearningProblem, dtype: Real) -> tuple[Side, Side]:
                 owner=owner,
                 group=group,
                 step=step * settings.temperature,
-                streams=(*noise.derive(label).address[:2], *again, *key),
+                streams=_streams(noise, label),
                 restart=restart,
                 learned=len(learned),
                 real=real,

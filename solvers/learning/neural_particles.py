@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lvebm_theory.neural import NeuralEnergy
 
 from ..noise import Noise
 from ..noise.backends import Real
+from ..threads import thread_count
 from .neural_layout import BLOCK, Layout, loops
 
 Array = npt.NDArray[Any]
@@ -94,7 +94,7 @@ class NeuralParticles:
         self._weights = np.zeros(self._layout.weights, dtype=self.dtype)
         self._stiffness = np.asarray(energy.confinement, dtype=self.dtype)
         self._centre = np.asarray(energy.centre, dtype=self.dtype)
-        self._threads = max(1, threads or os.cpu_count() or 1)
+        self._threads = thread_count(threads)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self.change_parameters(energy.theta)
 

@@ -182,10 +182,14 @@ class LearningProblem:
         if start.dim != dim:
             raise ArgumentError(f"the {label} needs dimension {dim}, got a law on R^{start.dim}")
         noise = self.noise.derive(label)
-        drawn = start.push_normals(
-            noise.uniforms(count, 0, backend="numba")[:, 0],
-            noise.normals(count, 0, dim, backend="numba"),
+        normals = noise.normals(count, 0, dim, backend="numba")
+        # one component leaves nothing to pick
+        picks = (
+            np.zeros(count)
+            if len(start.weights) == 1
+            else noise.uniforms(count, 0, backend="numba")[:, 0]
         )
+        drawn = start.push_normals(picks, normals)
         return np.asarray(drawn, dtype=np.float64).reshape(shape)
 
 

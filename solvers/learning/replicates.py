@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
 from ..noise.backends import Real
+from ..threads import thread_count
 from .divergence import check_sound, diverged, far_from
 from .engine import Stopped
 from .problem import LearningProblem, Start, learning_problem
@@ -26,6 +26,8 @@ from .update import Update
 
 FloatArray = npt.NDArray[np.float64]
 _NUMBERS = 2**18
+# replicates that one engine serves in a row
+_SHARE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +140,16 @@ def train_replicates(
     warn_of_steps(problem, first)
     far = far_from(problem, first)
 
-    def one(r: int) -> None:
+    def several(chosen: range) -> None:
+        # making an engine takes longer than many a small learner's whole run
+        engine = FormulaEngine(problem, dtype=dtype, threads=1)
+        for r in chosen:
+            one(engine, r)
+
+    def one(engine: FormulaEngine, r: int) -> None:
         own = dataclasses.replace(problem, noise=noise.derive("replicate", r), _passes={})
         start = own.start(latent_start, pool_start, starts[r])
-        engine = FormulaEngine(own, dtype=dtype, threads=1)
+        engine.listen(own)
         kept = None if moments_after is None else engine.keep_moments(moments_after)
         try:
             done = last = 0
@@ -157,8 +165,9 @@ def train_replicates(
         if kept is not None:
             mean[r], covariance[r] = kept.mean, kept.square / kept.count[0]
 
-    with ThreadPoolExecutor(max(1, threads or os.cpu_count() or 1)) as workers:
-        jobs = [workers.submit(one, r) for r in range(replicates)]
+    shares = [range(r, min(r + _SHARE, replicates)) for r in range(0, replicates, _SHARE)]
+    with ThreadPoolExecutor(thread_count(threads)) as workers:
+        jobs = [workers.submit(several, share) for share in shares]
         try:
             for job in jobs:
                 job.result()

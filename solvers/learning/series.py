@@ -31,6 +31,11 @@ class Series:
             problem.batches(first, last).reshape(-1),
         )
 
+    @staticmethod
+    def shared(problem: LearningProblem) -> bool:
+        """Whether problems that differ in their noise alone have the same series."""
+        return problem.settings.gradient_noise == 0.0 and problem.settings.batch is None
+
     def only(self, k: int) -> Series:
         """For the k-th of these updates."""
         row, batch = min(k, len(self.normals) - 1), len(self.chosen) // len(self.rates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -73,7 +73,7 @@ class Noise:
 
     def derive(self, *labels: int | str) -> Noise:
         """The noise of a stream named by this one's and the labels; same seed."""
-        return replace(self, stream=_hash_64(int(self.stream), *labels))
+        return Noise(self.seed, _hash_64(int(self.stream), *labels), self.bits)
 
     def bits_for(self, dtype: Real) -> Bits:
         """Bits per normal in this type."""
@@ -180,7 +180,9 @@ class Noise:
 
 
 def _ids(particles: Particles) -> npt.NDArray[np.int64]:
-    ids = np.arange(particles) if isinstance(particles, int) else np.asarray(particles)
+    if isinstance(particles, int) and 0 <= particles <= _WORD:
+        return np.arange(particles, dtype=np.int64)
+    ids = np.asarray(particles)
     if ids.ndim != 1 or (ids.size and (ids.min() < 0 or ids.max() >= _WORD)):
         raise ArgumentError("particles are a count or a list of numbers from 0 to 2^32 - 1")
     return np.ascontiguousarray(ids, dtype=np.int64)

@@ -8,7 +8,6 @@ pool of our own: no process-wide thread count, no second threading layer.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -26,6 +25,7 @@ from lvebm_theory.protocols import Energy
 from ..noise import Noise
 from ..noise.backends import Bits, Real
 from ..source_text import made_once
+from ..threads import thread_count
 from .kernel import KernelText, Observed, kernel_text
 from .numba_watch import Watched, nothing
 from .record_kernel import cell_counter, observer
@@ -122,7 +122,7 @@ class NumbaEngine:
         self._own = p.ndim == 2
         self._scheme, self._dtype, self._noise = scheme, np.dtype(dtype), noise
         self._h = float(step_size)
-        self._threads = max(1, threads or os.cpu_count() or 1)
+        self._threads = thread_count(threads)
         self._key = (
             scheme, energy.dim, source, dtype, noise.bits_for(dtype), p.shape[-1], self._own
         )  # fmt: skip

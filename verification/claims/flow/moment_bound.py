@@ -231,6 +231,10 @@ def _by_particles(
         DOUBLE_NOISE: lambda scheme: with_noise_scaled(scheme, 2.0**0.5),
         EXCURSION: farthest,
     }
+    # an equality decides closely; a bound is farther off, that on an excursion farthest
+    share = energy.dim if setting.options.get("equality", False) else max(energy.dim, 2)
+    if run == EXCURSION:
+        share = 4
     particles = snapshots(
         energy,
         start,
@@ -239,7 +243,7 @@ def _by_particles(
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, start, times[0]),
         mutate=mutate[run],
-        particles=max(context.particles // energy.dim, 1000),
+        particles=max(context.particles // share, 1000),
         memory=run == EXCURSION,
         companion=run != DOUBLE_NOISE,
     )

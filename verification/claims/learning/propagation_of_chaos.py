@@ -234,7 +234,7 @@ def _bimodal(
 
     step = setting.options["step"]
     replicates = max(64, context.particles // 200)
-    alpha = context.alpha / 2
+    alpha = context.alpha / 3  # three means
     scatter = {
         n: _final(setting, n, step, replicates * (4 if n == MIDDLE else 1), context, run)[-1]
         for n in (SIZES if "slope" in parts or "mean" in parts else (MIDDLE,))
@@ -259,7 +259,10 @@ def _bimodal(
         left = abs(other.value - at.value) + abs(smaller.value - at.value) / 3
         found["mean"] = Measurement(
             value=at.value,
-            statistical=at.statistical + other.statistical + smaller.statistical,
+            # of the value, and of both differences in what is left
+            statistical=at.statistical
+            + (other.statistical + at.statistical)
+            + (smaller.statistical + at.statistical) / 3,
             numerical=left,
             confidence=1 - context.alpha,
         )

@@ -225,7 +225,9 @@ def _by_trainer(
 
     latent, joint = _starts(setting)
     stationary = not steps
-    replicates = context.particles // (100 if stationary else 20)
+    # each replicate is an average over time; a mutant is far off, and half of them show it
+    enough = max(500, context.particles // (400 if mutant else 200))
+    replicates = enough if stationary else context.particles // 20
     name = f"{NAME}/{setting.name}/{pool}/{mutant}/{stationary}/{context.look}"
     run = train_replicates(
         setting.subject,

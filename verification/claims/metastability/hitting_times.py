@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 NAME = "hitting-times"
 FROM, LEVEL = -1.0, 1.0
 # the survival function is seen every SPACING, for RELAXATIONS mean hitting times
-SPACING, RELAXATIONS = 0.04, 12.0
+SPACING, RELAXATIONS = 0.04, 8.0
 BARRIERS = (6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0)
 
 
