@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
-from . import localise_scans
+from . import localise_memory, localise_momenta, localise_parts, localise_scans
 from .common import repeats
 from .features import of_sequence
 from .localise import Localisation
+from .localise_acceptance import CHAINS, FEWEST, Acceptance, of_acceptance
+from .localise_trace import Hands
 from .moves import MoveFeatures, of_moves
 from .proposals import ProposalFeatures, of_proposals
 from .subject import Place, Subject
@@ -46,6 +48,13 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
     if not memory and max(f.shared, f.shared_moves) > TOGETHER:
         size = max(f.shared, f.shared_moves)
         return "shared randomness", "Metropolis ratio", [f"chains vary together ({size:.0f} for 1)"]
+    if subject.kernel.walkers:
+        return "Metropolis ratio", "proposal correction", ["chains move by one another"]
+    if "step_size" not in subject.kernel.names and all(t.gaussian for t in subject.targets):
+        return localise_scans.guess(subject, float(f.drift[-1] / max(f.noise[-1], 1e-300)))
+    taken = None if memory else _taken_apart(subject, place, f)
+    if taken is not None:
+        return taken
     if abs(f.growth) < 0.2 and not memory:
         return localise_scans.guess(subject, float(f.drift[-1] / max(f.noise[-1], 1e-300)))
     p = of_proposals(subject, place)
@@ -53,14 +62,41 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
         if p.decides:
             return "Metropolis ratio", "schedule", ["equal moves are not accepted alike"]
         return _with_memory(subject, f)
+    if subject.kernel.with_momenta:
+        hands = Hands(subject=subject, target=place.target, step_size=place.step_size)
+        state = subject.draw(place, np.random.default_rng((subject.seed, 38)), CHAINS)
+        refreshed = localise_momenta.guess(hands, state)
+        if refreshed is not None:
+            return refreshed
     if subject.kernel.with_momenta and f.kept > 0:
         return "momentum refresh", "Metropolis ratio", ["momenta are kept where moves are refused"]
     return _small_steps(subject, f, p)
 
 
+def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | None:
+    """What interventions on draws and energies tell, where a step lets them."""
+    rng = np.random.default_rng((subject.seed, 37))
+    x = subject.draw(place, rng, CHAINS)
+    found: Acceptance | None = None
+    for factor in (1.0, 3.0):  # a larger step where too few are refused
+        h = factor * place.step_size
+        hands = Hands(subject=subject, target=place.target, step_size=h)
+        if not hands.traceable(x):
+            return None
+        found = of_acceptance(hands, x)
+        if found.read.sum() >= FEWEST:
+            break
+    assert found is not None
+    trajectory = f.growth > 1.6 or found.gradients > 2
+    return localise_parts.guess(found, place.target, x, h, trajectory)
+
+
 def _with_memory(subject: Subject, f: MoveFeatures) -> Guess:
     """Equal arguments gave different results: what is carried from call to call?"""
     target = _bent(subject)
+    carried = localise_memory.guess(subject, _place(subject))
+    if carried is not None:
+        return carried
     h = 0.05 * target.length**2
     found = of_sequence(subject, Place(target=target, step_size=h), None)
     now, last = found.scores.get("gradient", 0.0), found.scores.get("last gradient", 0.0)
