@@ -8,7 +8,7 @@ half a step, those within over a whole one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from .subject import FloatArray
 
 PUSH = 1e-6
 KICKS = 32
+LATE = 1.25
+CALM = 0.1
 Guess = tuple[str, str, list[str]]
 
 
@@ -66,8 +68,13 @@ def of_refreshment(hands: Hands, state: FloatArray) -> Refreshment:
 
 
 def of_kicks(hands: Hands, state: FloatArray) -> tuple[float, float]:
-    """How strongly momenta answer to the gradient at the start, and on the way, at most."""
+    """How strongly the result answers to the gradient at the start, and on the way, at most.
+
+    Read from momenta where the state has them, else from positions: of k leapfrog steps these
+    answer to the start by k/2 and to the first place on the way by k - 1.
+    """
     d = hands.target.for_step.dim
+    seen = slice(d, None) if state.shape[1] > d else slice(0, d)
     plain = hands.run(state, None, OneKick(hands.target.for_step))
     asked = plain.energy.gradients
     moved = np.any(plain.after[:, :d] != state[:, :d], axis=1)
@@ -76,7 +83,8 @@ def of_kicks(hands: Hands, state: FloatArray) -> tuple[float, float]:
         if at.shape != (len(state), d):
             continue
         pushed = hands.run(state, None, OneKick(hands.target.for_step, number=k))
-        change = float(np.median(np.abs((pushed.after - plain.after)[moved, d:]))) / PUSH
+        off = np.abs((pushed.after - plain.after)[moved, seen])
+        change = float(np.mean(off)) / PUSH if off.size else 0.0
         for i, (place, size) in enumerate(answers):
             if np.array_equal(place, at):
                 answers[i] = (place, size + change)
@@ -96,8 +104,14 @@ def guess(hands: Hands, state: FloatArray) -> Guess | None:
     if abs(r.gap) > 1e-6 and 0 < abs(r.fade) < 1.5:
         said = [f"momenta fade to {r.fade:.3f} and get noise of variance {r.noise:.3f}"]
         return "momentum refresh", "noise scale", said
-    start, later = of_kicks(hands, state)
-    if later > 0 and start > 1.2 * later:
+    return of_late_gradients(hands, state)
+
+
+def of_late_gradients(hands: Hands, state: FloatArray) -> Guess | None:
+    """Whether the gradient at the start serves the way too."""
+    # small steps are accepted, and a refused trajectory answers to nothing
+    start, later = of_kicks(replace(hands, step_size=CALM * hands.step_size), state)
+    if later > 0 and start > LATE * later:
         said = [f"the gradient at the start acts {start / later:.2f} times those on the way"]
         return "stale gradient", "drift", said
     return None

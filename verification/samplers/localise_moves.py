@@ -88,7 +88,10 @@ def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | Non
             break
     assert found is not None
     trajectory = f.growth > 1.6 or found.gradients > 2
-    return localise_parts.guess(found, place.target, x, h, trajectory)
+    first = localise_parts.guess(found, place.target, x, h, trajectory)
+    if first is None and found.gradients > 2:
+        return localise_momenta.of_late_gradients(hands, x)
+    return first
 
 
 def _with_memory(subject: Subject, f: MoveFeatures) -> Guess:
