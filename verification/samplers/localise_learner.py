@@ -144,7 +144,7 @@ def _of_particles(updates: list[Update], order: str, fresh: list[Reading]) -> Gu
     for name, when in (("after", "after its update"), ("last", "of the update before")):
         used = [u.last if name == "last" else u.after.theta for u in chosen]
         other = [u.reading(order, at) for u, at in zip(chosen, used, strict=True)]
-        if _explains(_noises(fresh), _noises(other)):
+        if _explains(_noises(fresh), _noises(other)) and max(_misfit(other, chosen)) < CLEAR:
             return "stale gradient", "drift", f"particles move at the parameter {when}"
     loud, lean = _misfit(fresh, chosen)
     if lean > max(CLEAR, 0.15 * loud):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,14 +12,17 @@ from .common import repeats
 from .features import of_sequence
 from .localise import Localisation
 from .localise_acceptance import CHAINS, FEWEST, Acceptance, of_acceptance
-from .localise_trace import Hands
+from .kernel import StepError
+from .localise_trace import Hands, TracedEnergy
 from .moves import MoveFeatures, of_moves
 from .proposals import ProposalFeatures, of_proposals
-from .subject import Place, Subject
+from .subject import FloatArray, Place, Subject
 from .targets.exact_target import ExactTarget
 
 CLEAR = 6.0  # standard errors
 TOGETHER = 8.0
+SEEN = 0.005
+STEEP = 3.0
 LEANING = 0.02
 FLAT = 1e-3
 FEWEST = 5e-4  # refusals below which their law is not read
@@ -128,6 +132,10 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
     trajectory = f.growth > 1.6 or p.noise > 2.5 * p.step_size
     order = _order_of_refusals(f)
     said = [f"drift over noise {p.ratio:.3f} at small steps", f"{1 - f.moved[-1]:.2g} refused"]
+    bent = _refused_on_a_line(subject)
+    if bent is not None and bent > SEEN:
+        said = [*said, f"{bent:.2g} refused where U is linear"]
+        return "Metropolis ratio", "drift" if trajectory else "proposal correction", said
     if p.deaf:
         return "momentum refresh", "shared randomness", [*said, "another seed brings equal moves"]
     if p.flat < FLAT:
@@ -159,6 +167,41 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
         return "proposal correction", "stale gradient", said
     second = "momentum refresh" if trajectory else "proposal correction"
     return "Metropolis ratio", second, said
+
+
+def _refused_on_a_line(subject: Subject) -> float | None:
+    """The share refused where U is linear: none by leapfrog or Langevin, whatever their step size.
+
+    None for walks and where gradients are not asked of the energy.
+    """
+    place = _place(subject)
+    target, kernel = place.target, subject.kernel
+    if "energy" not in kernel.names or kernel.caller.backend != "numpy":
+        return None
+    x = subject.draw(place, np.random.default_rng((subject.seed, 39)), CHAINS)
+    d = target.for_step.dim
+    slope = np.zeros(d)
+
+    def advanced() -> tuple[TracedEnergy, FloatArray]:
+        line = TracedEnergy(
+            target.for_step,
+            lift=lambda z: np.asarray(z @ slope),
+            push=lambda z: np.broadcast_to(slope, z.shape).copy(),
+            factor=0.0,
+        )
+        bent = replace(target, handed=line)
+        return line, kernel.advance(x, bent, place.step_size, np.random.default_rng(40))
+
+    try:
+        _, after = advanced()
+        # so steep that a move against the slope is felt
+        slope = np.full(d, STEEP / (float(np.std((after - x)[:, :d])) + 1e-300))
+        line, after = advanced()
+    except StepError:  # it wants an energy of its own kind
+        return None
+    if not line.gradients:
+        return None
+    return float(np.mean(np.all(after[:, :d] == x[:, :d], axis=1)))
 
 
 def _order_of_refusals(f: MoveFeatures) -> float:

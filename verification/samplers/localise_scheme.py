@@ -28,6 +28,7 @@ ONE = 0.95  # correlation of noises that are one
 LARGE = 1e4  # steps so large that only the drift is seen; one over it: only the noise
 MANY = 16_384
 EXACT = 1e-5
+PASSING = ("sk-rock", "exact")  # schemes whose noise the drift takes part in
 SEEN = 1e-7  # of the noise: smaller errors of the drift are rounding
 Guess = tuple[str, str, list[str]]
 
@@ -56,7 +57,7 @@ def guess(subject: Subject) -> Localisation:
         if scheme.momenta:
             first, second, why = _with_momenta(c, f, of_flat(subject, place, scheme))
         else:
-            first, second, why = _drift_or_noise(c, place)
+            first, second, why = _drift_or_noise(c, scheme)
     return Localisation(first=first, second=second, evidence=why)
 
 
@@ -160,7 +161,7 @@ def _with_momenta(c: CommonFeatures, f: SequenceFeatures, flat: Flat) -> Guess:
     return "noise scale", "momentum refresh", said
 
 
-def _drift_or_noise(c: CommonFeatures, place: Place) -> Guess:
+def _drift_or_noise(c: CommonFeatures, scheme: Scheme) -> Guess:
     said = [f"noise variance {c.variance:.3f}", f"drift off by {c.drift:.2g} of the noise"]
     if c.drift <= max(SEEN, c.rounding):
         return "noise scale", "drift", said
@@ -169,6 +170,9 @@ def _drift_or_noise(c: CommonFeatures, place: Place) -> Guess:
     # another step size: drift and variance change by one factor
     if abs(c.factor - c.variance) < 0.1 * abs(1 - c.variance):
         return "schedule", "noise scale", [*said, f"as with {c.factor:.2f} times the step size"]
+    if scheme.name in PASSING:
+        # noise passes through the stages of the drift, not the other way round
+        return "drift", "noise scale", said
     noise = abs(math.sqrt(max(c.variance, 0.0)) - 1)
     if noise > 0.8 * min(c.drift, abs(1 - c.factor)):
         return "noise scale", "drift", said
