@@ -197,11 +197,30 @@ def _refused_on_a_line(subject: Subject) -> float | None:
         # so steep that a move against the slope is felt
         slope = np.full(d, STEEP / (float(np.std((after - x)[:, :d])) + 1e-300))
         line, after = advanced()
+        hands = Hands(
+            subject=subject, target=replace(target, handed=line), step_size=place.step_size
+        )
+        if hands.traceable(x):
+            return _decided(hands, x, line) if line.gradients else None
     except StepError:  # it wants an energy of its own kind
         return None
     if not line.gradients:
         return None
     return float(np.mean(np.all(after[:, :d] == x[:, :d], axis=1)))
+
+
+def _decided(hands: Hands, x: FloatArray, line: TracedEnergy) -> float:
+    """Share of chains that end elsewhere if every uniform is low rather than high."""
+    plain = hands.run(x, None, line)
+    ends = []
+    for level in (0.001, 0.999):
+        given = {
+            slot: np.full(draw.values.shape, level)
+            for slot, draw in enumerate(plain.draws)
+            if draw.sort == "uniform" and draw.values.size in (1, len(x))
+        }
+        ends.append(hands.run(x, given, line).after)
+    return float(np.mean(np.any(ends[0] != ends[1], axis=1)))
 
 
 def _order_of_refusals(f: MoveFeatures) -> float:
