@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .localise_trace import Draw, Hands, TracedEnergy, closest
+from .localise_trace import Draw, Hands, Run, TracedEnergy, closest
 from .subject import FloatArray
 
 CHAINS = 256
@@ -64,6 +64,12 @@ class Acceptance:
     noise, back : arrays (n, d), optional
         The normals that move, and those that would move back.
     volume : array (n,), the logarithms of determinants in r*
+    unmoved : float
+        Share of proposals that no draw accepts.
+    strays : boolean
+        Whether one draw decides between two results neither of which is the start.
+    odd : boolean
+        Whether a draw that matters is of a size that cannot give each chain its own.
     mixed : boolean
         Whether the result of a chain depends on where the others are.
     few : boolean
@@ -90,6 +96,9 @@ class Acceptance:
     noise: FloatArray | None
     back: FloatArray | None
     volume: FloatArray
+    unmoved: float
+    strays: bool
+    odd: bool
     mixed: bool
     few: bool
     moving: tuple[str, ...]
@@ -159,6 +168,9 @@ def of_acceptance(hands: Hands, x: FloatArray) -> Acceptance:
         noise=noise,
         back=back,
         volume=volume,
+        unmoved=float(np.mean(~moved)),
+        strays=not deciding and _strays(hands, x, plain),
+        odd=_odd(hands, x, plain),
         mixed=_mixed(hands, x, plain.after),
         few=bool(movers) and sum(sure.draws[m].values.size for m in movers) < len(x) * d,
         moving=tuple(sure.draws[m].sort for m in movers),
@@ -180,6 +192,7 @@ def _deciding(hands: Hands, x: FloatArray, draws: list[Draw]) -> list[tuple[int,
     """Draws by which chains stay or move, and whether large draws accept."""
     found: list[tuple[int, bool]] = []
     d = hands.target.for_step.dim
+    plain = hands.run(x).after[:, :d]
     for slot, draw in enumerate(draws):
         if draw.sort == "normal" or draw.values.size not in (1, len(x), len(x) * d):
             continue
@@ -187,7 +200,9 @@ def _deciding(hands: Hands, x: FloatArray, draws: list[Draw]) -> list[tuple[int,
             hands.run(x, {slot: _extreme(draw, False, end)}).after[:, :d] for end in (True, False)
         )
         differs = np.any(low != top, axis=1)
-        if not differs.any():
+        # what decides leaves two results; other draws make a result of their own
+        two = np.all(plain == low, axis=1) | np.all(plain == top, axis=1)
+        if not differs.any() or not two.all():
             continue
         stay = [float(np.mean(np.any(z == x[:, :d], axis=1)[differs])) for z in (low, top)]
         if stay[1] > 0.5 > stay[0]:
@@ -254,6 +269,33 @@ def _single(movers: list[int], draws: list[Draw], size: int) -> int | None:
     if len(movers) != 1 or draws[movers[0]].values.size != size:
         return None
     return movers[0] if draws[movers[0]].sort == "normal" else None
+
+
+def _odd(hands: Hands, x: FloatArray, plain: Run) -> bool:
+    """Whether results depend on a draw of more than one number that is no multiple of the chains."""
+    for slot, draw in enumerate(plain.draws):
+        size = draw.values.size
+        if draw.sort == "integer" or size < 2 or size % len(x) == 0 or size == x.shape[1]:
+            continue
+        other = hands.run(x, {slot: np.roll(draw.values.ravel(), 1)})
+        if not np.array_equal(other.after, plain.after, equal_nan=True):
+            return True
+    return False
+
+
+def _strays(hands: Hands, x: FloatArray, plain: Run) -> bool:
+    """Whether the one uniform of each chain decides between two results, and neither is x."""
+    d = hands.target.for_step.dim
+    slots = [k for k, draw in enumerate(plain.draws) if draw.sort in ("uniform", "exponential")]
+    if len(slots) != 1 or plain.draws[slots[0]].values.size != len(x):
+        return False
+    draw = plain.draws[slots[0]]
+    low, top = (
+        hands.run(x, {slots[0]: _extreme(draw, False, end)}).after[:, :d] for end in (True, False)
+    )
+    here = plain.after[:, :d]
+    two = np.all(here == low, axis=1) | np.all(here == top, axis=1)
+    return bool(two.all() and np.any(low != top))
 
 
 def _mixed(hands: Hands, x: FloatArray, after: FloatArray) -> bool:

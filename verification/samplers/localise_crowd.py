@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .schemes.scheme import Scheme
 from .shapes import tame
 from .subject import Place, Subject, child
 
 CHAINS = 48
 CALLS = 48
+MANY = 2048
 ALIKE = 0.9
 FAINT = 1e-9
 
@@ -33,3 +35,15 @@ def paired(subject: Subject, place: Place) -> bool:
         return False
     alike = (found @ found.T) / np.outer(size, size) - np.eye(CHAINS)
     return bool(np.abs(alike).max() > ALIKE)
+
+
+def repeated(subject: Subject, place: Place, scheme: Scheme) -> bool:
+    """Whether the noises of one call are few numbers that come again and again."""
+    rng = np.random.default_rng((subject.seed, 94))
+    x = subject.draw(place, rng, MANY)
+    after = subject.advance(place, x, child(rng))
+    with np.errstate(all="ignore"):
+        noise = scheme.innovations(place.target, x, np.nan_to_num(after), place.step_size).normal
+    # signs are left out: halves may be negated
+    found = np.round(np.abs(noise[:, 0]), 6)
+    return bool(len(np.unique(found)) < len(found) / 2 and float(np.std(found)) > 0.1)

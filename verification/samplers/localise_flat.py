@@ -14,7 +14,8 @@ import numpy as np
 from .localise_trace import TracedEnergy
 from .schemes.scheme import Scheme
 from .shapes import tame
-from .subject import Place, Subject
+from .subject import FloatArray, Place, Subject
+from .targets.exact_target import ExactTarget
 
 CHAINS = 16_384
 SCAN = 128
@@ -30,15 +31,15 @@ class Flat:
         Errors of the momentum's and of the position's answer to the momentum before, relative.
     noise, reach : float
         Errors of the standard deviations of momentum and position, relative.
-    own : float
-        C^2 + S^2 - 1 of the momentum as it is.
+    kick : float
+        Error of the momentum's answer to a constant gradient, relative.
     """
 
     fade: float
     move: float
     noise: float
     reach: float
-    own: float
+    kick: float
 
 
 def of_flat(subject: Subject, place: Place, scheme: Scheme) -> Flat:
@@ -73,8 +74,37 @@ def of_flat(subject: Subject, place: Place, scheme: Scheme) -> Flat:
         move=largest(answer[:d], wanted[:d]),
         noise=largest(spread[d:], own[d:]),
         reach=largest(spread[:d], own[:d]),
-        own=float(np.mean(answer[d:] ** 2 + spread[d:] ** 2)) - 1,
+        kick=_kick(subject, place, scheme, plane, start, after),
     )
+
+
+def _kick(
+    subject: Subject,
+    place: Place,
+    scheme: Scheme,
+    plane: ExactTarget,
+    start: FloatArray,
+    after: FloatArray,
+) -> float:
+    """Relative error of what a constant gradient b does: (1 - A) m with P m = -b as P goes to 0."""
+    d, h = place.target.for_step.dim, place.step_size
+    little = 1e-7
+    precision = np.diag(np.r_[np.full(d, little), np.ones(d)])
+    law = scheme.linear(replace(plane, precision=precision), h)
+    assert law is not None
+    far = np.r_[np.full(d, -1 / little), np.zeros(d)]
+    wanted = far - law.factor @ far
+    line = TracedEnergy(
+        place.target.for_step,
+        lift=lambda z: np.asarray(z.sum(axis=1)),
+        push=lambda z: np.ones_like(z),
+        factor=0.0,
+    )
+    pushed = tame(
+        subject.kernel.advance(start, replace(plane, handed=line), h, np.random.default_rng(5))
+    )
+    answer = np.median(pushed - after, axis=0)
+    return float(np.max(np.abs(answer[d:] / wanted[d:] - 1)))
 
 
 def farthest(subject: Subject, scheme: Scheme, rounding: float) -> Place | None:

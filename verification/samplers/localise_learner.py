@@ -127,6 +127,14 @@ def _misfit(readings: list[Reading], chosen: list[Update]) -> tuple[float, float
     return loud, lean
 
 
+def _uneven(readings: list[Reading]) -> float:
+    """How much the size of the noise varies from update to update, in standard errors."""
+    r = _noises(readings)
+    size = (r**2).mean(axis=1)
+    excess = float(np.var(size)) / (float(np.var(r**2)) / r.shape[1]) - 1
+    return excess / float(np.sqrt(2 / len(r)))
+
+
 def _explains(own: FloatArray, other: FloatArray) -> bool:
     """Whether the noise would have been read better the other way.
 
@@ -147,6 +155,9 @@ def _of_particles(updates: list[Update], order: str, fresh: list[Reading]) -> Gu
         if _explains(_noises(fresh), _noises(other)) and max(_misfit(other, chosen)) < CLEAR:
             return "stale gradient", "drift", f"particles move at the parameter {when}"
     loud, lean = _misfit(fresh, chosen)
+    if loud > CLEAR and _uneven(fresh) > CLEAR:
+        said = "the size of the noise changes from update to update"
+        return "schedule", "noise scale", said
     if lean > max(CLEAR, 0.15 * loud):
         return "drift", "noise scale", f"noise leans on place or gradient ({lean:.0f} se)"
     if loud > CLEAR:

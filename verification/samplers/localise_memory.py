@@ -34,8 +34,8 @@ class Memory:
     common : float
         What is left of those changes if all chains change their step size alike, in units of the
         change; not-a-number where nothing changes.
-    slope : float
-        Of the change on the change of the last displacement, by another seed.
+    slope, start_slope : float
+        Of the change on the change of the last displacement, by another seed and by another start.
     exact : float
         What that leaves, relative to the change.
     of_gradient : float
@@ -47,6 +47,7 @@ class Memory:
     noisy: float
     common: float
     slope: float
+    start_slope: float
     exact: float
     of_gradient: float
 
@@ -86,12 +87,14 @@ def of_memory(subject: Subject, place: Place, before: int) -> Memory:
     start = (slope(xo[:, :d]) - slope(xa[:, :d]))[~stayed[1]].ravel()
     end = (slope(ends[2]) - slope(ends[1]))[~stayed[1]].ravel()
     moved = changes[1][~stayed[1]].ravel()
+    went = (last[2] - last[1])[~stayed[1]].ravel()
     return Memory(
         counted=counted,
         placed=placed,
         noisy=noisy,
         common=common,
         slope=lean,
+        start_slope=float(went @ moved) / (float(went @ went) + 1e-300),
         exact=rest,
         of_gradient=max(_correlation(moved, start), _correlation(moved, end), key=abs),
     )
@@ -116,12 +119,25 @@ def guess(subject: Subject, place: Place) -> Guess | None:
     if m.common < SEEN:
         return "schedule", "noise scale", [*said, "all chains change their step size alike"]
     if m.noisy > SEEN and m.slope > SEEN and m.exact < 0.5:
-        if abs(m.slope - 1) < 0.2:
+        # a move that goes on takes its drift along, a noise that comes again does not
+        if abs(m.slope - 1) < 0.1 or m.start_slope < 0.5 * m.slope:
             return "shared randomness", "momentum refresh", [*said, "the noise comes again"]
         return "momentum refresh", "shared randomness", [*said, f"{m.slope:.2f} of a move goes on"]
     if abs(m.of_gradient) > 0.5 and m.placed > max(m.counted, CALM):
         return "stale gradient", "schedule", [*said, "it follows the gradient of another place"]
     return None
+
+
+def counts(subject: Subject, place: Place) -> bool:
+    """Whether chains stay or move otherwise when all calls before are repeated as they were."""
+    rng = np.random.default_rng((subject.seed, 92))
+    xa, xb = (subject.draw(place, rng, CHAINS) for _ in range(2))
+    found = []
+    for _ in range(12):
+        subject.advance(place, xa, np.random.default_rng(7))
+        after = subject.advance(place, xb, np.random.default_rng(9))
+        found.append(np.any(after != xb, axis=1))
+    return bool(np.any(found[-1] != found[-2]) or np.any(found[-1] != found[1]))
 
 
 def _size(a: FloatArray) -> float:

@@ -96,6 +96,24 @@ def of_kicks(hands: Hands, state: FloatArray) -> tuple[float, float]:
     return (first or [0.0])[0], max(later, default=0.0)
 
 
+def skipped(hands: Hands, x: FloatArray) -> bool:
+    """Whether positions move more often than gradients are asked: on a flat potential each of k
+    moves of a trajectory goes h times the momentum, and k + 1 gradients belong to them.
+    """
+    flat = TracedEnergy(hands.target.for_step, factor=0.0)
+    run = hands.run(x, None, flat)
+    normals = [draw.values for draw in run.draws if draw.sort == "normal"]
+    if len(normals) != 1 or normals[0].size != x.size:
+        return False
+    moves = np.abs(run.after - x) / (hands.step_size * np.abs(normals[0].reshape(x.shape)) + 1e-300)
+    places: list[FloatArray] = []
+    for at in flat.gradients:
+        if not any(np.array_equal(at, other) for other in places):
+            places.append(at)
+    most = float(np.median(moves.max(axis=1)))
+    return len(places) - 1 < 0.8 * min(most, len(flat.gradients) * 4.0) and most > 1.5
+
+
 def guess(hands: Hands, state: FloatArray) -> Guess | None:
     """First and second guess of an adjusted kernel with momenta; None where all is as it should."""
     if not hands.traceable(state):

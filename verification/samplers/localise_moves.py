@@ -64,7 +64,10 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
     p = of_proposals(subject, place)
     if memory:
         if p.decides:
-            return "Metropolis ratio", "schedule", ["equal moves are not accepted alike"]
+            said = ["equal moves are not accepted alike"]
+            if localise_memory.counts(subject, place):
+                return "schedule", "Metropolis ratio", [*said, "after equal calls either"]
+            return "Metropolis ratio", "schedule", said
         return _with_memory(subject, f)
     if subject.kernel.with_momenta:
         hands = Hands(subject=subject, target=place.target, step_size=place.step_size)
@@ -73,7 +76,7 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
         if refreshed is not None:
             return refreshed
     if subject.kernel.with_momenta and f.kept > 0:
-        return "momentum refresh", "Metropolis ratio", ["momenta are kept where moves are refused"]
+        return "Metropolis ratio", "momentum refresh", ["momenta are kept where moves are refused"]
     return _small_steps(subject, f, p)
 
 
@@ -93,6 +96,10 @@ def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | Non
     assert found is not None
     trajectory = f.growth > 1.6 or found.gradients > 2
     first = localise_parts.guess(found, place.target, x, h, trajectory)
+    if first is not None and first[0] == "drift" and trajectory:
+        if localise_momenta.skipped(hands, x):
+            said = [*first[2], "positions move more often than gradients are asked"]
+            return "stale gradient", "drift", said
     if first is None and found.gradients > 2:
         return localise_momenta.of_late_gradients(hands, x)
     return first
@@ -141,7 +148,7 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
     if p.flat < FLAT:
         first = "momentum refresh" if trajectory else "shared randomness"
         return first, "noise scale", [*said, "moves from one place lie on a line"]
-    if abs(f.spread_score) > 0.15:
+    if abs(f.spread_score) > 0.15 and not subject.kernel.with_momenta:
         return "proposal correction", "drift", ["the size of moves depends on the place"]
     if f.mean_score > CLEAR and f.growth < 0.9:
         return "proposal correction", "drift", [*said, "moves have a direction of their own"]

@@ -28,19 +28,14 @@ def guess(
     if crowd is not None:
         return crowd
     known = np.isfinite(a.right)
-    if not known.any():
-        if np.isfinite(a.weight) and abs(a.weight - 1) > SAME and a.scatter < SAME:
-            said = [f"a change of the potential enters {a.weight:.3f} times"]
-            return "Metropolis ratio", "schedule", said
-        if a.gradients:
-            return None
-        if a.decisions:
-            return "Metropolis ratio", "schedule", ["several draws decide, and no gradient is asked"]
-        said = ["no draw decides and no gradient is asked"]
-        return "proposal correction", "Metropolis ratio", said
-    if a.returns < BACK:
+    if a.decisions and a.unmoved > 1 - BACK:
+        said = [f"{a.unmoved:.2g} of the proposals are accepted by no draw"]
+        return "Metropolis ratio", "proposal correction", said
+    if np.isfinite(a.returns) and a.returns < BACK:
         said = [f"from {1 - a.returns:.2g} of the proposals there is no way back"]
         return "proposal correction", "drift" if trajectory else "Metropolis ratio", said
+    if not known.any():
+        return _without_noise(a)
     wrong = known & ~a.read & (a.ratio == 0) & (a.right < -SAME)
     if a.read.sum() < FEWEST:
         if wrong.any():
@@ -55,10 +50,32 @@ def guess(
     return _compared(a, target, x, h, trajectory, ratio, kept, said)
 
 
+def _without_noise(a: Acceptance) -> Guess | None:
+    """No one normal makes the proposal, so that only the potential's part of the ratio is known."""
+    if a.strays:
+        said = ["where a move is refused the chain does not stay"]
+        return "Metropolis ratio", "proposal correction", said
+    if np.isfinite(a.weight) and a.scatter < SAME:
+        said = [f"a change of the potential enters {a.weight:.3f} times"]
+        if abs(a.weight - 1) > SAME:
+            return "Metropolis ratio", "schedule", said
+        if not a.gradients:
+            return "proposal correction", "Metropolis ratio", [*said, "no gradient is asked"]
+    if a.gradients:
+        return None
+    if a.decisions:
+        return "Metropolis ratio", "schedule", ["several draws decide, and no gradient is asked"]
+    said = ["no draw decides and no gradient is asked"]
+    return "proposal correction", "Metropolis ratio", said
+
+
 def _of_randomness(a: Acceptance, trajectory: bool) -> Guess | None:
     """Draws that serve more than one chain, or are of the wrong sort."""
     if a.mixed:
         return "shared randomness", "Metropolis ratio", ["a chain depends on where the others are"]
+    if a.odd:
+        said = ["a draw cannot give every chain its own"]
+        return "shared randomness", "Metropolis ratio", said
     if a.shapes == "one":
         return "shared randomness", "Metropolis ratio", ["one draw decides for all chains"]
     if a.few:
@@ -103,13 +120,21 @@ def _compared(
 ) -> Guess:
     """Which of proposal and acceptance is off, once they do not fit."""
     one = np.ones(int(kept.sum()))
-    with np.errstate(all="ignore"):
-        columns = np.stack([a.potential[kept], a.proposal[kept], one], axis=1)
-    (u, p, c), *_ = np.linalg.lstsq(columns, ratio[kept], rcond=1e-9)
-    exact = _left(columns, ratio[kept]) < SAME
+    barker = ratio is not a.ratio
+    direct = np.isfinite(a.weight) and a.scatter < SAME and not barker
+    parts, values = [a.proposal[kept], one], ratio[kept]
+    if direct:
+        # on a Gaussian the parts may be proportional: the factor seen directly goes before
+        values = values - a.weight * a.potential[kept]
+    else:
+        parts = [a.potential[kept], *parts]
+    columns = np.stack(parts, axis=1)
+    slopes, *_ = np.linalg.lstsq(columns, values, rcond=1e-9)
+    p, c = slopes[-2:]
+    u = a.weight if direct else slopes[0]
+    exact = float(np.std(values - columns @ slopes)) < SAME * float(np.std(ratio[kept]))
     if exact:
         said = [*said, f"it is {u:.3f} (potential) + {p:.3f} (proposal) + {c:.3f}"]
-    barker = ratio is not a.ratio
     weight = u if exact or barker else a.weight
     if np.isfinite(weight) and abs(weight - 1) > SAME:
         return "Metropolis ratio", "proposal correction", [*said, f"potential times {weight:.3f}"]

@@ -12,6 +12,7 @@ from .targets.exact_target import ExactTarget
 CHAINS = 16_384
 TOGETHER = 0.95
 SEEN = 0.06
+CLEAR = 6.0  # standard errors
 ROUGH = 1e-5
 Guess = tuple[str, str, list[str]]
 
@@ -76,10 +77,15 @@ def _sweep(subject: Subject, target: ExactTarget) -> Guess | None:
     together = np.abs(noise / np.outer(spread, spread) - one).max()
     wide = float(np.abs(spread - 1).max())
     said = [*said, f"the noise by {wide:.2g}"]
+    assert target.mean is not None
+    miss = (plain - target.mean).mean(axis=0) / size - wanted @ ((start[0] - target.mean) / size)
+    shift = float(np.abs(both @ miss).max()) * math.sqrt(CHAINS)
     if together > TOGETHER:
         return "shared randomness", "noise scale", [*said, "one normal serves a sweep"]
     if off > ROUGH:
         return "drift", "stale gradient", said
+    if shift > CLEAR and wide * math.sqrt(2 * CHAINS) < CLEAR:
+        return "drift", "noise scale", [*said, f"the mean by {shift:.0f} se"]
     return "noise scale", "drift", said
 
 

@@ -16,7 +16,7 @@ from . import localise_memory
 from .common import CHAINS, CommonFeatures, of_common
 from .features import SequenceFeatures, of_sequence
 from .localise import Localisation
-from .localise_crowd import paired
+from .localise_crowd import paired, repeated
 from .localise_flat import CHAINS as FLAT_CHAINS
 from .localise_flat import Flat, farthest, of_flat
 from .schemes.scheme import Scheme
@@ -91,7 +91,10 @@ def _of_crowd(
     if c.shared > TOGETHER:
         said = [f"chains vary together ({c.shared:.0f} for 1)"]
         return "shared randomness", "noise scale", said
-    if paired(subject, place):
+    if repeated(subject, place, scheme):
+        return "shared randomness", "noise scale", ["chains draw from few numbers"]
+    far = replace(place, step_size=LARGE * place.target.length**2) if scheme.terms else place
+    if paired(subject, far):
         return "shared randomness", "noise scale", ["two chains always move alike or opposite"]
     if c.across > CLEAR + 2 and c.drift <= max(SEEN, c.rounding) and not scheme.terms:
         together = c.across / math.sqrt(CHAINS)
@@ -152,6 +155,21 @@ def _with_momenta(c: CommonFeatures, f: SequenceFeatures, flat: Flat) -> Guess:
         return "drift", "momentum refresh", said
     off = c.drift > max(SEEN, c.rounding)
     said = [*said, f"drift off by {c.drift:.2g}"]
+    if flat.kick > 1e-4:
+        return "drift", "stale gradient", [*said, f"kicks off by {flat.kick:.2g}"]
+    if off or f.ties > 0.01:
+        # the right amount, but not of the right place
+        return "stale gradient", "drift", [*said, "kicks are right where the gradient is constant"]
+    return "noise scale", "momentum refresh", said
+    if flat.move > EXACT or flat.reach > rough:
+        return "drift", "momentum refresh", said
+    off = c.drift > max(SEEN, c.rounding)
+    said = [*said, f"drift off by {c.drift:.2g}"]
+    if flat.kick > 1e-4:
+        return "drift", "stale gradient", [*said, f"kicks off by {flat.kick:.2g}"]
+    if off or f.ties > 0.01:
+        # the right amount, but not of the right place
+        return "stale gradient", "drift", [*said, "kicks are right where the gradient is constant"]
     if off and c.of_gradient * c.ahead < 0 and abs(c.ahead) > 0.3 * abs(c.of_gradient):
         return "stale gradient", "drift", [*said, "a gradient of another moment enters"]
     if off:
