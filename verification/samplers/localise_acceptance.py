@@ -17,9 +17,10 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .localise_trace import Draw, Hands, Run, TracedEnergy, closest
+from . import localise_draws
+from .localise_draws import BoolArray, extreme
+from .localise_trace import Draw, Hands, TracedEnergy, closest
 from .subject import FloatArray
 
 CHAINS = 256
@@ -29,7 +30,6 @@ NEWTON = 20
 STEP = 1e-4
 SMALL = 1e-2  # of the step size
 FEWEST = 12
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ def of_acceptance(hands: Hands, x: FloatArray) -> Acceptance:
             shapes = {1: "one", len(x): "chains"}.get(size, "coordinates")
     else:
         slot, high, sort, size, shapes = -1, False, "uniform", len(x), ""
-    given = {s: _extreme(plain.draws[s], h, True) for s, h in deciding}
+    given = {s: extreme(plain.draws[s], h, True) for s, h in deciding}
     sure = hands.run(x, given)
     y = sure.after[:, :d]
     moved = np.any(y != x[:, :d], axis=1)
@@ -168,24 +168,15 @@ def of_acceptance(hands: Hands, x: FloatArray) -> Acceptance:
         noise=noise,
         back=back,
         volume=volume,
-        unmoved=float(np.mean(~moved)),
-        strays=not deciding and _strays(hands, x, plain),
-        odd=_odd(hands, x, plain),
-        mixed=_mixed(hands, x, plain.after),
+        unmoved=localise_draws.unmoved(hands, x[:, :d], moved, sure),
+        strays=not deciding and localise_draws.strays(hands, x, plain),
+        odd=localise_draws.odd(hands, x, plain),
+        mixed=localise_draws.mixed(hands, x, plain.after),
         few=bool(movers) and sum(sure.draws[m].values.size for m in movers) < len(x) * d,
         moving=tuple(sure.draws[m].sort for m in movers),
         lean=lean,
         spread=spread,
     )
-
-
-def _extreme(draw: Draw, high: bool, low_ratio: bool) -> FloatArray:
-    """The draw that accepts whatever can be (``low_ratio``), or refuses whatever can be."""
-    if draw.sort == "integer":
-        value = draw.values.max() if high == low_ratio else draw.values.min()
-    else:
-        value = closest(-700.0 if low_ratio else 0.0, draw.sort, high)
-    return np.full(draw.values.shape, value)
 
 
 def _deciding(hands: Hands, x: FloatArray, draws: list[Draw]) -> list[tuple[int, bool]]:
@@ -197,7 +188,7 @@ def _deciding(hands: Hands, x: FloatArray, draws: list[Draw]) -> list[tuple[int,
         if draw.sort == "normal" or draw.values.size not in (1, len(x), len(x) * d):
             continue
         low, top = (
-            hands.run(x, {slot: _extreme(draw, False, end)}).after[:, :d] for end in (True, False)
+            hands.run(x, {slot: extreme(draw, False, end)}).after[:, :d] for end in (True, False)
         )
         differs = np.any(low != top, axis=1)
         # what decides leaves two results; other draws make a result of their own
@@ -269,40 +260,6 @@ def _single(movers: list[int], draws: list[Draw], size: int) -> int | None:
     if len(movers) != 1 or draws[movers[0]].values.size != size:
         return None
     return movers[0] if draws[movers[0]].sort == "normal" else None
-
-
-def _odd(hands: Hands, x: FloatArray, plain: Run) -> bool:
-    """Whether results depend on a draw of more than one number that is no multiple of the chains."""
-    for slot, draw in enumerate(plain.draws):
-        size = draw.values.size
-        if draw.sort == "integer" or size < 2 or size % len(x) == 0 or size == x.shape[1]:
-            continue
-        other = hands.run(x, {slot: np.roll(draw.values.ravel(), 1)})
-        if not np.array_equal(other.after, plain.after, equal_nan=True):
-            return True
-    return False
-
-
-def _strays(hands: Hands, x: FloatArray, plain: Run) -> bool:
-    """Whether the one uniform of each chain decides between two results, and neither is x."""
-    d = hands.target.for_step.dim
-    slots = [k for k, draw in enumerate(plain.draws) if draw.sort in ("uniform", "exponential")]
-    if len(slots) != 1 or plain.draws[slots[0]].values.size != len(x):
-        return False
-    draw = plain.draws[slots[0]]
-    low, top = (
-        hands.run(x, {slots[0]: _extreme(draw, False, end)}).after[:, :d] for end in (True, False)
-    )
-    here = plain.after[:, :d]
-    two = np.all(here == low, axis=1) | np.all(here == top, axis=1)
-    return bool(two.all() and np.any(low != top))
-
-
-def _mixed(hands: Hands, x: FloatArray, after: FloatArray) -> bool:
-    """Whether half of the chains go elsewhere when the other half starts elsewhere."""
-    half = len(x) // 2
-    other = np.concatenate([x[:half], x[half:][::-1] * 0.9])
-    return not np.array_equal(hands.run(other).after[:half], after[:half], equal_nan=True)
 
 
 def _weight(

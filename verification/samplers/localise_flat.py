@@ -1,8 +1,9 @@
 """Documented schemes with momenta on a flat potential, and the drift of any scheme place by place.
 
 Where U is constant a splitting only moves, fades and refreshes: z' = A z + N(0, Q) with A and Q in
-closed form. Differences of two starts with one seed give A, equal starts give Q; what they miss is a
-fault of the refreshment or of the moves, and what shows only with a gradient is one of the kicks.
+closed form. Differences of two starts with one seed give A, equal starts give Q; what they miss is
+a fault of the refreshment or of the moves. A constant gradient shows how much the kicks are, and
+what is left is a gradient of another place.
 """
 
 from __future__ import annotations
@@ -59,8 +60,7 @@ def of_flat(subject: Subject, place: Place, scheme: Scheme) -> Flat:
     kicked = start.copy()
     kicked[:, d:] += 1.0
     after, other = (
-        tame(subject.kernel.advance(z, plane, h, np.random.default_rng(5)))
-        for z in (start, kicked)
+        tame(subject.kernel.advance(z, plane, h, np.random.default_rng(5))) for z in (start, kicked)
     )
     answer = np.median(other - after, axis=0)
     wanted = law.factor[:, d:].sum(axis=1)

@@ -132,7 +132,7 @@ def _uneven(readings: list[Reading]) -> float:
     r = _noises(readings)
     size = (r**2).mean(axis=1)
     excess = float(np.var(size)) / (float(np.var(r**2)) / r.shape[1]) - 1
-    return excess / float(np.sqrt(2 / len(r)))
+    return float(excess / np.sqrt(2 / len(r)))
 
 
 def _explains(own: FloatArray, other: FloatArray) -> bool:

@@ -150,7 +150,7 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
 
 
 def _common(now: FloatArray, then: FloatArray, slope: FloatArray) -> float:
-    """What is left of ``now - then`` after ``a then + b grad U``, relative to it; 0 if no change."""
+    """What ``a then + b grad U`` leaves of ``now - then``, relative to it; 0 if no change."""
     change = (now - then).ravel()
     if not change.size or _size(change) < CALM * (_size(then) + 1e-300):
         return 0.0

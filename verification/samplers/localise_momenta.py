@@ -1,8 +1,8 @@
 """Kernels that carry momenta: their refreshment on a flat potential, and when gradients act.
 
 Where U is constant a step only fades and refreshes: v' = C v + S xi, read exactly from changes of v
-and xi, and C C' + S S' = 1 if momenta keep N(0, 1). Where in a trajectory a gradient acts is read by
-pushing one gradient call at a time: the gradient at the start of a leapfrog trajectory acts over
+and xi, and C C' + S S' = 1 if momenta keep N(0, 1). Where in a trajectory a gradient acts is read
+by pushing one gradient call at a time: the gradient at the start of a leapfrog trajectory acts over
 half a step, those within over a whole one.
 """
 
@@ -19,6 +19,8 @@ PUSH = 1e-6
 KICKS = 32
 LATE = 1.25
 CALM = 0.1
+ROUGH = 1e4
+FEWEST = 30
 Guess = tuple[str, str, list[str]]
 
 
@@ -65,6 +67,24 @@ def of_refreshment(hands: Hands, state: FloatArray) -> Refreshment:
             change = momenta(state, {slot: draw.values + 1.0}) - plain.after[:, d:]
             noise += float(np.median(change)) ** 2
     return Refreshment(fade=fade, noise=noise)
+
+
+def kept_where_refused(hands: Hands, state: FloatArray) -> float:
+    """Correlation of momenta before and after where moves are refused; right is at most 0.
+
+    The potential is made rough between neighbours, with the gradient as it was, so that many are.
+    """
+    d = hands.target.for_step.dim
+
+    def rough(z: FloatArray) -> FloatArray:
+        return np.asarray(ROUGH * np.sin(1e7 * z.sum(axis=-1)))
+
+    after = hands.run(state, None, TracedEnergy(hands.target.for_step, lift=rough)).after
+    stayed = np.all(after[:, :d] == state[:, :d], axis=1)
+    if stayed.sum() < FEWEST:
+        return np.nan
+    v, w = state[stayed, d:], after[stayed, d:]
+    return float((v * w).sum() / np.sqrt((v * v).sum() * (w * w).sum() + 1e-300))
 
 
 def of_kicks(hands: Hands, state: FloatArray) -> tuple[float, float]:
@@ -122,6 +142,10 @@ def guess(hands: Hands, state: FloatArray) -> Guess | None:
     if abs(r.gap) > 1e-6 and 0 < abs(r.fade) < 1.5:
         said = [f"momenta fade to {r.fade:.3f} and get noise of variance {r.noise:.3f}"]
         return "momentum refresh", "noise scale", said
+    kept = kept_where_refused(hands, state)
+    if kept > 0.1:
+        said = [f"momenta keep their direction where moves are refused ({kept:.2f})"]
+        return "Metropolis ratio", "momentum refresh", said
     return of_late_gradients(hands, state)
 
 

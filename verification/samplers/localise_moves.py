@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from lvebm_theory.errors import LvebmError
+
 from . import localise_memory, localise_momenta, localise_parts, localise_scans
 from .common import repeats
 from .features import of_sequence
+from .kernel import StepError
 from .localise import Localisation
 from .localise_acceptance import CHAINS, FEWEST, Acceptance, of_acceptance
-from .kernel import StepError
 from .localise_trace import Hands, TracedEnergy
 from .moves import MoveFeatures, of_moves
 from .proposals import ProposalFeatures, of_proposals
@@ -25,7 +27,7 @@ SEEN = 0.005
 STEEP = 3.0
 LEANING = 0.02
 FLAT = 1e-3
-FEWEST = 5e-4  # refusals below which their law is not read
+FAINT = 5e-4  # refusals below which their law is not read
 Guess = tuple[str, str, list[str]]
 
 
@@ -56,7 +58,7 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
         return "Metropolis ratio", "proposal correction", ["chains move by one another"]
     if "step_size" not in subject.kernel.names and all(t.gaussian for t in subject.targets):
         return localise_scans.guess(subject, float(f.drift[-1] / max(f.noise[-1], 1e-300)))
-    taken = None if memory else _taken_apart(subject, place, f)
+    taken = None if memory else _by_hand(subject, place, f)
     if taken is not None:
         return taken
     if abs(f.growth) < 0.2 and not memory:
@@ -69,21 +71,26 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
                 return "schedule", "Metropolis ratio", [*said, "after equal calls either"]
             return "Metropolis ratio", "schedule", said
         return _with_memory(subject, f)
-    if subject.kernel.with_momenta:
-        hands = Hands(subject=subject, target=place.target, step_size=place.step_size)
-        state = subject.draw(place, np.random.default_rng((subject.seed, 38)), CHAINS)
-        refreshed = localise_momenta.guess(hands, state)
-        if refreshed is not None:
-            return refreshed
     if subject.kernel.with_momenta and f.kept > 0:
         return "Metropolis ratio", "momentum refresh", ["momenta are kept where moves are refused"]
     return _small_steps(subject, f, p)
+
+
+def _by_hand(subject: Subject, place: Place, f: MoveFeatures) -> Guess | None:
+    """What interventions tell; None where the step does not bear them."""
+    try:
+        return _taken_apart(subject, place, f)
+    except (LvebmError, np.linalg.LinAlgError):
+        return None
 
 
 def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | None:
     """What interventions on draws and energies tell, where a step lets them."""
     rng = np.random.default_rng((subject.seed, 37))
     x = subject.draw(place, rng, CHAINS)
+    if subject.kernel.with_momenta:
+        hands = Hands(subject=subject, target=place.target, step_size=place.step_size)
+        return localise_momenta.guess(hands, x)
     found: Acceptance | None = None
     for factor in (1.0, 3.0):  # a larger step where too few are refused
         h = factor * place.step_size
@@ -96,10 +103,10 @@ def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | Non
     assert found is not None
     trajectory = f.growth > 1.6 or found.gradients > 2
     first = localise_parts.guess(found, place.target, x, h, trajectory)
-    if first is not None and first[0] == "drift" and trajectory:
-        if localise_momenta.skipped(hands, x):
-            said = [*first[2], "positions move more often than gradients are asked"]
-            return "stale gradient", "drift", said
+    irreversible = first is not None and first[0] == "drift" and trajectory
+    if irreversible and localise_momenta.skipped(hands, x):
+        said = ["positions move more often than gradients are asked"]
+        return "stale gradient", "drift", said
     if first is None and found.gradients > 2:
         return localise_momenta.of_late_gradients(hands, x)
     return first
@@ -236,7 +243,7 @@ def _order_of_refusals(f: MoveFeatures) -> float:
     In powers of V, not of the step size: a leapfrog step and a Langevin step then speak alike.
     """
     refused = 1 - f.moved
-    seen = np.flatnonzero(refused >= FEWEST)
+    seen = np.flatnonzero(refused >= FAINT)
     if len(seen) < 2 or not f.noise.min() > 0:
         return 9.0
     i, j = int(seen[0]), len(refused) - 1

@@ -31,6 +31,8 @@ def guess(
     if a.decisions and a.unmoved > 1 - BACK:
         said = [f"{a.unmoved:.2g} of the proposals are accepted by no draw"]
         return "Metropolis ratio", "proposal correction", said
+    if not a.decisions and a.unmoved > 1 - BACK and a.gradients:
+        return "Metropolis ratio", "proposal correction", ["moves are refused by no draw"]
     if np.isfinite(a.returns) and a.returns < BACK:
         said = [f"from {1 - a.returns:.2g} of the proposals there is no way back"]
         return "proposal correction", "drift" if trajectory else "Metropolis ratio", said
@@ -209,7 +211,10 @@ def _of_langevin(
     (one, two), *_ = np.linalg.lstsq(columns, values, rcond=1e-12)
     if _left(columns, values) < SAME and abs(one) > SAME and abs(two) > 1e-12:
         meant = (float(two / one), float(two / one**2))
-        said = [*said, f"the acceptance takes them for {meant[0] / h:.3f} h and {meant[1] / h:.3f} h"]
+        said = [
+            *said,
+            f"the acceptance takes them for {meant[0] / h:.3f} h and {meant[1] / h:.3f} h",
+        ]
     off = [
         abs(np.log(max(now, 1e-300) / max(then, 1e-300)))
         for now, then in zip((drift, noise), meant, strict=True)

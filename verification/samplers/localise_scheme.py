@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from lvebm_theory.errors import LvebmError
+
 from . import localise_memory
 from .common import CHAINS, CommonFeatures, of_common
 from .features import SequenceFeatures, of_sequence
@@ -55,7 +57,7 @@ def guess(subject: Subject) -> Localisation:
                 place, c = other, of_common(subject, other, scheme)
         f = of_sequence(subject, place, scheme)
         if scheme.momenta:
-            first, second, why = _with_momenta(c, f, of_flat(subject, place, scheme))
+            first, second, why = _with_momenta(c, f, _flat(subject, place, scheme))
         else:
             first, second, why = _drift_or_noise(c, scheme)
     return Localisation(first=first, second=second, evidence=why)
@@ -74,9 +76,7 @@ def _place(subject: Subject, scheme: Scheme) -> Place:
     return here[min(3, len(here) - 1)]
 
 
-def _of_crowd(
-    subject: Subject, place: Place, c: CommonFeatures, scheme: Scheme
-) -> Guess | None:
+def _of_crowd(subject: Subject, place: Place, c: CommonFeatures, scheme: Scheme) -> Guess | None:
     """Noise that serves more than one chain, coordinate or call."""
     if c.deaf:
         return "shared randomness", "schedule", ["another seed brings the same noise"]
@@ -141,7 +141,19 @@ def _with_memory(f: SequenceFeatures) -> Guess:
     return "schedule", "stale gradient", ["equal arguments gave different results"]
 
 
-def _with_momenta(c: CommonFeatures, f: SequenceFeatures, flat: Flat) -> Guess:
+def _flat(subject: Subject, place: Place, scheme: Scheme) -> Flat | None:
+    """None where the step takes no other energy than those it was made for."""
+    try:
+        return of_flat(subject, place, scheme)
+    except LvebmError:
+        return None
+
+
+def _with_momenta(c: CommonFeatures, f: SequenceFeatures, flat: Flat | None) -> Guess:
+    if flat is None:
+        said = [f"drift off by {c.drift:.2g}"]
+        off = c.drift > max(SEEN, c.rounding)
+        return ("drift", "stale gradient", said) if off else ("noise scale", "drift", said)
     said = [
         f"on a flat potential momenta fade by a factor off by {flat.fade:.2g}, their noise is off "
         f"by {flat.noise:.2g}, moves by {flat.move:.2g}"
@@ -160,22 +172,6 @@ def _with_momenta(c: CommonFeatures, f: SequenceFeatures, flat: Flat) -> Guess:
     if off or f.ties > 0.01:
         # the right amount, but not of the right place
         return "stale gradient", "drift", [*said, "kicks are right where the gradient is constant"]
-    return "noise scale", "momentum refresh", said
-    if flat.move > EXACT or flat.reach > rough:
-        return "drift", "momentum refresh", said
-    off = c.drift > max(SEEN, c.rounding)
-    said = [*said, f"drift off by {c.drift:.2g}"]
-    if flat.kick > 1e-4:
-        return "drift", "stale gradient", [*said, f"kicks off by {flat.kick:.2g}"]
-    if off or f.ties > 0.01:
-        # the right amount, but not of the right place
-        return "stale gradient", "drift", [*said, "kicks are right where the gradient is constant"]
-    if off and c.of_gradient * c.ahead < 0 and abs(c.ahead) > 0.3 * abs(c.of_gradient):
-        return "stale gradient", "drift", [*said, "a gradient of another moment enters"]
-    if off:
-        return "drift", "stale gradient", said
-    if f.ties > 0.01:
-        return "stale gradient", "drift", [*said, "positions and momenta do not fit"]
     return "noise scale", "momentum refresh", said
 
 

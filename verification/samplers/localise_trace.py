@@ -71,7 +71,9 @@ class TracingGenerator(np.random.Generator):
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Noted as uniform on (0, 1)."""
         shape = np.broadcast(np.asarray(low), np.asarray(high)).shape if size is None else size
-        return low + (np.asarray(high) - low) * self._noted("uniform", super().random(shape or None))
+        return low + (np.asarray(high) - low) * self._noted(
+            "uniform", super().random(shape or None)
+        )
 
     def standard_exponential(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Noted."""
@@ -191,4 +193,6 @@ def closest(level: float, sort: Sort, high: bool) -> float:
     if sort == "exponential":
         return -level
     small = math.exp(level)
-    return float(np.nextafter(1.0, 0.0)) if high and small < 1e-16 else (1 - small if high else small)
+    return (
+        float(np.nextafter(1.0, 0.0)) if high and small < 1e-16 else (1 - small if high else small)
+    )
