@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.errors import ArgumentError
+
 from .localise_trace import TracedEnergy
 from .schemes.scheme import Scheme
 from .shapes import tame
@@ -55,7 +57,8 @@ def of_flat(subject: Subject, place: Place, scheme: Scheme) -> Flat:
         handed=TracedEnergy(target.for_step, factor=0.0),
     )
     law = scheme.linear(plane, h)
-    assert law is not None
+    if law is None:
+        raise ArgumentError(f"{scheme.name} has no linear law on a flat potential")
     start = np.repeat(subject.draw(place, np.random.default_rng((subject.seed, 96)), 1), CHAINS, 0)
     kicked = start.copy()
     kicked[:, d:] += 1.0
