@@ -2,9 +2,11 @@ r"""The law of ULA on the line, step by step, without particles.
 
     P(x, dy) = N(x - h U'(x), 2h)(dy),   p_{k+1}(y) = int P(x, y) p_k(x) dx
 
-by the trapezoidal rule on equidistant nodes (Nystrom). The integrand is smooth on the scale
-sqrt(2h) of the kernel and vanishes at both ends, so the rule converges faster than any power: with
-r nodes per sqrt(2h) its error is exp(-pi^2 r^2), below rounding at r = 2. The matrix is banded, and
+by the trapezoidal rule on equidistant nodes (Nystrom). As a function of x the integrand is smooth
+on the scale sqrt(2h) / max(1, s), s = max |1 - h U''| the steepness of the drift map, and vanishes
+at both ends, so the rule converges faster than any power: with r nodes on that scale its error is
+exp(-pi^2 r^2), below rounding at r = 2. The steepness is taken where the Gibbs law has any mass:
+between two wells it is far above one at large steps. The matrix is banded, and
 many steps go by its powers. This is a second witness for what particles do at a given step size:
 nothing is random and nothing is expanded in h.
 """
@@ -34,6 +36,8 @@ LOST_MASS = 1e-9
 _BAND = 11.0  # deviations kept around a node's mean: what is cut is 4e-28 of a step
 _DENSEST = 0.2  # share of non-zeros beyond which a power is stored in full
 _COARSEST = 100
+_REMOTE = 40.0  # energies above the least from which on the Gibbs law counts as zero
+_SAMPLES = 4001
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -284,8 +288,23 @@ def _solve_banded(system: sparse.dia_array, right: FloatArray) -> FloatArray:
     return np.asarray(solve_banded((lower, upper), bands, right, overwrite_ab=True))
 
 
+def _steepness(energy: Energy, h: float, low: float, high: float) -> float:
+    """max(1, |m'|) of the drift map m(x) = x - h U'(x), where the Gibbs law has mass."""
+    x = np.linspace(low, high, _SAMPLES)
+    potential = energy.potential(x[:, None])
+    with np.errstate(invalid="ignore", over="ignore"):
+        slopes = np.abs(np.diff(x - h * energy.gradient(x[:, None])[:, 0]) / (x[1] - x[0]))
+        near = np.minimum(potential[1:], potential[:-1]) < np.nanmin(potential) + _REMOTE
+    return float(max(1.0, np.max(slopes, where=near & np.isfinite(slopes), initial=1.0)))
+
+
 def ula_kernel(
-    energy: Energy, step_size: float, box: tuple[float, float], *, refine: float = 1.0
+    energy: Energy,
+    step_size: float,
+    box: tuple[float, float],
+    *,
+    refine: float = 1.0,
+    nodes: int | None = None,
 ) -> UlaKernel:
     """The kernel of ULA with step h on a lattice over a box.
 
@@ -296,7 +315,10 @@ def ula_kernel(
     box : (low, high)
         Must hold all but ``LOST_MASS`` of every law asked for; laws that leave it raise.
     refine : float
-        Nodes per sqrt(2h) relative to the default.
+        Nodes per sqrt(2h) / max(1, s) relative to the default.
+
+    nodes : int, optional
+        Number of nodes, in place of what the step size asks for.
 
     Raises
     ------
@@ -308,12 +330,15 @@ def ula_kernel(
     if not (np.isfinite(step_size) and step_size > 0):
         raise ArgumentError(f"a step size must be finite and > 0, got {step_size}")
     low, high = box
-    count = int(np.ceil((high - low) / np.sqrt(2 * step_size) * NODES_PER_DEVIATION * refine)) + 1
+    count = nodes
+    if count is None:
+        scale = np.sqrt(2 * step_size) / _steepness(energy, step_size, low, high)
+        count = int(np.ceil((high - low) / scale * NODES_PER_DEVIATION * refine)) + 1
     if not 2 < count <= LARGEST_LATTICE:
         raise ArgumentError(
             f"step size {step_size:g} on [{low:g}, {high:g}] needs {count} nodes, "
             f"at most {LARGEST_LATTICE} fit"
         )
-    nodes = np.linspace(low, high, count)
-    matrix = _kernel(energy, step_size, nodes, nodes)
-    return UlaKernel(energy=energy, step_size=step_size, nodes=nodes, matrix=matrix)
+    lattice = np.linspace(low, high, count)
+    matrix = _kernel(energy, step_size, lattice, lattice)
+    return UlaKernel(energy=energy, step_size=step_size, nodes=lattice, matrix=matrix)

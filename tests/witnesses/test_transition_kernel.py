@@ -6,7 +6,7 @@ import pytest
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
-from solvers.densities.transition_kernel import ula_kernel
+from solvers.densities.transition_kernel import NODES_PER_DEVIATION, ula_kernel
 
 START = InitialLaw.normal(2.0, 0.1)
 
@@ -50,6 +50,19 @@ def test_the_stationary_law_is_the_limit():
     kernel = ula_kernel(parse_potential("x**2/2 + cos(3*x)"), 0.05, (-9, 9))
     (late,) = kernel.after(START, [100_000])
     assert np.abs(late.masses - kernel.stationary().masses).sum() < 1e-11
+
+
+def test_nodes_resolve_a_steep_drift_between_two_wells():
+    # at the barrier |1 - h U''| is 3.7: spacings that resolve the noise alone are off by 1e-3
+    energy, h, box = parse_potential("x**2/2 + 3*cos(3*x)"), 0.1, (-9, 9)
+    found = ula_kernel(energy, h, box).stationary()
+    noise_alone = int((box[1] - box[0]) / np.sqrt(2 * h) * NODES_PER_DEVIATION) + 1
+    fine, rough = (
+        ula_kernel(energy, h, box, nodes=n).stationary() for n in (8 * noise_alone, noise_alone)
+    )
+    exact = np.array(moments(fine))
+    assert np.abs(np.array(moments(found)) - exact).max() < 1e-7
+    assert np.abs(np.array(moments(rough)) - exact).max() > 1e-4
 
 
 def test_what_leaves_the_lattice_is_missed():

@@ -9,12 +9,17 @@ is a non-negative martingale with W_0 = 1, and so is every average of such W. Vi
 P(sup_n W_n >= 1/alpha) <= alpha. Nothing is asymptotic; one may look after every batch, stop, store
 the wealths and go on.
 
-Two kinds of bettors share the money: for every function one that bets on it alone, and a joint one
+Two kinds of bettors share the money: for every function one that bets on it alone, and joint ones
 on their best combination. All learn from the batches before the present one only, so their bets are
-predictable. Log-growth is largest at b = Sigma^{-1} mu (Kelly), the bet being learned; estimates
-are shrunk by their own evidence, the positive part of 1 - 1/t^2 (James-Stein), so that nothing is
-staked on noise. A batch is settled in pieces of at most a fifth of what was seen before, each with
-bets from all that came before it: samples of a batch are independent, so their order is a past too.
+predictable. Log-growth is largest at b = Sigma^{-1} mu (Kelly), which is learned: with
+b ~ N(0, tau^2) a priori, in the payoffs' own units, b = (Sigma + 1/(n tau^2))^{-1} mean after n
+samples, so that little is staked on noise, and little on rare events, which cannot pay much. One
+joint bettor is timid and bets on everything; one is bold and bets on those functions alone whose
+means are two standard errors from zero.
+
+A batch is settled in pieces, each with bets from all that came before it: samples of a batch are
+independent, so their order is a past too. Pieces are a fifth of what was seen before, and a
+twentieth where there is a scent of something: bets that lag behind cost most there.
 
 Where the mean under the null is zero only up to a proved ``slack`` (draws from a table, rounding in
 single precision), each factor is lowered by slack |b_i|_1 and W is a supermartingale.
@@ -37,10 +42,14 @@ from lvebm_theory.errors import ArgumentError
 FloatArray = npt.NDArray[np.float64]
 
 LARGEST_STAKE = 0.8  # of the wealth, on one sample: what is left pays for a surprise
-SHARE_OF_THE_JOINT_BETTOR = 0.5
+SHARE_OF_THE_JOINT_BETTORS = 0.5
 SMALLEST_PIECE = 200
+BOLDNESS = 0.2  # tau of those who bet on one function
+# tau of the joint bettors, and the squared t-value from which they bet on a function
+JOINT_BETTORS = ((0.05, 0.0), (0.2, 4.0))
 GROWTH = 0.2  # of what was seen: the last piece is decided by estimates from nearly all of it
-WHILE = 1.5  # the joint bet is made anew when so many times as much was seen,
+CLOSE_GROWTH = 0.05  # where there is a scent
+WHILE = 1.5  # the joint bets are made anew when so many times as much was seen,
 SCENT = 9.0  # or when some payoff is three standard errors from zero
 _BLOCK = 16  # factors in [0.2, 1.8] whose product is far from the ends of the floats
 _ROUNDING = 1e-9
@@ -56,7 +65,7 @@ class Wealth:
     Parameters
     ----------
     weights : array (m,)
-        Shares of the single bettors, positive; scaled to sum to 1 - the joint bettor's share.
+        Shares of the single bettors, positive; scaled to sum to 1 - the joint bettors' share.
     slack : float
         Proved bound of |E[G_i | past]| under the null, 0 unless draws or rounding cost something.
     """
@@ -64,7 +73,7 @@ class Wealth:
     weights: FloatArray
     slack: float = 0.0
     logs: FloatArray = field(init=False)
-    joint: float = field(init=False, default=0.0)
+    joint: FloatArray = field(init=False)
     count: int = field(init=False, default=0)
     total: FloatArray = field(init=False)
     products: FloatArray = field(init=False)
@@ -79,18 +88,19 @@ class Wealth:
             raise ArgumentError(f"weights must be positive, at least one, got {given}")
         if not 0.0 <= self.slack < 0.1:
             raise ArgumentError(f"a slack must lie in [0, 0.1), got {self.slack}")
-        self.weights = given * (1.0 - SHARE_OF_THE_JOINT_BETTOR) / given.sum()
+        self.weights = given * (1.0 - SHARE_OF_THE_JOINT_BETTORS) / given.sum()
         self.logs = np.zeros(given.size)
         self.total = np.zeros(given.size)
         self.products = np.zeros((given.size, given.size))
-        self._bet = np.zeros(given.size)
+        self.joint = np.zeros(len(JOINT_BETTORS))
+        self._bet = np.zeros((given.size, len(JOINT_BETTORS)))
 
     def _log_evidence(self) -> float:
         return float(
             np.logaddexp.reduce(
                 np.append(
                     np.log(self.weights) + self.logs,
-                    math.log(SHARE_OF_THE_JOINT_BETTOR) + self.joint,
+                    math.log(SHARE_OF_THE_JOINT_BETTORS / len(JOINT_BETTORS)) + self.joint,
                 )
             )
         )
@@ -101,7 +111,7 @@ class Wealth:
 
     def variance(self) -> FloatArray:
         """Variances of the payoffs so far, shape (m,)."""
-        return np.asarray(np.diag(self._covariance()))
+        return np.asarray(np.diag(self.products) / max(self.count, 1) - self.mean() ** 2)
 
     def _covariance(self) -> FloatArray:
         mean = self.mean()
@@ -111,36 +121,30 @@ class Wealth:
         """What the single bettors stake next, shape (m,)."""
         if self.count < 2:
             return np.zeros_like(self.total)
-        mean, variance = self.mean(), np.maximum(self.variance(), 1e-300)
-        signal = self.count * mean**2 / variance
-        shrunk = np.maximum(0.0, 1.0 - 1.0 / np.maximum(signal, 1e-300))
+        mean, variance = self.mean(), np.maximum(self.variance(), 0.0)
+        whole = mean / (variance + 1 / (self.count * BOLDNESS**2))
         # E log(1 + b G) is maximal near b = mu / (sigma^2 + mu^2)
-        bets = shrunk * mean / (variance + mean**2)
-        return np.clip(bets, -LARGEST_STAKE, LARGEST_STAKE)
+        return np.clip(whole / (1.0 + whole * mean), -LARGEST_STAKE, LARGEST_STAKE)
 
-    def joint_bet(self) -> FloatArray:
-        """What the joint bettor stakes next, shape (m,), |.|_1 below the largest stake."""
+    def joint_bets(self) -> FloatArray:
+        """What the joint bettors stake next, shape (m, bettors), |.|_1 below the largest stake."""
         if self.count < 2:
-            return np.zeros_like(self.total)
-        mean, covariance = self.mean(), self._covariance()
-        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        alive = spread > _ROUNDING
-        bet = np.zeros_like(self.total)
-        if not alive.any():
-            return bet
-        z = mean[alive] / spread[alive]
-        correlation = covariance[np.ix_(alive, alive)] / np.outer(spread[alive], spread[alive])
-        values, vectors = np.linalg.eigh(correlation)
-        kept = values > 1e-6 * values[-1]
-        scores = vectors[:, kept].T @ z
-        signal = self.count * scores**2 / values[kept]
-        # directions are shrunk each by its own evidence: few of them carry a bias
-        shrunk = np.maximum(0.0, 1.0 - 2.0 / np.maximum(signal, 1e-300))
-        whole = vectors[:, kept] @ (shrunk * scores / values[kept])
-        strength = float(np.sum(shrunk * scores**2 / values[kept]))
-        bet[alive] = whole / spread[alive] / (1.0 + strength)
-        size = float(np.abs(bet).sum())
-        return bet * min(1.0, LARGEST_STAKE / size) if size > 0 else bet
+            return np.zeros_like(self._bet)
+        mean, covariance, t2 = self.mean(), self._covariance(), self._t2()
+        bets = np.zeros_like(self._bet)
+        for j, (tau, least) in enumerate(JOINT_BETTORS):
+            on = np.flatnonzero(t2 >= least)
+            prior = np.eye(on.size) / (self.count * tau**2)
+            whole = np.linalg.solve(covariance[np.ix_(on, on)] + prior, mean[on])
+            # the second moment, not the variance, belongs into Kelly's bet
+            bet = whole / (1.0 + float(whole @ mean[on]))
+            size = float(np.abs(bet).sum())
+            bets[on, j] = bet * min(1.0, LARGEST_STAKE / size) if size > 0 else bet
+        return bets
+
+    def _t2(self) -> FloatArray:
+        """Squared distances (m,) of the means from zero, in standard errors."""
+        return np.asarray(self.count * self.mean() ** 2 / np.maximum(self.variance(), 1e-300))
 
     def observe(self, payoffs: FloatArray) -> float:
         """Settle the bets on a batch (n, m) and learn from it; the log evidence afterwards.
@@ -157,16 +161,22 @@ class Wealth:
             raise ArgumentError(f"payoffs must lie in [-1, 1], got up to {np.abs(g).max()}")
         start = 0
         while start < len(g):
-            piece = g[start : start + max(SMALLEST_PIECE, int(GROWTH * self.count))]
+            growth = CLOSE_GROWTH if self._scent() else GROWTH
+            piece = g[start : start + max(SMALLEST_PIECE, int(growth * self.count))]
             self._settle(piece)
             start += len(piece)
         return self.log_evidence
 
-    def _current_joint_bet(self) -> FloatArray:
-        """The joint bet, made anew where it matters: after a while, or when there is a scent."""
-        t2 = self.count * self.mean() ** 2 / np.maximum(self.variance(), 1e-300)
-        if self.count >= WHILE * self._bet_at or self.joint > 0 or t2.max(initial=0.0) > SCENT:
-            self._bet, self._bet_at = self.joint_bet(), self.count
+    def _scent(self) -> bool:
+        """Whether something has been won, or some payoff is far from zero."""
+        if self.log_evidence > 0:
+            return True
+        return bool(self._t2().max(initial=0.0) > SCENT)
+
+    def _current_joint_bets(self) -> FloatArray:
+        """The joint bets, made anew where it matters: after a while, or when there is a scent."""
+        if self.count >= WHILE * self._bet_at or self._scent():
+            self._bet, self._bet_at = self.joint_bets(), self.count
         return self._bet
 
     def _settle(self, g: FloatArray) -> None:
@@ -176,10 +186,9 @@ class Wealth:
         if staked.size:
             bets = single[staked]
             self.logs[staked] += _log_product(g[:, staked] * bets - self.slack * np.abs(bets))
-        both = self._current_joint_bet()
-        if np.any(both):
-            gains = (g @ both - self.slack * np.abs(both).sum())[:, None]
-            self.joint += float(_log_product(gains)[0])
+        joint = self._current_joint_bets()
+        if np.any(joint):
+            self.joint += _log_product(g @ joint - self.slack * np.abs(joint).sum(axis=0))
         self.count += len(g)
         self.total += g.sum(axis=0)
         self.products += g.T @ g
@@ -197,7 +206,7 @@ class Wealth:
             "weights": self.weights.tolist(),
             "slack": self.slack,
             "logs": self.logs.tolist(),
-            "joint": self.joint,
+            "joint": self.joint.tolist(),
             "count": self.count,
             "total": self.total.tolist(),
             "bet": self._bet.tolist(),
@@ -213,7 +222,7 @@ class Wealth:
         again.logs = np.asarray(state["logs"], dtype=float)
         again.total = np.asarray(state["total"], dtype=float)
         again.products = np.asarray(state["products"], dtype=float)
-        again.joint, again.count = float(state["joint"]), int(state["count"])
+        again.joint, again.count = np.asarray(state["joint"], dtype=float), int(state["count"])
         again.peak = float(state["peak"])
         again._bet, again._bet_at = np.asarray(state["bet"], dtype=float), int(state["bet_at"])
         again.log_evidence = again._log_evidence()

@@ -30,7 +30,6 @@ from .targets.exact_target import ExactTarget
 
 # samples that one trial needs for intervals a tenth of a standard deviation wide
 _SAMPLES = 9_000
-_PER_TARGET = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +250,11 @@ def _targets(
         return subsampled_targets()
     if scheme.name in ("exact", "sk-rock"):
         return gaussian_targets()
-    return (*default_targets()[:2], *line_targets(), *default_targets()[2:])
+    usual = default_targets()
+    # one target of several coordinates among the first five, which a short run has time for
+    many = max(usual, key=lambda t: t.dim)
+    others = [t for t in usual[3:] if t is not many]
+    return (*usual[:2], *line_targets(), usual[2], many, *others)
 
 
 def _compiled(targets: Sequence[ExactTarget]) -> Sequence[ExactTarget]:
@@ -279,10 +282,11 @@ def _plan(
     else:
         rate = _rate(kernel, kind, targets[0])
         affordable = 0.6 * rate * budget
-    # in steps: five places after one step and one after five, or five places after three and more
-    cost = 12 if kind == "adjusted" else 25
+    # in steps: five places after one step and one after five, or four places after three and more
+    per_target, cost = (5, 12) if kind == "adjusted" else (4, 20)
     wanted = max(1, int(affordable / (_SAMPLES * cost)))
-    per_target = _PER_TARGET if affordable >= _SAMPLES * cost else 2
+    if affordable < _SAMPLES * cost:
+        per_target = 2
     first = int(2 ** round(math.log2(min(max(0.05 * rate, 64), 1024))))
     largest = int(2 ** round(math.log2(min(max(0.4 * rate, 128), 2**17))))
     return Plan(

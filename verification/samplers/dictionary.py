@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 _FAR = 1e6
 #: events so rare that their own deviation is smaller are measured in this unit
 RARE = 0.1
+#: coordinates whose location and scale are looked at; of larger spaces so many, evenly spread
+MOST_COORDINATES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +35,14 @@ class Dictionary:
 
     @property
     def coordinates(self) -> list[int]:
-        """Coordinates looked at one by one: the first, the middle and the last."""
+        """Coordinates looked at closely: the first, the middle and the last."""
         d = self.target.dim
         return sorted({0, d // 2, d - 1})
+
+    @property
+    def others(self) -> list[int]:
+        """Coordinates of which location and scale alone are looked at."""
+        return [i for i in spread_over(self.target.dim) if i not in self.coordinates]
 
     @property
     def _pairs(self) -> list[tuple[int, int]]:
@@ -55,6 +62,8 @@ class Dictionary:
                 f"lower tail of x{i}",
                 f"fine scale of x{i}",
             ]
+        for i in self.others:
+            found += [f"location of x{i}", f"scale of x{i}"]
         found += [f"correlation of x{i} and x{j}" for i, j in self._pairs]
         found += ["energy", "low energy", "high energy", "size of the gradient", "virial"]
         if self.target.dim > 1:
@@ -95,6 +104,8 @@ class Dictionary:
             columns: list[FloatArray] = []
             for i in self.coordinates:
                 columns += _of_one(y[:, i])
+            for i in self.others:
+                columns += _of_one(y[:, i])[:2]
             columns += [np.tanh(y[:, i] * y[:, j] / 2) / 2 for i, j in self._pairs]
             columns += [
                 np.tanh(e / 2) / 2,
@@ -108,6 +119,11 @@ class Dictionary:
                 r = (y * y).sum(axis=1) / d
                 columns += [np.tanh(y.sum(axis=1) / np.sqrt(d)) / 2, r / (r + 1.5) - 0.5]
         return np.stack(columns, axis=1)
+
+
+def spread_over(number: int, most: int = MOST_COORDINATES) -> list[int]:
+    """Indices below ``number``, all of them or ``most`` that are evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, number - 1, min(number, most))})
 
 
 def _tamed(values: FloatArray) -> FloatArray:

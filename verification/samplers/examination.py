@@ -27,7 +27,7 @@ from .trial import Trial, share_equally
 
 #: HOLDS is said when no function of any trial can be off by more, in standard deviations
 RESOLUTION = 0.1
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass

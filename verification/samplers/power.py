@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from .betting import SHARE_OF_THE_JOINT_BETTOR
+from .betting import SHARE_OF_THE_JOINT_BETTORS
 from .dictionary import dictionary_of
 from .targets.exact_target import ExactTarget
 from .trial import Trial
@@ -63,7 +63,7 @@ def least_effect(samples: int, log_threshold: float, bettors: int) -> float:
     """s: the smallest shift, in standard deviations of one sample, found with probability 0.99."""
     if samples < 1:
         return math.inf
-    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTOR))
+    own = math.log(bettors / (1 - SHARE_OF_THE_JOINT_BETTORS))
     level = log_threshold + own + 0.5 * math.log(max(samples, 2))
     z = float(ndtri(PROBABILITY))
     return (z + math.sqrt(z * z + 2 * level)) / math.sqrt(samples)

@@ -88,7 +88,13 @@ TAILS = Shape(
     mean=_excess(2.0) - _excess(3.0),
     size=1.0,
 )
-SHAPES = (LOCATION, SCALE, SKEWNESS, FINE_SCALE, TAILS)
+FAR_TAILS = Shape(
+    name="far tails",
+    function=lambda r: np.clip(5 * (np.abs(r) - 3.0), 0, 1),
+    mean=5 * (_excess(3.0) - _excess(3.2)),
+    size=1.0,
+)
+SHAPES = (LOCATION, SCALE, SKEWNESS, FINE_SCALE, TAILS, FAR_TAILS)
 
 
 def tame(r: FloatArray) -> FloatArray:

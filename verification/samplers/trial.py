@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 Sample = Callable[[np.random.Generator, int], FloatArray]
 
 GROWTH = 0.25  # of what was seen
+CLOSE_GROWTH = 0.03  # where something has been won: what is drawn beyond the end is wasted
+SCENT = 1.0
 LARGEST_BATCH = 100_000
 
 
@@ -41,8 +43,8 @@ class Trial:
         Bounds of the payoffs' sizes, where they are below one.
     slack : float
         Proved bound of the payoffs' means under the null.
-    calls : int
-        Kernel calls per sample.
+    calls : float
+        Kernel calls per sample, below one where several samples are made of a call.
     first, largest : int
         Samples of the first look, and at most of any.
     """
@@ -54,7 +56,7 @@ class Trial:
     units: FloatArray
     ranges: FloatArray | None = None
     slack: float = 0.0
-    calls: int = 1
+    calls: float = 1
     first: int = 1000
     largest: int = LARGEST_BATCH
     about: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class Trial:
     @property
     def spent(self) -> int:
         """Kernel calls so far."""
-        return self.calls * self.wealth.count
+        return round(self.calls * self.wealth.count)
 
     def look(self, seed: int) -> FloatArray:
         """One more batch, and what the bets make of it; the payoffs (n, m).
@@ -94,7 +96,9 @@ class Trial:
         """
         address = (zlib.crc32(self.key.encode()), self.looks)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=address))
-        wanted = max(self.first, int(GROWTH * self.wealth.count))
+        near = self.wealth.log_evidence > SCENT
+        growth, least = (CLOSE_GROWTH, self.first // 4) if near else (GROWTH, self.first)
+        wanted = max(least, int(growth * self.wealth.count))
         payoffs = self.sample(rng, min(wanted, max(self.largest, self.first)))
         self.wealth.observe(payoffs)
         self.means.observe(payoffs)

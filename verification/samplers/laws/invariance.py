@@ -7,8 +7,8 @@ Power. A shift of E f by s standard deviations of f(X') - f(X) is found after ab
 L the logarithm of 1/alpha, the shares and the number of functions. f runs over location, scale,
 skewness, tails, cross terms, energy, gradient and virial.
 Blind spots. A kernel that keeps pi and does not mix (the identity, x -> -x on a symmetric target);
-what only shows in coordinates beyond the first, the middle and the last; errors at step sizes that
-were not tried.
+what only shows in coordinates beyond ten that are evenly spread; errors at step sizes that were
+not tried.
 """
 
 from __future__ import annotations

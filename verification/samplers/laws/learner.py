@@ -48,8 +48,10 @@ RATE = 0.2
 STEP_SIZES = (0.1, 0.4)
 LOCATION_POOL = 4
 LATENT_NOISE = 0.7
-PATH = (1, 4, 10)
-LOCATION_STEPS = (1, 4, 10)
+PATH = (1, 3, 6)
+LOCATION_STEPS = (1, 3, 6)
+# noises of one update are independent: so many samples are made of them
+GROUPS = 6
 _EXACT = 1e-9
 
 
@@ -74,14 +76,21 @@ def start(model: LearningModel, rng: np.random.Generator) -> State:
 
 
 def _payoffs(model: LearningModel, firsts: list[Reading], seconds: list[Reading]) -> FloatArray:
-    """Payoffs (n, m) of pairs of updates in a row, each averaged over the particles."""
+    """Payoffs (GROUPS n, m) of pairs of updates in a row, averaged over groups of particles."""
+    return np.concatenate([_of_group(model, firsts, seconds, j) for j in range(GROUPS)])
+
+
+def _of_group(
+    model: LearningModel, firsts: list[Reading], seconds: list[Reading], group: int
+) -> FloatArray:
+    """Payoffs (n, m) by every so manieth noise, of the latents and of the pool."""
     r = np.clip(tame(np.array([f.noise for f in firsts])), -50, 50)
     again = np.clip(tame(np.array([f.noise for f in seconds])), -50, 50)
     force = np.tanh(tame(np.array([f.force for f in firsts])))
     latents = firsts[0].latents
-    phases = [slice(latents, None)]
+    phases = [slice(latents + group, None, GROUPS)]
     if latents:
-        phases.append(slice(0, latents))
+        phases.append(slice(group, latents, GROUPS))
     found: list[FloatArray] = []
     for phase in phases:
         part, push, later = r[:, phase], force[:, phase], again[:, phase]
@@ -91,9 +100,9 @@ def _payoffs(model: LearningModel, firsts: list[Reading], seconds: list[Reading]
         half = part.shape[1] // 2
         found.append((LOCATION(part[:, :half]) * LOCATION(part[:, half : 2 * half])).mean(axis=1))
     if latents:
-        size = min(latents, r.shape[1] - latents)
-        other = r[:, latents : latents + size]
-        found.append((LOCATION(r[:, :size]) * LOCATION(other)).mean(axis=1))
+        own, other = r[:, group:latents:GROUPS], r[:, latents + group :: GROUPS]
+        size = min(own.shape[1], other.shape[1])
+        found.append((LOCATION(own[:, :size]) * LOCATION(other[:, :size])).mean(axis=1))
     broken = np.array(
         [_is_broken(f) or _is_broken(s) for f, s in zip(firsts, seconds, strict=True)]
     )
@@ -130,7 +139,7 @@ def trial(learner: Learner, model: LearningModel, h: float, order: str, first: i
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
         generator = child(rng)
         readings: tuple[list[Reading], list[Reading]] = ([], [])
-        for _ in range(count):
+        for _ in range(-(-count // GROUPS)):
             before = start(model, rng)
             for found in readings:
                 after = learner.advance(before, DATA, model, h, RATE, generator)
@@ -146,7 +155,7 @@ def trial(learner: Learner, model: LearningModel, h: float, order: str, first: i
         sample=sample,
         units=_units(model),
         slack=1e3 * learner.rounding,
-        calls=2,
+        calls=2 / GROUPS,
         first=first,
         about={"target": f"{model.name} model", "step_size": h, "steps": 2},
     )

@@ -9,15 +9,16 @@ arbitrary, so the bias of the step size, which is right, is accepted. Where a st
 so large that rounding would show in the noise, the payoff is zero: that is decided by the state
 before. Power. A relative error e of the drift or e of the noise scale is found after about 2
 L/(e^2 h) (drift) or L/e^2 (noise) calls.
-Blind spots. Coordinates of the noise beyond the first, the middle and the last; memory longer than
-three steps; schemes whose law is known on Gaussians only are seen on Gaussians only.
+Blind spots. Coordinates of the noise beyond ten that are evenly spread (of those between the first,
+the middle and the last, only scale and drift are looked at); memory longer than three steps;
+schemes whose law is known on Gaussians only are seen on Gaussians only.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..dictionary import RARE
+from ..dictionary import RARE, spread_over
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SHAPES, tame
 from ..subject import FloatArray, Place, Subject, child
@@ -39,8 +40,18 @@ def reason(subject: Subject) -> str:
     return "" if "" in told else "; ".join(sorted(told))
 
 
-def _looked(count: int) -> list[int]:
-    return sorted({0, count // 2, count - 1})
+#: what is looked at in every coordinate of the noise
+EVERYWHERE = (
+    "scale of noise",
+    "location of noise against x",
+    "location of noise against the gradient",
+)
+
+
+def _looked(count: int, name: str = "") -> list[int]:
+    """Coordinates of the noise that a payoff looks at."""
+    closely = {0, count // 2, count - 1}
+    return sorted(closely | set(spread_over(count)) if name in EVERYWHERE else closely)
 
 
 def _of_one_step(place: Place, x: FloatArray, r: FloatArray) -> dict[str, FloatArray]:
@@ -76,7 +87,9 @@ def _names(noises: int, ties: int, momenta: bool) -> list[str]:
     single += [f"{s.name} of noise at the last call" for s in (LOCATION, SCALE)]
     # "noise" becomes "noise 0" and so on
     found = [
-        name.replace("of noise", f"of noise {i}", 1) for name in single for i in _looked(noises)
+        name.replace("of noise", f"of noise {i}", 1)
+        for name in single
+        for i in _looked(noises, name)
     ]
     if noises > 1:
         found += [f"{s.name} of noise 0 and of the last noise" for s in (LOCATION, SCALE)]
@@ -144,8 +157,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         columns["location of noise, two calls apart"] = LOCATION(read[0]) * LOCATION(read[2]) * last
         for s in (LOCATION, SCALE):
             columns[f"{s.name} of noise at the last call"] = s(read[2]) * last
-        looked = _looked(noises)
-        parts = [value[:, looked] for value in columns.values()]
+        parts = [value[:, _looked(noises, name)] for name, value in columns.items()]
         if noises > 1:
             parts += [
                 (s(read[0][:, 0]) * s(read[0][:, -1]) * inside[0])[:, None]

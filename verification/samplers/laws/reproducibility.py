@@ -27,6 +27,7 @@ from ..subject import FloatArray, Place, Subject
 NAME = "reproducibility"
 STATEMENT = "a step is a function of its arguments, its seed among them"
 CHAINS = 64
+STAY = 3
 SEEDS = (11, 12)
 
 
@@ -82,12 +83,10 @@ def examine(subject: Subject) -> Outcome:
         x = place.target.draw(np.random.default_rng((subject.seed, 2)), count)
         first = _run(subject, place, x, SEEDS[0])
         other = _run(subject, place, x, SEEDS[1])
-        # what a step keeps of another place would be used when it comes back
-        elsewhere = place.target.draw(np.random.default_rng((subject.seed, 9)), count)
-        _run(subject, place, elsewhere, SEEDS[1])
-        again = _run(subject, place, x, SEEDS[0])
-        if not _same(first, again):
-            return _violated(place, "the same position and seed gave another result later")
+        for elsewhere in _elsewhere(subject, place):
+            _stay(subject, elsewhere, count)
+            if not _same(first, _run(subject, place, x, SEEDS[0])):
+                return _violated(place, "the same position and seed gave another result later")
         moved |= not _same(first, x)
         if not _same(first, x) and _same(first, other):
             return _violated(place, "another seed gave the same result")
@@ -104,6 +103,25 @@ def examine(subject: Subject) -> Outcome:
     return Outcome(
         verdict=Verdict.HOLDS, detail="repeated calls, other seeds and other thread counts agree"
     )
+
+
+def _elsewhere(subject: Subject, place: Place) -> list[Place]:
+    """The place itself, and those of the smallest and the largest step size of its target.
+
+    A step size that adapts may be at one end of its range, and only calls where it leaves that end
+    change it.
+    """
+    here = sorted(
+        (p for p in subject.places if p.target is place.target), key=lambda p: p.step_size
+    )
+    return [place, here[0], here[-1]]
+
+
+def _stay(subject: Subject, place: Place, count: int) -> None:
+    """Some calls: what a step keeps of another place would be used when it comes back."""
+    x = place.target.draw(np.random.default_rng((subject.seed, 9)), count)
+    for _ in range(STAY):
+        _run(subject, place, x, SEEDS[1])
 
 
 def _row_by_row(subject: Subject, place: Place, x: FloatArray) -> tuple[FloatArray, FloatArray]:
