@@ -125,6 +125,8 @@ def guess(subject: Subject, place: Place) -> Guess | None:
         return "momentum refresh", "shared randomness", [*said, f"{m.slope:.2f} of a move goes on"]
     if abs(m.of_gradient) > 0.5 and m.placed > max(m.counted, CALM):
         return "stale gradient", "schedule", [*said, "it follows the gradient of another place"]
+    if m.counted > 0.5 * max(m.placed, m.noisy):
+        return "schedule", "shared randomness", [*said, "as much whatever came before"]
     return None
 
 

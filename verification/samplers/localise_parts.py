@@ -59,7 +59,8 @@ def _without_noise(a: Acceptance) -> Guess | None:
         return "Metropolis ratio", "proposal correction", said
     if np.isfinite(a.weight) and a.scatter < SAME:
         said = [f"a change of the potential enters {a.weight:.3f} times"]
-        if abs(a.weight - 1) > SAME:
+        # with several moves before one decision the right factor is not known
+        if abs(a.weight - 1) > SAME or len(a.moving) > 1:
             return "Metropolis ratio", "schedule", said
         if not a.gradients:
             return "proposal correction", "Metropolis ratio", [*said, "no gradient is asked"]

@@ -81,6 +81,9 @@ def _of_crowd(subject: Subject, place: Place, c: CommonFeatures, scheme: Scheme)
     if c.deaf:
         return "shared randomness", "schedule", ["another seed brings the same noise"]
     if c.memory:
+        carried = None if scheme.terms else localise_memory.guess(subject, place)
+        if carried is not None and carried[0] == "stale gradient":
+            return carried
         f = of_sequence(subject, place, scheme)
         if f.shared > TOGETHER and f.rhythm > 0.9:
             return "schedule", "shared randomness", ["all chains follow one rhythm"]
