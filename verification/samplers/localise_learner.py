@@ -20,6 +20,7 @@ from .subject import FloatArray, LearnerSubject, child
 UPDATES = 600
 IN_A_ROW = 3
 CLEAR = 6.0
+ALIKE = 0.8
 STEP_SIZE = 0.3
 _EXACT = 1e-9
 Guess = tuple[str, str, str]
@@ -98,6 +99,9 @@ def _ranked(updates: list[Update], order: str) -> Guess:
         return "shared randomness", "noise scale", "particles share their noise"
     if abs(_score(r[:, :size], r[:, k : k + size])) > CLEAR:
         return "shared randomness", "noise scale", "both phases share their noise"
+    alike = np.abs(np.nan_to_num(np.corrcoef(r.T)) - np.eye(r.shape[1])).max()
+    if alike > ALIKE:
+        return "shared randomness", "noise scale", "two particles have one noise"
     particles = _of_particles(updates, order, fresh)
     if particles is not None:
         return particles
@@ -123,6 +127,14 @@ def _misfit(readings: list[Reading], chosen: list[Update]) -> tuple[float, float
     return loud, lean
 
 
+def _uneven(readings: list[Reading]) -> float:
+    """How much the size of the noise varies from update to update, in standard errors."""
+    r = _noises(readings)
+    size = (r**2).mean(axis=1)
+    excess = float(np.var(size)) / (float(np.var(r**2)) / r.shape[1]) - 1
+    return float(excess / np.sqrt(2 / len(r)))
+
+
 def _explains(own: FloatArray, other: FloatArray) -> bool:
     """Whether the noise would have been read better the other way.
 
@@ -140,9 +152,12 @@ def _of_particles(updates: list[Update], order: str, fresh: list[Reading]) -> Gu
     for name, when in (("after", "after its update"), ("last", "of the update before")):
         used = [u.last if name == "last" else u.after.theta for u in chosen]
         other = [u.reading(order, at) for u, at in zip(chosen, used, strict=True)]
-        if _explains(_noises(fresh), _noises(other)):
+        if _explains(_noises(fresh), _noises(other)) and max(_misfit(other, chosen)) < CLEAR:
             return "stale gradient", "drift", f"particles move at the parameter {when}"
     loud, lean = _misfit(fresh, chosen)
+    if loud > CLEAR and _uneven(fresh) > CLEAR:
+        said = "the size of the noise changes from update to update"
+        return "schedule", "noise scale", said
     if lean > max(CLEAR, 0.15 * loud):
         return "drift", "noise scale", f"noise leans on place or gradient ({lean:.0f} se)"
     if loud > CLEAR:
@@ -168,6 +183,9 @@ def _of_parameter(updates: list[Update], readings: list[Reading], order: str) ->
         return "stale gradient", "drift", "theta moves with the other particles of the update"
     if fits(np.roll(push, 1, axis=0), later):
         return "stale gradient", "schedule", "theta moves by the push of the update before"
+    found = _rule(updates, later)
+    if found is not None:
+        return found
     ratio = change / np.where(np.abs(push) > 1e-12, push, np.nan)
     within = float(np.nanmax(np.nanstd(ratio, axis=1)))
     if within < 1e-6 and float(np.nanmedian(ratio)) > 0:
@@ -177,6 +195,43 @@ def _of_parameter(updates: list[Update], readings: list[Reading], order: str) ->
     if abs(_score(broken, push)) < CLEAR and abs(_score(broken, _gradient(updates))) < CLEAR:
         return "noise scale", "drift", "theta has a noise of its own"
     return "drift", "schedule", "theta does not follow its rule"
+
+
+def _rule(updates: list[Update], later: list[int]) -> Guess | None:
+    """The rule that theta does follow, if it is made of phases, of theta and of its last change.
+
+    Phases of the pool and of the data, each with the particles of before and of after the update.
+    """
+    names = ("pool", "data", "pool before", "data before", "theta", "its last change")
+    rows_of, changes = [], []
+    for i in later:
+        u, model = updates[i], models()[2]
+        phases = [
+            RATE * sign * model.parameter_gradient(u.before.theta, points).mean(axis=0)
+            for state in (u.after, u.before)
+            for sign, points in ((1, state.pool), (-1, rows(DATA, state.latents)))
+        ]
+        last = updates[i - 1]
+        rows_of.append([*phases, RATE * u.before.theta, last.after.theta - last.before.theta])
+        changes.append(u.after.theta - u.before.theta)
+    columns = np.array(rows_of).transpose(0, 2, 1).reshape(-1, len(names))
+    values = np.array(changes).ravel()
+    slopes, *_ = np.linalg.lstsq(columns, values, rcond=1e-12)
+    rest = values - columns @ slopes
+    if not np.sqrt(np.mean(rest**2)) < 1e-6 * np.sqrt(np.mean(values**2)):
+        return None
+    pool, data, old_pool, old_data, theta, again = (float(v) for v in np.round(slopes, 6))
+    said = "theta moves by " + ", ".join(
+        f"{v:.3f} {name}" for v, name in zip(slopes, names, strict=True) if abs(v) > 1e-6
+    )
+    if again:
+        return "momentum refresh", "stale gradient", said
+    new, old = abs(pool) + abs(data), abs(old_pool) + abs(old_data)
+    if not theta and new and old:
+        return "stale gradient", "drift", said
+    if not theta and pool + old_pool == data + old_data > 0:
+        return "schedule", "drift", said
+    return "drift", "schedule", said
 
 
 def _gradient(updates: list[Update]) -> FloatArray:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from . import localise_scans
+from lvebm_theory.errors import LvebmError
+
+from . import localise_memory, localise_momenta, localise_parts, localise_scans
 from .common import repeats
 from .features import of_sequence
+from .kernel import StepError
 from .localise import Localisation
+from .localise_acceptance import CHAINS, FEWEST, Acceptance, of_acceptance
+from .localise_trace import Hands, TracedEnergy
 from .moves import MoveFeatures, of_moves
 from .proposals import ProposalFeatures, of_proposals
-from .subject import Place, Subject
+from .subject import FloatArray, Place, Subject
 from .targets.exact_target import ExactTarget
 
 CLEAR = 6.0  # standard errors
 TOGETHER = 8.0
+SEEN = 0.005
+STEEP = 3.0
 LEANING = 0.02
 FLAT = 1e-3
-FEWEST = 5e-4  # refusals below which their law is not read
+FAINT = 5e-4  # refusals below which their law is not read
 Guess = tuple[str, str, list[str]]
 
 
@@ -46,21 +54,70 @@ def _ranked(subject: Subject, place: Place, f: MoveFeatures, memory: bool) -> Gu
     if not memory and max(f.shared, f.shared_moves) > TOGETHER:
         size = max(f.shared, f.shared_moves)
         return "shared randomness", "Metropolis ratio", [f"chains vary together ({size:.0f} for 1)"]
+    if subject.kernel.walkers:
+        return "Metropolis ratio", "proposal correction", ["chains move by one another"]
+    if "step_size" not in subject.kernel.names and all(t.gaussian for t in subject.targets):
+        return localise_scans.guess(subject, float(f.drift[-1] / max(f.noise[-1], 1e-300)))
+    taken = None if memory else _by_hand(subject, place, f)
+    if taken is not None:
+        return taken
     if abs(f.growth) < 0.2 and not memory:
         return localise_scans.guess(subject, float(f.drift[-1] / max(f.noise[-1], 1e-300)))
     p = of_proposals(subject, place)
     if memory:
         if p.decides:
-            return "Metropolis ratio", "schedule", ["equal moves are not accepted alike"]
+            said = ["equal moves are not accepted alike"]
+            if localise_memory.counts(subject, place):
+                return "schedule", "Metropolis ratio", [*said, "after equal calls either"]
+            return "Metropolis ratio", "schedule", said
         return _with_memory(subject, f)
     if subject.kernel.with_momenta and f.kept > 0:
-        return "momentum refresh", "Metropolis ratio", ["momenta are kept where moves are refused"]
+        return "Metropolis ratio", "momentum refresh", ["momenta are kept where moves are refused"]
     return _small_steps(subject, f, p)
+
+
+def _by_hand(subject: Subject, place: Place, f: MoveFeatures) -> Guess | None:
+    """What interventions tell; None where the step does not bear them."""
+    try:
+        return _taken_apart(subject, place, f)
+    except (LvebmError, np.linalg.LinAlgError):
+        return None
+
+
+def _taken_apart(subject: Subject, place: Place, f: MoveFeatures) -> Guess | None:
+    """What interventions on draws and energies tell, where a step lets them."""
+    rng = np.random.default_rng((subject.seed, 37))
+    x = subject.draw(place, rng, CHAINS)
+    if subject.kernel.with_momenta:
+        hands = Hands(subject=subject, target=place.target, step_size=place.step_size)
+        return localise_momenta.guess(hands, x)
+    found: Acceptance | None = None
+    for factor in (1.0, 3.0):  # a larger step where too few are refused
+        h = factor * place.step_size
+        hands = Hands(subject=subject, target=place.target, step_size=h)
+        if not hands.traceable(x):
+            return None
+        found = of_acceptance(hands, x)
+        if found.read.sum() >= FEWEST:
+            break
+    assert found is not None
+    trajectory = f.growth > 1.6 or found.gradients > 2
+    first = localise_parts.guess(found, place.target, x, h, trajectory)
+    irreversible = first is not None and first[0] == "drift" and trajectory
+    if irreversible and localise_momenta.skipped(hands, x):
+        said = ["positions move more often than gradients are asked"]
+        return "stale gradient", "drift", said
+    if first is None and found.gradients > 2:
+        return localise_momenta.of_late_gradients(hands, x)
+    return first
 
 
 def _with_memory(subject: Subject, f: MoveFeatures) -> Guess:
     """Equal arguments gave different results: what is carried from call to call?"""
     target = _bent(subject)
+    carried = localise_memory.guess(subject, _place(subject))
+    if carried is not None:
+        return carried
     h = 0.05 * target.length**2
     found = of_sequence(subject, Place(target=target, step_size=h), None)
     now, last = found.scores.get("gradient", 0.0), found.scores.get("last gradient", 0.0)
@@ -89,12 +146,16 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
     trajectory = f.growth > 1.6 or p.noise > 2.5 * p.step_size
     order = _order_of_refusals(f)
     said = [f"drift over noise {p.ratio:.3f} at small steps", f"{1 - f.moved[-1]:.2g} refused"]
+    bent = _refused_on_a_line(subject)
+    if bent is not None and bent > SEEN:
+        said = [*said, f"{bent:.2g} refused where U is linear"]
+        return "Metropolis ratio", "drift" if trajectory else "proposal correction", said
     if p.deaf:
         return "momentum refresh", "shared randomness", [*said, "another seed brings equal moves"]
     if p.flat < FLAT:
         first = "momentum refresh" if trajectory else "shared randomness"
         return first, "noise scale", [*said, "moves from one place lie on a line"]
-    if abs(f.spread_score) > 0.15:
+    if abs(f.spread_score) > 0.15 and not subject.kernel.with_momenta:
         return "proposal correction", "drift", ["the size of moves depends on the place"]
     if f.mean_score > CLEAR and f.growth < 0.9:
         return "proposal correction", "drift", [*said, "moves have a direction of their own"]
@@ -122,13 +183,67 @@ def _small_steps(subject: Subject, f: MoveFeatures, p: ProposalFeatures) -> Gues
     return "Metropolis ratio", second, said
 
 
+def _refused_on_a_line(subject: Subject) -> float | None:
+    """The share refused where U is linear: none by leapfrog or Langevin, whatever their step size.
+
+    None for walks and where gradients are not asked of the energy.
+    """
+    place = _place(subject)
+    target, kernel = place.target, subject.kernel
+    if "energy" not in kernel.names or kernel.caller.backend != "numpy":
+        return None
+    x = subject.draw(place, np.random.default_rng((subject.seed, 39)), CHAINS)
+    d = target.for_step.dim
+    slope = np.zeros(d)
+
+    def advanced() -> tuple[TracedEnergy, FloatArray]:
+        line = TracedEnergy(
+            target.for_step,
+            lift=lambda z: np.asarray(z @ slope),
+            push=lambda z: np.broadcast_to(slope, z.shape).copy(),
+            factor=0.0,
+        )
+        bent = replace(target, handed=line)
+        return line, kernel.advance(x, bent, place.step_size, np.random.default_rng(40))
+
+    try:
+        _, after = advanced()
+        # so steep that a move against the slope is felt
+        slope = np.full(d, STEEP / (float(np.std((after - x)[:, :d])) + 1e-300))
+        line, after = advanced()
+        hands = Hands(
+            subject=subject, target=replace(target, handed=line), step_size=place.step_size
+        )
+        if hands.traceable(x):
+            return _decided(hands, x, line) if line.gradients else None
+    except StepError:  # it wants an energy of its own kind
+        return None
+    if not line.gradients:
+        return None
+    return float(np.mean(np.all(after[:, :d] == x[:, :d], axis=1)))
+
+
+def _decided(hands: Hands, x: FloatArray, line: TracedEnergy) -> float:
+    """Share of chains that end elsewhere if every uniform is low rather than high."""
+    plain = hands.run(x, None, line)
+    ends = []
+    for level in (0.001, 0.999):
+        given = {
+            slot: np.full(draw.values.shape, level)
+            for slot, draw in enumerate(plain.draws)
+            if draw.sort == "uniform" and draw.values.size in (1, len(x))
+        }
+        ends.append(hands.run(x, given, line).after)
+    return float(np.mean(np.any(ends[0] != ends[1], axis=1)))
+
+
 def _order_of_refusals(f: MoveFeatures) -> float:
     """The power of V with which refusals fall; large where hardly any are seen.
 
     In powers of V, not of the step size: a leapfrog step and a Langevin step then speak alike.
     """
     refused = 1 - f.moved
-    seen = np.flatnonzero(refused >= FEWEST)
+    seen = np.flatnonzero(refused >= FAINT)
     if len(seen) < 2 or not f.noise.min() > 0:
         return 9.0
     i, j = int(seen[0]), len(refused) - 1
