@@ -30,6 +30,8 @@ from .targets.exact_target import ExactTarget
 
 # samples that one trial needs for intervals a tenth of a standard deviation wide
 _SAMPLES = 9_000
+# seconds that a guess at the component has at least
+_LOCALISED = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +178,14 @@ def check_sampler(
     part = 0.03 if examination.refuted else 1.0
     examination.look(seconds=part * left, calls=math.inf if calls is None else part * calls)
     refuted = examination.refuted
+    patience = math.inf if calls is not None else max(_LOCALISED, 0.5 * budget)
     return Report(
         kind=kind,
         scheme=name,
         alpha=alpha,
         laws=examination.reports(),
         note="" if isinstance(subject, LearnerSubject) else subject.kernel.note,
-        localisation=localise(examination) if refuted else None,
+        localisation=localise(examination, patience) if refuted else None,
         failing=examination.failing() if refuted else {},
         calls=subject.calls,
         seconds=time.perf_counter() - began,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +27,10 @@ FloatArray = npt.NDArray[np.float64]
 _OURS = str(Path(__file__).parent)
 # an odd number of chains, so that a broadcast against d cannot pass for a chain axis
 _PROBE = 7
+
+
+class OutOfTime(LvebmError, RuntimeError):
+    """A call of the step was asked for after its deadline."""
 
 
 class StepError(LvebmError, RuntimeError):
@@ -62,6 +68,7 @@ class Kernel:
     walkers: int | None = None
     tally: list[int] = field(init=False, default_factory=lambda: [0])
     note: str = field(init=False, default="")
+    deadline: float = field(init=False, default=math.inf)
 
     def __post_init__(self) -> None:
         self.names = arguments_of(self.step)
@@ -249,6 +256,8 @@ class Kernel:
         noise: Noise | None,
     ) -> FloatArray:
         """One step; whatever it raises is told as its own fault."""
+        if time.perf_counter() > self.deadline:
+            raise OutOfTime("the time for this sampler is spent")
         try:
             if self.walkers is None:
                 return self.caller(state, target.for_step, h, rng, noise)

@@ -10,6 +10,8 @@ with the new particles (sequential) or the old ones (simultaneous) in the last l
 from __future__ import annotations
 
 import inspect
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +20,7 @@ import numpy as np
 
 from lvebm_theory.errors import ArgumentError, LvebmError
 
-from .kernel import StepError, told
+from .kernel import OutOfTime, StepError, told
 from .learning_model import FloatArray, LearningModel
 
 LEARNER_WORDS = ("theta", "latents", "pool", "data", "energy", "step_size", "rate", "rng")
@@ -49,6 +51,7 @@ class Learner:
     tally: list[int] = field(init=False, default_factory=lambda: [0])
     names: tuple[str, ...] = field(init=False)
     note: str = field(init=False, default="")
+    deadline: float = field(init=False, default=math.inf)
     walkers: None = field(init=False, default=None)
     rounding: float = field(init=False, default=float(np.finfo(np.float64).eps))
 
@@ -93,6 +96,8 @@ class Learner:
         StepError
             When the step raises, with its own traceback.
         """
+        if time.perf_counter() > self.deadline:
+            raise OutOfTime("the time for this learner is spent")
         self.tally[0] += 1
         given = {
             "theta": state.theta.copy(),

@@ -8,9 +8,12 @@ last the acceptance, which shows at large steps only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .kernel import OutOfTime
 
 COMPONENTS = (
     "drift",
@@ -51,12 +54,45 @@ class Localisation:
         return {"first": self.first, "second": self.second, "evidence": list(self.evidence)}
 
 
-def localise(examination: Any) -> Localisation:
-    """A guess for a violated subject; ``examination`` is an ``Examination`` that has looked."""
+#: guesses by the violated law alone, where no time is left to look closer
+BY_LAW = {
+    "gradient": ("drift", "stale gradient"),
+    "reproducibility": ("stale gradient", "schedule"),
+    "independence": ("shared randomness", "noise scale"),
+    "learner": ("drift", "noise scale"),
+    "invariance": ("Metropolis ratio", "proposal correction"),
+    "detailed balance": ("Metropolis ratio", "proposal correction"),
+    "divergence": ("Metropolis ratio", "drift"),
+}
+
+
+def localise(examination: Any, seconds: float = math.inf) -> Localisation:
+    """A guess for a violated subject.
+
+    Parameters
+    ----------
+    examination : Examination
+        That has looked, and violates some law.
+    seconds : float
+        Time for it; a slow step that needs more gets a guess by the violated law alone.
+    """
+    subject = examination.subject
+    subject.stop_after(seconds)
+    try:
+        return _looked_at(subject)
+    except OutOfTime:
+        law = str(examination.failing().get("law", ""))
+        first, second = BY_LAW.get(law, ("noise scale", "drift"))
+        why = f"by the violated law alone: {seconds:.0f} s were too few to look closer"
+        return Localisation(first=first, second=second, evidence=[why])
+    finally:
+        subject.stop_after(math.inf)
+
+
+def _looked_at(subject: Any) -> Localisation:
     from . import localise_learner, localise_moves, localise_scheme
     from .subject import LearnerSubject
 
-    subject = examination.subject
     if isinstance(subject, LearnerSubject):
         return localise_learner.guess(subject)
     if subject.scheme is not None:

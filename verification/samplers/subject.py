@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -94,6 +95,10 @@ class Subject:
         """Chain steps so far."""
         return self.kernel.calls
 
+    def stop_after(self, seconds: float) -> None:
+        """Calls of the step after so many seconds from now raise OutOfTime."""
+        self.kernel.deadline = time.perf_counter() + seconds
+
     @property
     def keeps_target(self) -> bool:
         """Whether pi is invariant for every step size."""
@@ -169,6 +174,10 @@ class LearnerSubject:
     def calls(self) -> int:
         """Updates so far."""
         return self.learner.calls
+
+    def stop_after(self, seconds: float) -> None:
+        """Updates after so many seconds from now raise OutOfTime."""
+        self.learner.deadline = time.perf_counter() + seconds
 
 
 def child(rng: np.random.Generator) -> np.random.Generator:

@@ -1,7 +1,7 @@
 """Kernels with planted bugs, and correct ones, to examine the laws with.
 
 Every module below with ``CORRECT`` and ``MUTANTS`` belongs to it; there is no list to edit.
-``FRESH`` are those that were written after the laws were frozen.
+``LATE`` are those that were written after the laws were frozen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .entry import Entry
 
-FRESH = ("fresh", "fresh_schemes")
+LATE: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -40,5 +40,5 @@ def entries() -> Mapping[str, Entry]:
 @lru_cache(maxsize=1)
 def written_later() -> frozenset[str]:
     """Names of the mutants that were written after the laws were frozen."""
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in FRESH]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in LATE]
     return frozenset(entry.name for module in modules for entry in module.MUTANTS)

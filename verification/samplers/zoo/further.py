@@ -1,4 +1,4 @@
-"""Bugs of adjusted samplers that were written after the laws were frozen."""
+"""Bugs of adjusted samplers: random walks, slice and ensemble samplers, and what others lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bugs of documented schemes and of learners that were written after the laws were frozen."""
+"""Bugs of documented schemes and of learners that the files of their families lack."""
 
 from __future__ import annotations
 
