@@ -7,6 +7,7 @@ it or in which order; ``jobs`` is the number of processes.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -15,8 +16,8 @@ import threading
 import time
 import traceback
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+# POT would import torch, for arrays that claims never give it
+NO_TORCH_FOR_POT = {"POT_BACKEND_DISABLE_PYTORCH": "1"}
 CONSTANTS = -1
+# a group by its index, a claim to be gathered by its name
+Task = int | str
 # seconds between a worker's looks at whether its parent is alive
 PARENT_CHECK = 0.5
 
@@ -93,20 +98,30 @@ def _end_with(parent: int) -> None:
 
 @cache
 def _stored_plan(folder: str) -> tuple[Plan, tuple[Group, ...]]:
+    from .discovery import claims
+
     plan = Folder(folder).plan()
+    claims(plan.request.package)
+    # what is loaded by now stays: collections between groups need not look through it again
+    gc.collect()
+    gc.freeze()
     return plan, plan.groups
 
 
-def work(folder: str, index: int) -> None:
-    """Measures one group of the plan stored in a folder, and stores its findings there."""
-    plan, groups = _stored_plan(folder)
+def work(folder: str, task: Task) -> None:
+    """Measures one group of the plan stored in a folder, or gathers one claim, and stores that."""
     # standard output belongs to the caller (it may be the findings file)
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if index == CONSTANTS:
+        plan, groups = _stored_plan(folder)
+        if isinstance(task, str):
+            from .gather import gather
+
+            gather(Folder(folder), plan, task)
+        elif task == CONSTANTS:
             Folder(folder).write_constants(plan, user_constants(plan))
         else:
-            _measure(Folder(folder), plan, groups[index])
+            _measure(Folder(folder), plan, groups[task])
 
 
 def _measure(folder: Folder, plan: Plan, group: Group) -> None:
@@ -167,28 +182,27 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Workers:
-    """A pool of single-threaded worker processes that can be replaced when one dies."""
+class _Worker:
+    """One single-threaded worker process that can be replaced when it dies."""
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+    def __init__(self) -> None:
         self._pool: Any = None
 
-    def submit(self, folder: str, index: int) -> Future[None]:
+    def submit(self, folder: str, task: Task) -> Future[None]:
         from joblib.externals.loky import ProcessPoolExecutor
 
         if self._pool is None:
             # loky replaces a worker whose memory has grown; that is no news to the user
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             self._pool = ProcessPoolExecutor(
-                max_workers=self._jobs, initializer=_begin_worker, env=ONE_THREAD
+                max_workers=1, initializer=_begin_worker, env=ONE_THREAD | NO_TORCH_FOR_POT
             )
         with _interrupts_held():
-            future: Future[None] = self._pool.submit(work, folder, index)
+            future: Future[None] = self._pool.submit(work, folder, task)
         return future
 
     def drop(self) -> None:
-        """Ends every worker at once."""
+        """Ends the process at once."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
         self._pool = None
@@ -199,9 +213,9 @@ def run_plan(
 ) -> list[Finding]:
     """Measures what the folder does not hold yet; returns all findings in the plan's order.
 
-    A worker process that dies (killed for memory, say) costs only its own group: the groups that
-    were under way are measured again one at a time, and one whose process dies once more is
-    reported SOLVER_FAILED.
+    A worker process that dies (killed for memory, say) costs only its own group: that group is
+    measured again alone, and reported SOLVER_FAILED if its process dies once more. A claim whose
+    groups are finished is gathered by a worker too.
 
     Parameters
     ----------
@@ -212,7 +226,7 @@ def run_plan(
         Told when a group begins and when it is finished, those of an earlier run included.
     """
     groups = plan.groups
-    todo = []
+    todo: list[int] = []
     for group in groups:
         found = folder.read_piece(plan, group)
         if found is None:
@@ -230,44 +244,111 @@ def run_plan(
     return collect(plan, folder)
 
 
+class _Queue:
+    """Tasks that wait, each in its place; a worker takes those on energies it knows already.
+
+    What a process finds out of an energy (constants, spectra, compiled loops) it keeps, and finds
+    again at no cost.
+    """
+
+    def __init__(self, plan: Plan, tasks: Iterable[Task]) -> None:
+        self._tasks = list(tasks)
+        self._kin = {task: _kin(plan, task) for task in self._tasks}
+        self._known_to: dict[str, _Worker] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def first(self, task: Task) -> None:
+        """Puts a task before all others."""
+        self._tasks.insert(0, task)
+
+    def last(self, task: Task) -> None:
+        """Puts a task after all others."""
+        self._tasks.append(task)
+
+    def choice(self, worker: _Worker) -> Task:
+        """The first task on an energy that no other worker knows, else the first of all."""
+        for task in self._tasks:
+            if self._known_to.get(self._kin.get(task, ""), worker) is worker:
+                return task
+        return self._tasks[0]
+
+    def take(self, worker: _Worker) -> Task:
+        """The choice of a worker, which from now on knows the energy."""
+        task = self.choice(worker)
+        self._tasks.remove(task)
+        if task in self._kin:
+            self._known_to.setdefault(self._kin[task], worker)
+        return task
+
+
+def _kin(plan: Plan, task: Task) -> str:
+    """A name of the energy that a group is about."""
+    if isinstance(task, str) or task == CONSTANTS:
+        return ""
+    group = plan.groups[task]
+    setting = setting_of(plan.request, group.claim, group.setting, of_user=group.of_user)
+    return f"{setting.subject.name} {sorted(setting.subject.parameters.items())}"
+
+
 def _finished(
-    plan: Plan, folder: Folder, todo: Iterable[int], jobs: int, listener: Listener
+    plan: Plan, folder: Folder, todo: Sequence[int], jobs: int, listener: Listener
 ) -> Iterator[int]:
     """Indices of groups as they become finished."""
     groups = plan.groups
-    workers = _Workers(jobs)
-    queue = deque(todo)
-    running: dict[Future[None], int] = {}
-    suspects: set[int] = set()
+    queue = _Queue(plan, todo)
+    idle = deque(_Worker() for _ in range(jobs))
+    workers = tuple(idle)
+    running: dict[Future[None], tuple[Task, _Worker]] = {}
+    suspects: set[Task] = set()
+    left = Counter(groups[task].claim for task in todo if task != CONSTANTS)
+    for claim in dict.fromkeys(group.claim for group in groups):
+        if not left[claim] and folder.read_pictures(plan, claim) is None:
+            queue.last(claim)
 
     def may_begin() -> bool:
-        if not queue or len(running) >= jobs:
+        if not queue or not idle:
             return False
-        # a suspect, under way when a process died, runs alone
-        return not running or not suspects & {queue[0], *running.values()}
+        # a suspect, during which a process died, runs alone
+        under_way = {task for task, _ in running.values()}
+        return not running or not suspects & {queue.choice(idle[0]), *under_way}
 
     try:
         while queue or running:
             while may_begin():
-                index = queue.popleft()
-                listener(Progress(group=None if index == CONSTANTS else groups[index]))
-                running[workers.submit(str(folder.path), index)] = index
+                worker = idle.popleft()
+                task = queue.take(worker)
+                if isinstance(task, int):
+                    listener(Progress(group=None if task == CONSTANTS else groups[task]))
+                running[worker.submit(str(folder.path), task)] = task, worker
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            errors = {running.pop(future): future.exception() for future in ended}
-            if any(isinstance(error, BrokenProcessPool) for error in errors.values()):
-                errors |= dict.fromkeys(running.values(), BrokenProcessPool())
-                running.clear()
-                workers.drop()
-            for index, error in errors.items():
-                if isinstance(error, BrokenProcessPool) and index not in suspects:
-                    suspects.add(index)
-                    queue.appendleft(index)
+            for future in ended:
+                task, worker = running.pop(future)
+                idle.append(worker)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    worker.drop()
+                    if task not in suspects:
+                        suspects.add(task)
+                        queue.first(task)
+                        continue
+                if isinstance(task, str):
+                    # the caller gathers what no worker could
+                    if error is not None:
+                        log.warning("%s could not be gathered aside: %s", task, error)
                     continue
                 if error is not None:
-                    _write_failure(plan, folder, index, error)
-                yield index
+                    _write_failure(plan, folder, task, error)
+                yield task
+                if task != CONSTANTS:
+                    claim = groups[task].claim
+                    left[claim] -= 1
+                    if not left[claim]:
+                        queue.last(claim)
     finally:
-        workers.drop()
+        for worker in workers:
+            worker.drop()
 
 
 def _write_failure(plan: Plan, folder: Folder, index: int, error: BaseException) -> None:

@@ -1,8 +1,9 @@
 """The results folder of a run.
 
     plan.json            every planned case, written before the first measurement
-    pieces/NNNN.json     findings of one finished group of cases (and NNNN.nc, its datasets)
+    pieces/NNNN.json     findings of one finished group of cases, and its datasets
     pieces/constants.json
+    pieces/claims/<claim>.json   pictures of one claim whose curves are in place
     findings.json        all findings, in the order of the plan; present once the run is finished
     <claim>.nc           the curves behind the findings, one netCDF group per setting and witness
     report.html
@@ -22,7 +23,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from lvebm_theory.errors import ArgumentError
 
@@ -52,14 +53,21 @@ def written_aside(target: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def write_json(target: Path, content: Any, *, indent: int | None = None) -> None:
-    """JSON text, aside and then renamed."""
+def write_json(
+    target: Path, content: Any, *, indent: int | None = None, allow_nan: bool = False
+) -> None:
+    """JSON text, aside and then renamed; ``allow_nan`` only for what nobody else reads."""
     with written_aside(target) as aside:
-        aside.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n")
+        aside.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan) + "\n")
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(path: Path) -> str | None:
+    """Digest of a file, None where there is none."""
+    return _digest(path.read_bytes()) if path.exists() else None
 
 
 def _seal(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,37 +132,57 @@ class Folder:
         datasets: Sequence[xarray.Dataset],
     ) -> None:
         """Findings of a finished group, and its datasets (one per look that made one)."""
+        from .gather import curves_to_json
+
         self.pieces.mkdir(parents=True, exist_ok=True)
-        target = self._piece(group)
-        curves = None
-        if datasets:
-            with written_aside(target.with_suffix(".nc")) as aside:
-                for look, dataset in enumerate(datasets):
-                    mode: Literal["w", "a"] = "w" if look == 0 else "a"
-                    dataset.to_netcdf(aside, mode=mode, group=f"look-{look}", engine=ENGINE)
-                curves = _digest(aside.read_bytes())
         body = {
             "plan": plan.digest,
-            "looks": len(datasets),
-            "curves": curves,
+            "curves": [curves_to_json(dataset) for dataset in datasets],
             "findings": [finding.to_json() for finding in findings],
         }
-        # the JSON comes last: its presence says that the piece is finished
-        write_json(target, _seal(body))
+        write_json(self._piece(group), _seal(body), allow_nan=True)
 
-    def read_piece(self, plan: Plan, group: Group) -> list[Finding] | None:
-        """Findings of a finished group of this plan; None where it is not (wholly) there."""
+    def _open_piece(self, plan: Plan, group: Group) -> dict[str, Any] | None:
         body = _open_sealed(self._piece(group))
         if body is None or body["plan"] != plan.digest or len(body["findings"]) != len(group.cases):
             return None
-        if body["curves"] is not None:
-            try:
-                data = self._piece(group).with_suffix(".nc").read_bytes()
-            except OSError:
-                return None
-            if _digest(data) != body["curves"]:
-                return None
-        return [Finding.from_json(row) for row in body["findings"]]
+        return body
+
+    def read_piece(self, plan: Plan, group: Group) -> list[Finding] | None:
+        """Findings of a finished group of this plan; None where it is not (wholly) there."""
+        body = self._open_piece(plan, group)
+        return None if body is None else [Finding.from_json(row) for row in body["findings"]]
+
+    def read_datasets(self, plan: Plan, group: Group) -> list[xarray.Dataset]:
+        """Datasets of a finished group, one per look that made one."""
+        from .gather import curves_from_json
+
+        body = self._open_piece(plan, group)
+        return [] if body is None else [curves_from_json(row) for row in body["curves"]]
+
+    def curves_file(self, claim: str) -> Path:
+        """Where the curves of a claim are, if it made any."""
+        return self.path / f"{claim}.nc"
+
+    def write_pictures(self, plan: Plan, claim: str, pictures: Sequence[str]) -> None:
+        """Pictures of a claim whose curves are in their file."""
+        target = self._pictures(claim)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        curves = _digest_of(self.curves_file(claim))
+        write_json(
+            target, _seal({"plan": plan.digest, "curves": curves, "pictures": list(pictures)})
+        )
+
+    def read_pictures(self, plan: Plan, claim: str) -> list[str] | None:
+        """Pictures of a claim; None where they, or the file of its curves, are not there."""
+        body = _open_sealed(self._pictures(claim))
+        if body is None or body["plan"] != plan.digest:
+            return None
+        whole = body["curves"] == _digest_of(self.curves_file(claim))
+        return list(body["pictures"]) if whole else None
+
+    def _pictures(self, claim: str) -> Path:
+        return self.pieces / "claims" / f"{claim}.json"
 
     def write_constants(self, plan: Plan, constants: Mapping[str, Any]) -> None:
         """Constants of the user's energy."""
@@ -172,14 +200,12 @@ class Folder:
     # the finished run ----------------------------------------------------------------------
 
     def finish(self, plan: Plan, findings: Sequence[Finding]) -> dict[str, Any]:
-        """Gathers the pieces into one netCDF file per claim and ``findings.json``."""
-        from .gather import write_curves
+        """Gathers what is not gathered yet into one netCDF file per claim; ``findings.json``."""
+        from .gather import gather
 
-        groups = plan.groups
-        for claim in dict.fromkeys(group.claim for group in groups):
-            own = [group for group in groups if group.claim == claim]
-            pieces = [(group.path, self._piece(group).with_suffix(".nc")) for group in own]
-            write_curves(self.path / f"{claim}.nc", pieces)
+        for claim in dict.fromkeys(group.claim for group in plan.groups):
+            if self.read_pictures(plan, claim) is None:
+                gather(self, plan, claim)
         content = self.contents(plan, findings)
         write_json(self.findings_file, content, indent=1)
         return content

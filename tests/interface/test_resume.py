@@ -94,15 +94,32 @@ def test_a_piece_without_its_curves_is_not_finished(killed):
     piece = sorted(killed.glob("pieces/*.json"))[0]
     group = plan.groups[int(piece.stem)]
     assert folder.read_piece(plan, group)
-    curves = piece.with_suffix(".nc")
-    whole = curves.read_bytes()
+    (curves,) = folder.read_datasets(plan, group)
+    assert list(curves["measured"].dims) == ["time"]
+    whole = piece.read_text()
+    content = json.loads(whole)
     try:
-        curves.write_bytes(whole[:-1])
-        assert folder.read_piece(plan, group) is None
-        curves.unlink()
-        assert folder.read_piece(plan, group) is None
+        for changed in ([], [{**content["body"]["curves"][0], "attributes": {}}]):
+            body = {**content["body"], "curves": changed}
+            piece.write_text(json.dumps({**content, "body": body}))
+            assert folder.read_piece(plan, group) is None
+            assert folder.read_datasets(plan, group) == []
     finally:
-        curves.write_bytes(whole)
+        piece.write_text(whole)
+
+
+def test_pictures_are_those_of_the_curves_in_place(uninterrupted, tmp_path):
+    folder = Folder(shutil.copytree(uninterrupted, tmp_path / "results"))
+    plan = folder.plan()
+    claim = plan.groups[0].claim
+    assert folder.read_pictures(plan, claim) is None
+    folder.write_pictures(plan, claim, ["<svg>"])
+    assert folder.read_pictures(plan, claim) == ["<svg>"]
+    other = replace(plan, request=replace(plan.request, seed=4))
+    assert folder.read_pictures(other, claim) is None
+    with folder.curves_file(claim).open("ab") as stream:
+        stream.write(b"x")
+    assert folder.read_pictures(plan, claim) is None
 
 
 def test_a_piece_of_another_plan_is_not_taken(killed):

@@ -22,6 +22,7 @@ from lvebm_theory.errors import SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.joint import joint_energy
 from solvers.learning import formula_engine
+from solvers.learning import replicates as replicating
 from solvers.learning.checkpoint import load
 from solvers.learning.projections import AboveSquare
 from solvers.learning.rates import Constant, RobbinsMonro, TorchOptimizer
@@ -243,6 +244,30 @@ def test_a_replicate_is_the_run_with_its_noise():
     np.testing.assert_allclose(moments.mean[3, 0], late.mean(), rtol=1e-12)
     np.testing.assert_allclose(moments.covariance[3, 0, 0], late.var(), rtol=1e-12)
     assert len(np.unique(several[0].final_theta)) == 5
+
+
+# from each of these an engine must take over what is the replicate's own: normals of theta,
+# batches, latents that start anew
+OWN = {
+    "nothing": ({}, None),
+    "batches, noise": ({"batch": 4, "gradient_noise": 0.02}, None),
+    "redrawn": ({"batch": 4}, with_latents_redrawn(SEQUENTIAL, REDRAWN)),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_an_engine_that_listens_to_several_replicates_mixes_nothing(case, monkeypatch):
+    changed, update = OWN[case]
+    settings = settings_of(**changed)
+    monkeypatch.setattr(replicating, "_SHARE", 3)
+    several = train_replicates(
+        ENERGY, DATA, settings, noise=Noise(seed=5), updates=30, replicates=4, threads=1,
+        update=update,
+    )  # fmt: skip
+    for r in range(4):
+        own = Noise(seed=5).derive("replicate", r)
+        alone = train(ENERGY, DATA, settings, noise=own, updates=30, update=update)
+        np.testing.assert_array_equal(several.theta[:, r], alone.theta)
 
 
 def test_a_replicate_that_fails_is_named():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.theorem import Theorem
@@ -17,9 +17,6 @@ from ..plan import Plan
 from ..summary import WORST_FIRST, ClaimSummary
 from .html import Html, join, table, tag
 from .mathematics import rendered
-
-if TYPE_CHECKING:
-    import xarray
 
 HEAD = (
     "verdict",
@@ -56,14 +53,14 @@ def badges(summary: ClaimSummary) -> Html:
     )
 
 
-def claim_section(plan: Plan, summary: ClaimSummary, curves: Mapping[str, xarray.Dataset]) -> Html:
-    """The section of one claim."""
+def claim_section(plan: Plan, summary: ClaimSummary, pictures: Sequence[str]) -> Html:
+    """The section of one claim, with these pictures (svg in HTML)."""
     claim = known(plan, summary.claim)
     title = summary.claim if claim is None else f"{summary.claim}: {claim.title}"
     parts = [tag("h2", title), tag("p", badges(summary))]
     if claim is not None:
         parts += [_theorem(theorem) for theorem in claim.theorems]
-    parts += [_constants(summary.findings), _reasons(summary), _plots(summary, curves)]
+    parts += [_constants(summary.findings), _reasons(summary), _plots(pictures)]
     parts += [_findings(summary.findings), _controls(claim, summary), _provenance(summary)]
     return tag("section", *parts, id=anchor(summary.claim))
 
@@ -115,14 +112,8 @@ def _reasons(summary: ClaimSummary) -> Html:
     return tag("ul", *items) if items else Html()
 
 
-def _plots(summary: ClaimSummary, curves: Mapping[str, xarray.Dataset]) -> Html:
-    if not curves:
-        return Html()
-    from .plots import plots_of
-
-    settings = dict.fromkeys(finding.setting for finding in summary.findings)
-    drawn = plots_of(summary.claim, curves, settings)
-    return tag("div", *drawn, class_="plots") if drawn else Html()
+def _plots(pictures: Sequence[str]) -> Html:
+    return tag("div", *map(Html, pictures), class_="plots") if pictures else Html()
 
 
 def _row(finding: Finding) -> list[str]:

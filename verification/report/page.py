@@ -10,6 +10,7 @@ from lvebm_theory.bibliography import bibliography
 
 from .. import wording
 from ..finding import Finding
+from ..gather import settings_shown
 from ..plan import Plan
 from ..store import Folder
 from ..summary import Exit, exit_status, summarise
@@ -31,7 +32,8 @@ def render(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> str:
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     title = f"lvebm verify: {content['energy']}"
     sections = [
-        claim_section(plan, summary, read_curves(folder, summary.claim)) for summary in summaries
+        claim_section(plan, summary, _pictures(folder, plan, summary.claim))
+        for summary in summaries
     ]
     head = tag(
         "head",
@@ -53,6 +55,19 @@ def render(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> str:
         _references(plan, [summary.claim for summary in summaries]),
     )
     return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def _pictures(folder: Folder, plan: Plan, claim: str) -> list[str]:
+    """What the run drew while it went on; later, drawn from the stored curves."""
+    drawn = folder.read_pictures(plan, claim)
+    if drawn is not None:
+        return drawn
+    curves = read_curves(folder, claim)
+    if not curves:
+        return []
+    from .plots import plots_of
+
+    return list(plots_of(claim, curves, settings_shown(plan, claim)))
 
 
 def _banner(plan: Plan, findings: list[Finding]) -> Html:

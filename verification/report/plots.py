@@ -7,6 +7,7 @@ A dataset is drawn when it has a variable ``measured`` over one dimension; ``num
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from .html import Html, tag
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MOST_PLOTS = 6
 # ratio of largest to smallest value from which an axis is logarithmic
 DECADES = 30.0
+TICKS = 5
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COLOURS = {"grid": "#2a78b8", "numba": "#d1622b", "torch": "#8a5fb0", "closed-form": "#3c8d53"}
 OTHER = "#b8860b"
 STYLE: dict[Any, Any] = {
@@ -48,7 +51,7 @@ def plots_of(claim: str, curves: Mapping[str, xarray.Dataset], chosen: Iterable[
     drawn: list[Html] = []
     for setting in chosen:
         by_quantity: dict[str, dict[str, xarray.Dataset]] = {}
-        for name, dataset in curves.items():
+        for name, dataset in sorted(curves.items()):
             parts = name.split("/")
             if len(parts) == 2 and parts[0] == setting and _drawable(dataset):
                 quantity = str(dataset.attrs.get("quantity", ""))
@@ -74,7 +77,7 @@ def _figure(claim: str, setting: str, witnesses: Mapping[str, xarray.Dataset]) -
         for witness, dataset in witnesses.items():
             heights.append(_draw_measured(axes, witness, dataset))
             x = dataset[dataset["measured"].dims[0]].values
-            for name in map(str, dataset.data_vars):
+            for name in sorted(map(str, dataset.data_vars)):
                 if name.startswith("bound") and dataset[name].dims == dataset["measured"].dims:
                     bounds.setdefault(name, (x, dataset[name].values))
         styles = ("--", ":", "-.")
@@ -114,14 +117,26 @@ def _finish_axes(axes: Any, dataset: xarray.Dataset, heights: np.ndarray[Any, An
     if _spread(heights):
         positive = heights[np.isfinite(heights) & (heights > 0)]
         axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(positive.min() / 2, positive.max() * 2)
     if _spread(np.asarray(across.values, dtype=float)):
         axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+    # most of the time goes into ticks: a few, none of them minor, labelled without TeX
+    for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
+        if scale == "log":
+            axis.set_major_locator(LogLocator(numticks=TICKS))
+            axis.set_major_formatter(FuncFormatter(_power))
+        else:
+            axis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_minor_locator(NullLocator())
     axes.set_xlabel(str(across.attrs.get("long_name", measured.dims[0])))
     axes.set_ylabel(_labelled(dataset, measured))
     axes.legend(fontsize=8)
+
+
+def _power(value: float, _: int) -> str:
+    """A power of ten as the unit, or as ten with its exponent raised."""
+    exponent = round(math.log10(value))
+    return "1" if exponent == 0 else f"10{str(exponent).translate(RAISED)}"
 
 
 def _labelled(dataset: xarray.Dataset, measured: xarray.DataArray) -> str:
