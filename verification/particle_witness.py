@@ -21,7 +21,7 @@ import numpy.typing as npt
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from .claim import Context
+from .claim import Context, Setting
 from .curves import Curve
 from .measurement import Measurement
 
@@ -135,6 +135,14 @@ def step_for(energy: Energy, start: InitialLaw, shortest: float) -> float:
             shortest / 20.0,
         )
     )
+
+
+def enough(setting: Setting, context: Context) -> int:
+    """Particles of the budget, or one in ``one_in`` (an option) where fewer decide as well.
+
+    That is where the bound is many half-widths from what it bounds.
+    """
+    return context.particles // int(setting.options.get("one_in", 1))
 
 
 def _where_particles_go(energy: Energy, start: InitialLaw) -> list[tuple[float, float]]:

@@ -68,6 +68,7 @@ def settings() -> list[Setting]:
             subject=tilted_double_well(b=2.0, tilt=0.6),
             start=InitialLaw.normal(1.0, 0.25),
             times=(0.1, 0.5, 2.0),
+            options={"one_in": 2},
         ),
         Setting(
             name="double-well",
@@ -207,7 +208,7 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
     from lvebm_theory.constants import constants_of
 
     from ...controls.schemes import with_drift_scaled
-    from ...particle_witness import snapshots, step_for
+    from ...particle_witness import enough, snapshots, step_for
 
     energy, start = energy_of(setting), start_of(setting)
     modes = constants_of(energy).spectrum
@@ -226,6 +227,7 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, start, setting.times[0]),
         mutate=(lambda scheme: with_drift_scaled(scheme, 2.0)) if run else None,
+        particles=None if run else enough(setting, context),
         companion=not run,
     )
     measured = particles.mean(modes.eigenfunction(1), "moment")

@@ -273,7 +273,7 @@ def _by_particles(
     shift = float(start.mean[0] - setting.options["second_start"].mean[0])
     stream = f"{NAME}/{setting.name}/{run}"
     noise = Noise(context.seed, stream).derive("start")
-    number = context.particles // 4
+    number = context.particles // 8
     x = start.push_normals(
         noise.uniforms(number, 0, backend="numba")[:, 0],
         noise.normals(number, 0, 1, backend="numba"),

@@ -62,12 +62,14 @@ def settings() -> list[Setting]:
             subject=tilted_double_well(b=1.0, tilt=0.3),
             start=InitialLaw.normal(1.2, 0.25),
             times=(0.05, 0.2, 1.0, 3.0),
+            options={"one_in": 4},
         ),
         Setting(
             name="linear-gaussian-joint",
             subject=linear_gaussian_undirected(a=1.5, b=0.8),
             start=InitialLaw.normal([1.0, 1.0], [0.8, 0.8]),
             times=(0.2, 1.0, 3.0),
+            options={"one_in": 2},
         ),
         Setting(
             name="gaussians-in-two-dimensions",
@@ -142,7 +144,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         measured = curve(path, "KL")
     elif witness != "closed-form":
         from ...controls.schemes import with_drift_scaled, with_noise_scaled
-        from ...particle_witness import snapshots, step_for
+        from ...particle_witness import enough, snapshots, step_for
 
         mutate = {
             "": None,
@@ -157,6 +159,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             stream=f"{NAME}/{setting.name}/{run}",
             step_size=step_for(energy, start, setting.times[0]),
             mutate=mutate,
+            particles=None if run else enough(setting, context),
             companion=not run,
         ).relative_entropy(path.gibbs, path.grid.edges)
     return Evidence(

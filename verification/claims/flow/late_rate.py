@@ -72,7 +72,7 @@ def settings() -> list[Setting]:
             name="tilted-double-well",
             subject=tilted_double_well(b=2.0, tilt=0.6),
             start=InitialLaw.normal(1.0, 0.25),
-            options={"controls": ("gap-once", "log-sobolev-rate", HALF_NOISE)},
+            options={"controls": ("gap-once", "log-sobolev-rate", HALF_NOISE), "one_in": 2},
             with_controls=True,
         ),
         Setting(
@@ -280,7 +280,7 @@ def _by_particles(
 ) -> Evidence:
 
     from ...controls.schemes import with_noise_scaled
-    from ...particle_witness import snapshots, step_for
+    from ...particle_witness import enough, snapshots, step_for
 
     energy, start, run = energy_of(setting), start_of(setting), asked[0].run
     times = [0.25 / q["eigenvalue"], 1.25 / q["eigenvalue"]]
@@ -295,6 +295,7 @@ def _by_particles(
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, start, times[0]),
         mutate=mutate,
+        particles=None if run else enough(setting, context),
         companion=not run,
     )
     sign = math.copysign(1.0, overlap)

@@ -77,7 +77,7 @@ def settings() -> list[Setting]:
             subject=double_well(b=1.0),
             start=InitialLaw.normal(1.5, 0.5),
             times=(0.2, 1.0, 5.0),
-            options={"excursions": True},
+            options={"excursions": True, "one_in": 4},
         ),
         Setting(
             name="bottleneck-joint",
@@ -222,7 +222,7 @@ def _by_particles(
 ) -> Curve:
 
     from ...controls.schemes import with_noise_scaled
-    from ...particle_witness import snapshots, step_for
+    from ...particle_witness import enough, snapshots, step_for
 
     energy, start = energy_of(setting), start_of(setting)
     times = sorted({float(case.time or 0.0) for case in asked})
@@ -231,10 +231,8 @@ def _by_particles(
         DOUBLE_NOISE: lambda scheme: with_noise_scaled(scheme, 2.0**0.5),
         EXCURSION: farthest,
     }
-    # an equality decides closely; a bound is farther off, that on an excursion farthest
+    # an equality decides closely; a bound is farther off
     share = energy.dim if setting.options.get("equality", False) else max(energy.dim, 2)
-    if run == EXCURSION:
-        share = 4
     particles = snapshots(
         energy,
         start,
@@ -243,7 +241,7 @@ def _by_particles(
         stream=f"{NAME}/{setting.name}/{run}",
         step_size=step_for(energy, start, times[0]),
         mutate=mutate[run],
-        particles=max(context.particles // share, 1000),
+        particles=max(min(context.particles // share, enough(setting, context)), 1000),
         memory=run == EXCURSION,
         companion=run != DOUBLE_NOISE,
     )

@@ -52,6 +52,7 @@ def settings() -> list[Setting]:
             subject=double_well(b=0.5),
             start=InitialLaw.normal(1.5, 0.4),
             times=(0.2, 1.0, 4.0),
+            options={"one_in": 4},
         ),
         Setting(
             name="tilted-double-well",
@@ -105,7 +106,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         measured = curve(path, "W2")
     else:
         from ...controls.schemes import with_noise_scaled
-        from ...particle_witness import snapshots, step_for
+        from ...particle_witness import enough, snapshots, step_for
 
         run = asked[0].run
         measured = snapshots(
@@ -116,6 +117,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             stream=f"{NAME}/{setting.name}/{run}",
             step_size=step_for(energy, start, setting.times[0]),
             mutate=(lambda scheme: with_noise_scaled(scheme, 0.5**0.5)) if run else None,
+            particles=None if run else enough(setting, context),
             companion=not run,
         ).w2_to(path.gibbs, path.grid.edges[0])
     return Evidence(

@@ -225,8 +225,8 @@ def _by_trainer(
 
     latent, joint = _starts(setting)
     stationary = not steps
-    # each replicate is an average over time; a mutant is far off, and half of them show it
-    enough = max(500, context.particles // (400 if mutant else 200))
+    # each replicate is an average over time; a mutant is far off, and fewer of them show it
+    enough = max(300, context.particles // 800) if mutant else max(500, context.particles // 400)
     replicates = enough if stationary else context.particles // 20
     name = f"{NAME}/{setting.name}/{pool}/{mutant}/{stationary}/{context.look}"
     run = train_replicates(

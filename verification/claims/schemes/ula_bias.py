@@ -237,8 +237,8 @@ def _by_particles(
             stream=f"{NAME}/{setting.name}/{run}/{h}/{context.look}",
             step_size=h,
             mutate=mutate,
-            # the mutant is a factor off, and a quarter shows it
-            particles=context.particles // (8 if run else 2),
+            # the mutant is a factor off, and fewer show it
+            particles=context.particles // (8 if run else 3),
         )
         for part, f in OBSERVABLES.items():
             # averages over time stay with their particle: particles are what is independent
