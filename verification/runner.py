@@ -98,13 +98,7 @@ def _end_with(parent: int) -> None:
 
 @cache
 def _stored_plan(folder: str) -> tuple[Plan, tuple[Group, ...]]:
-    from .discovery import claims
-
     plan = Folder(folder).plan()
-    claims(plan.request.package)
-    # what is loaded by now stays: collections between groups need not look through it again
-    gc.collect()
-    gc.freeze()
     return plan, plan.groups
 
 
@@ -122,6 +116,9 @@ def work(folder: str, task: Task) -> None:
             Folder(folder).write_constants(plan, user_constants(plan))
         else:
             _measure(Folder(folder), plan, groups[task])
+    # what is left is kept for later groups: their collections need not look through it again
+    gc.collect()
+    gc.freeze()
 
 
 def _measure(folder: Folder, plan: Plan, group: Group) -> None:

@@ -238,7 +238,7 @@ def _by_particles(
             step_size=h,
             mutate=mutate,
             # the mutant is a factor off, and fewer show it
-            particles=context.particles // (8 if run else 3),
+            particles=context.particles // (16 if run else 3),
         )
         for part, f in OBSERVABLES.items():
             # averages over time stay with their particle: particles are what is independent
