@@ -78,8 +78,8 @@ def results(runs: Sequence[Run], folder: Path) -> list[tuple[Run, dict[str, Any]
 def _perform(run: Run, folder: Path) -> str:
     import os
 
-    from verification.runner import ONE_THREAD
     from verification.store import write_json
+    from verification.worker import ONE_THREAD
 
     os.environ.update(ONE_THREAD)
     content = {"digest": run.digest, "result": run.work(**run.arguments)}

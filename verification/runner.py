@@ -6,57 +6,26 @@ it or in which order; ``jobs`` is the number of processes.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
-import os
-import signal
-import sys
-import threading
-import time
 import traceback
-import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from .claim import Setting
 from .decide import Verdict
 from .evaluation import (
     CaseRecord,
-    evaluate_cases,
     finding_of,
     settled_finding,
     shared_provenance,
 )
 from .finding import Finding
 from .plan import Group, Plan, PlannedCase
-from .request import setting_of, subject_of
 from .store import Folder
-
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "BLIS_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    ),
-    "1",
-)
-# POT would import torch, for arrays that claims never give it
-NO_TORCH_FOR_POT = {"POT_BACKEND_DISABLE_PYTORCH": "1"}
-CONSTANTS = -1
-# a group by its index, a claim to be gathered by its name
-Task = int | str
-# seconds between a worker's looks at whether its parent is alive
-PARENT_CHECK = 0.5
+from .task_queue import TaskQueue
+from .worker import CONSTANTS, Task, Worker
 
 log = logging.getLogger(__name__)
 
@@ -78,131 +47,6 @@ Listener = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """Listens to nothing."""
-
-
-# in a worker process --------------------------------------------------------------------------
-
-
-def _begin_worker() -> None:
-    # an interrupt is for the parent, which then ends its workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent, killed perhaps, is gone."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK)
-    os._exit(1)
-
-
-@cache
-def _stored_plan(folder: str) -> tuple[Plan, tuple[Group, ...]]:
-    plan = Folder(folder).plan()
-    return plan, plan.groups
-
-
-def work(folder: str, task: Task) -> None:
-    """Measures one group of the plan stored in a folder, or gathers one claim, and stores that."""
-    # standard output belongs to the caller (it may be the findings file)
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plan, groups = _stored_plan(folder)
-        if isinstance(task, str):
-            from .gather import gather
-
-            gather(Folder(folder), plan, task)
-        elif task == CONSTANTS:
-            Folder(folder).write_constants(plan, user_constants(plan))
-        else:
-            _measure(Folder(folder), plan, groups[task])
-    # what is left is kept for later groups: their collections need not look through it again
-    gc.collect()
-    gc.freeze()
-
-
-def _measure(folder: Folder, plan: Plan, group: Group) -> None:
-    from .discovery import claims
-
-    request = plan.request
-    provenance = shared_provenance(plan)
-    claim = claims(request.package)[group.claim]
-    setting = setting_of(request, group.claim, group.setting, of_user=group.of_user)
-    records, datasets = evaluate_cases(
-        claim,
-        setting,
-        [planned.case for planned in group.cases],
-        alpha_at=plan.alpha_at,
-        seed=request.seed,
-        budget=request.spending,
-        backend=request.backend,
-        device=request.device,
-    )
-    provenance |= _provenance_of(setting)
-    findings = [finding_of(c, records[c.case], provenance) for c in group.cases]
-    folder.write_piece(plan, group, findings, datasets)
-
-
-def _provenance_of(setting: Setting) -> dict[str, Any]:
-    """The energy of a setting, and its start, as text."""
-    parameters = {k: float(v) for k, v in setting.subject.parameters.items()}
-    start = None if setting.start is None else str(setting.start)
-    return {"energy": setting.subject.name, "parameters": parameters, "start": start}
-
-
-def user_constants(plan: Plan) -> dict[str, Any]:
-    """``{name: {value, lower, upper, how, source}}`` of the user's energy."""
-    from lvebm_theory.constants import constants_of
-    from lvebm_theory.protocols import JointEnergy
-
-    subject = subject_of(plan.request)
-    energy = subject.joint() if isinstance(subject, JointEnergy) else subject
-    return dict(constants_of(energy).as_json())
-
-
-# in the calling process -----------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """What is started here never sees an interrupt; one that comes meanwhile is delivered after.
-
-    A worker that is still importing would die of it with a traceback.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # no such thing on Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Worker:
-    """One single-threaded worker process that can be replaced when it dies."""
-
-    def __init__(self) -> None:
-        self._pool: Any = None
-
-    def submit(self, folder: str, task: Task) -> Future[None]:
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        if self._pool is None:
-            # loky replaces a worker whose memory has grown; that is no news to the user
-            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            self._pool = ProcessPoolExecutor(
-                max_workers=1, initializer=_begin_worker, env=ONE_THREAD | NO_TORCH_FOR_POT
-            )
-        with _interrupts_held():
-            future: Future[None] = self._pool.submit(work, folder, task)
-        return future
-
-    def drop(self) -> None:
-        """Ends the process at once."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, kill_workers=True)
-        self._pool = None
 
 
 def run_plan(
@@ -241,63 +85,15 @@ def run_plan(
     return collect(plan, folder)
 
 
-class _Queue:
-    """Tasks that wait, each in its place; a worker takes those on energies it knows already.
-
-    What a process finds out of an energy (constants, spectra, compiled loops) it keeps, and finds
-    again at no cost.
-    """
-
-    def __init__(self, plan: Plan, tasks: Iterable[Task]) -> None:
-        self._tasks = list(tasks)
-        self._kin = {task: _kin(plan, task) for task in self._tasks}
-        self._known_to: dict[str, _Worker] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def first(self, task: Task) -> None:
-        """Puts a task before all others."""
-        self._tasks.insert(0, task)
-
-    def last(self, task: Task) -> None:
-        """Puts a task after all others."""
-        self._tasks.append(task)
-
-    def choice(self, worker: _Worker) -> Task:
-        """The first task on an energy that no other worker knows, else the first of all."""
-        for task in self._tasks:
-            if self._known_to.get(self._kin.get(task, ""), worker) is worker:
-                return task
-        return self._tasks[0]
-
-    def take(self, worker: _Worker) -> Task:
-        """The choice of a worker, which from now on knows the energy."""
-        task = self.choice(worker)
-        self._tasks.remove(task)
-        if task in self._kin:
-            self._known_to.setdefault(self._kin[task], worker)
-        return task
-
-
-def _kin(plan: Plan, task: Task) -> str:
-    """A name of the energy that a group is about."""
-    if isinstance(task, str) or task == CONSTANTS:
-        return ""
-    group = plan.groups[task]
-    setting = setting_of(plan.request, group.claim, group.setting, of_user=group.of_user)
-    return f"{setting.subject.name} {sorted(setting.subject.parameters.items())}"
-
-
 def _finished(
     plan: Plan, folder: Folder, todo: Sequence[int], jobs: int, listener: Listener
 ) -> Iterator[int]:
     """Indices of groups as they become finished."""
     groups = plan.groups
-    queue = _Queue(plan, todo)
-    idle = deque(_Worker() for _ in range(jobs))
+    queue = TaskQueue(plan, todo)
+    idle = deque(Worker() for _ in range(jobs))
     workers = tuple(idle)
-    running: dict[Future[None], tuple[Task, _Worker]] = {}
+    running: dict[Future[None], tuple[Task, Worker]] = {}
     suspects: set[Task] = set()
     left = Counter(groups[task].claim for task in todo if task != CONSTANTS)
     for claim in dict.fromkeys(group.claim for group in groups):

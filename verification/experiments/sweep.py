@@ -13,8 +13,8 @@ from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 
-from ..runner import ONE_THREAD
 from ..store import ENGINE, write_json, written_aside
+from ..worker import ONE_THREAD
 from .held_out import prepare
 from .plan import Run
 

@@ -123,7 +123,7 @@ def examine_named(
     """``examine`` for a worker process, on one thread."""
     import os
 
-    from ..runner import ONE_THREAD
+    from ..worker import ONE_THREAD
     from .zoo import entries
     from .zoo.examine import examine
 
