@@ -58,7 +58,7 @@ def ever_rejected(payoffs, seed, **options):
 
 
 @pytest.mark.parametrize(
-    ("payoffs", "runs"), [(rare, 1500), (common, RUNS)], ids=["rare", "common"]
+    ("payoffs", "runs"), [(rare, 700), (common, RUNS)], ids=["rare", "common"]
 )
 def test_the_chance_ever_to_reject_stays_below_alpha(payoffs, runs):
     peaks = np.array([highest(payoffs, seed) for seed in range(runs)])

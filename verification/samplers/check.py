@@ -56,7 +56,7 @@ def check_sampler(
     step: Callable[..., Any],
     kind: str = "adjusted",
     alpha: float = 1e-6,
-    budget: float = 30.0,
+    budget: float = 40.0,
     scheme: str | Scheme | None = None,
     reversible: bool | None = None,
     vectorised: bool | None = None,
@@ -85,7 +85,7 @@ def check_sampler(
         Bound of the chance that a correct sampler is called VIOLATED, whatever the number of looks
         and of times the call is taken up again.
     budget : float
-        Seconds.
+        Seconds; up to a quarter more where a violation is traced to its component.
     scheme : str or Scheme, optional
         Of unadjusted kinds; "ula" by default, see ``schemes.NAMES``. Of learners "sequential"
         (default) or "simultaneous": theta moves with the new particles or with the old ones.
@@ -178,7 +178,7 @@ def check_sampler(
     part = 0.03 if examination.refuted else 1.0
     examination.look(seconds=part * left, calls=math.inf if calls is None else part * calls)
     refuted = examination.refuted
-    patience = math.inf if calls is not None else max(_LOCALISED, 0.5 * budget)
+    patience = math.inf if calls is not None else max(_LOCALISED, 0.25 * budget)
     return Report(
         kind=kind,
         scheme=name,
