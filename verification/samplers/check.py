@@ -69,6 +69,7 @@ def check_sampler(
     walkers: int | None = None,
     calls: int | None = None,
     laws: Sequence[str] | None = None,
+    localised: bool = True,
 ) -> Report:
     """Is this sampler right? A verdict per law, at a proved false-alarm rate.
 
@@ -106,6 +107,8 @@ def check_sampler(
         Kernel calls at most, in place of the budget: the outcome is then the same on any machine.
     laws : sequence of str, optional
         Names of laws; all by default.
+    localised : bool
+        Whether a violation is traced to the likely component.
 
     Returns
     -------
@@ -185,7 +188,7 @@ def check_sampler(
         alpha=alpha,
         laws=examination.reports(),
         note="" if isinstance(subject, LearnerSubject) else subject.kernel.note,
-        localisation=localise(examination, patience) if refuted else None,
+        localisation=localise(examination, patience) if refuted and localised else None,
         failing=examination.failing() if refuted else {},
         calls=subject.calls,
         seconds=time.perf_counter() - began,
