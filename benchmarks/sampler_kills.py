@@ -169,9 +169,8 @@ def _summary(when: str, rows: Sequence[dict[str, Any]]) -> str:
     return (
         f"Written {when}: {always} of {len(rows)} bugs killed in every seed "
         f"({'-'.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds), {kills} of {runs} "
-        f"runs; component right at first guess in {first / max(known, 1):.0%} of the {known} kills that "
-        f"were traced, among "
-        f"two in {second / max(known, 1):.0%}; median calls "
+        f"runs; component right at first guess in {first / max(known, 1):.0%} of the {known} kills "
+        f"that were traced, among two in {second / max(known, 1):.0%}; median calls "
         f"{statistics.median(r['calls'] for r in rows):.3g}."
     )
 
