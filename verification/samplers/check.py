@@ -56,7 +56,7 @@ def check_sampler(
     step: Callable[..., Any],
     kind: str = "adjusted",
     alpha: float = 1e-6,
-    budget: float = 30.0,
+    budget: float = 40.0,
     scheme: str | Scheme | None = None,
     reversible: bool | None = None,
     vectorised: bool | None = None,
@@ -69,6 +69,7 @@ def check_sampler(
     walkers: int | None = None,
     calls: int | None = None,
     laws: Sequence[str] | None = None,
+    localised: bool = True,
 ) -> Report:
     """Is this sampler right? A verdict per law, at a proved false-alarm rate.
 
@@ -85,7 +86,7 @@ def check_sampler(
         Bound of the chance that a correct sampler is called VIOLATED, whatever the number of looks
         and of times the call is taken up again.
     budget : float
-        Seconds.
+        Seconds; up to a quarter more where a violation is traced to its component.
     scheme : str or Scheme, optional
         Of unadjusted kinds; "ula" by default, see ``schemes.NAMES``. Of learners "sequential"
         (default) or "simultaneous": theta moves with the new particles or with the old ones.
@@ -106,6 +107,8 @@ def check_sampler(
         Kernel calls at most, in place of the budget: the outcome is then the same on any machine.
     laws : sequence of str, optional
         Names of laws; all by default.
+    localised : bool
+        Whether a violation is traced to the likely component.
 
     Returns
     -------
@@ -178,14 +181,14 @@ def check_sampler(
     part = 0.03 if examination.refuted else 1.0
     examination.look(seconds=part * left, calls=math.inf if calls is None else part * calls)
     refuted = examination.refuted
-    patience = math.inf if calls is not None else max(_LOCALISED, 0.5 * budget)
+    patience = math.inf if calls is not None else max(_LOCALISED, 0.25 * budget)
     return Report(
         kind=kind,
         scheme=name,
         alpha=alpha,
         laws=examination.reports(),
         note="" if isinstance(subject, LearnerSubject) else subject.kernel.note,
-        localisation=localise(examination, patience) if refuted else None,
+        localisation=localise(examination, patience) if refuted and localised else None,
         failing=examination.failing() if refuted else {},
         calls=subject.calls,
         seconds=time.perf_counter() - began,

@@ -34,7 +34,7 @@ def check_sampler_command(
     alpha: Annotated[
         float, typer.Option(help="Chance that a correct sampler is called VIOLATED.")
     ] = 1e-6,
-    budget: Annotated[float, typer.Option(help="Seconds.")] = 30.0,
+    budget: Annotated[float, typer.Option(help="Seconds.")] = 40.0,
     scheme: Annotated[
         str | None, typer.Option(help="Of an unadjusted sampler: ula, sk-rock, sgld, baoab, ...")
     ] = None,

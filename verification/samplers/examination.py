@@ -19,7 +19,7 @@ from .betting import Wealth
 from .laws import all_laws, bias_order, share, speaks_of
 from .outcome import Outcome
 from .pool import Pool, pools_of
-from .report import LawReport
+from .report import LawReport, rounded_up
 from .schedule import next_trial
 from .sequential import log_threshold, shares_of
 from .subject import LearnerSubject, Subject
@@ -219,7 +219,7 @@ class Examination:
         if law is bias_order and len(seen) == len(found) and scheme is not None:
             detail += "; " + bias_order.measured(scheme, found, each)
         if len(seen) < len(found) or within > RESOLUTION:
-            detail += f"; within {within:.2g}, {RESOLUTION:g} was wanted" if seen else ""
+            detail += f"; within {rounded_up(within)}, {RESOLUTION:g} was wanted" if seen else ""
             return LawReport(**result, verdict=Verdict.UNDECIDED, detail=detail)
         return LawReport(**result, verdict=Verdict.HOLDS, detail=f"within {within:.2g}; {detail}")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .entry import Entry
 
-LATE: tuple[str, ...] = ()
+LATE: tuple[str, ...] = ("late_adjusted", "late_schemes")
 
 
 @lru_cache(maxsize=1)

@@ -29,7 +29,7 @@ class Outcome:
         Chain steps spent.
     seconds : float
     first, second : str
-        Guesses at the component; empty while nothing is refuted.
+        Guesses at the component; empty while nothing is refuted, or none was asked for.
     """
 
     name: str
@@ -55,6 +55,7 @@ def examine(
     *,
     calls: int | None = None,
     laws: Sequence[str] | None = None,
+    localised: bool = True,
 ) -> Outcome:
     """Examines a fresh kernel of an entry.
 
@@ -70,6 +71,8 @@ def examine(
         Chain steps at most, in place of the budget: the outcome is then the same on any machine.
     laws : sequence of str, optional
         Names of laws; all by default.
+    localised : bool
+        Whether a violation is traced to the likely component.
 
     Raises
     ------
@@ -88,6 +91,7 @@ def examine(
         seed=seed,
         calls=calls,
         laws=laws,
+        localised=localised,
         **layout,
         **entry.options,
     )
