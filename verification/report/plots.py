@@ -26,6 +26,8 @@ MOST_PLOTS = 6
 # ratio of largest to smallest value from which an axis is logarithmic
 DECADES = 30.0
 TICKS = 5
+# a logarithmic axis of fewer than two decades has ticks between powers of ten
+SHORT = 100.0
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COLOURS = {"grid": "#2a78b8", "numba": "#d1622b", "torch": "#8a5fb0", "closed-form": "#3c8d53"}
 OTHER = "#b8860b"
@@ -123,7 +125,9 @@ def _finish_axes(axes: Any, dataset: xarray.Dataset, heights: np.ndarray[Any, An
     # most of the time goes into ticks: a few, none of them minor, labelled without TeX
     for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
         if scale == "log":
-            axis.set_major_locator(LogLocator(numticks=TICKS))
+            low, high = axis.get_view_interval()
+            between = (1.0, 2.0, 5.0) if high < SHORT * low else (1.0,)
+            axis.set_major_locator(LogLocator(subs=between, numticks=TICKS))
             axis.set_major_formatter(FuncFormatter(_power))
         else:
             axis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 2.5, 5, 10]))
@@ -134,8 +138,10 @@ def _finish_axes(axes: Any, dataset: xarray.Dataset, heights: np.ndarray[Any, An
 
 
 def _power(value: float, _: int) -> str:
-    """A power of ten as the unit, or as ten with its exponent raised."""
+    """A power of ten as the unit, or as ten with its exponent raised; else plain digits."""
     exponent = round(math.log10(value))
+    if not math.isclose(value, 10.0**exponent, rel_tol=1e-6):
+        return f"{value:g}"
     return "1" if exponent == 0 else f"10{str(exponent).translate(RAISED)}"
 
 
