@@ -107,9 +107,22 @@ def command(
 
 def laws_digest() -> str:
     """Digest of all that decides an examination: the laws, targets, schemes and bets."""
+    return _digest(lambda name: name not in _ASIDE and not _traces(name))
+
+
+def localisation_digest() -> str:
+    """Digest of what traces a violation to its component."""
+    return _digest(_traces)
+
+
+def _traces(name: str) -> bool:
+    return name.startswith("localise") or name in ("features.py", "moves.py", "proposals.py")
+
+
+def _digest(chosen: Callable[[str], bool]) -> str:
     text = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
-        if path.relative_to(_PACKAGE).parts[0] not in _ASIDE:
+        if chosen(path.relative_to(_PACKAGE).parts[0]):
             text.update(path.read_bytes())
     return text.hexdigest()[:16]
 

@@ -21,7 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .resumable import KEPT, Run, command, laws_digest, module_digest, sweep
+from .resumable import (
+    KEPT,
+    Run,
+    command,
+    laws_digest,
+    localisation_digest,
+    module_digest,
+    sweep,
+)
 from .table import Table
 
 TITLE = "Laws for samplers: planted bugs killed at total alpha 1e-6 in at most 10 s"
@@ -57,7 +65,7 @@ def plan(seeds: int, cold: int, names: Sequence[str] | None = None) -> list[Run]
     """Seed by seed, every mutant that changes what it claims."""
     from verification.samplers.zoo import entries
 
-    laws = laws_digest()
+    laws, traced = laws_digest(), laws_digest() + localisation_digest()
     found = []
     for seed in range(max(seeds, cold)):
         for entry in entries().values():
@@ -71,7 +79,8 @@ def plan(seeds: int, cold: int, names: Sequence[str] | None = None) -> list[Run]
                         name=f"{entry.name}--{seed}",
                         work=examined,
                         arguments=arguments,
-                        digest=f"{laws}-{module_digest(entry.make.__module__)}-{calls}",
+                        digest=f"{traced if seed < LOCALISED_SEEDS else laws}-"
+                        f"{module_digest(entry.make.__module__)}-{calls}",
                     )
                 )
     return found

@@ -79,7 +79,7 @@ def localise(examination: Any, seconds: float = math.inf) -> Localisation:
     subject = examination.subject
     subject.stop_after(seconds)
     try:
-        return _looked_at(subject)
+        return _looked_at(subject, _unsteady(examination))
     except OutOfTime:
         law = str(examination.failing().get("law", ""))
         first, second = BY_LAW.get(law, ("noise scale", "drift"))
@@ -89,7 +89,13 @@ def localise(examination: Any, seconds: float = math.inf) -> Localisation:
         subject.stop_after(math.inf)
 
 
-def _looked_at(subject: Any) -> Localisation:
+def _unsteady(examination: Any) -> bool:
+    """Whether a step was seen to end otherwise when it was repeated later."""
+    outcome = examination.outcomes.get("reproducibility")
+    return outcome is not None and outcome.detail.endswith("later")
+
+
+def _looked_at(subject: Any, unsteady: bool) -> Localisation:
     from . import localise_learner, localise_moves, localise_scheme
     from .subject import LearnerSubject
 
@@ -97,4 +103,4 @@ def _looked_at(subject: Any) -> Localisation:
         return localise_learner.guess(subject)
     if subject.scheme is not None:
         return localise_scheme.guess(subject)
-    return localise_moves.guess(subject)
+    return localise_moves.guess(subject, unsteady)

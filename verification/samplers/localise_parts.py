@@ -67,7 +67,8 @@ def _without_noise(a: Acceptance) -> Guess | None:
     if a.gradients:
         return None
     if a.decisions:
-        return "Metropolis ratio", "schedule", ["several draws decide, and no gradient is asked"]
+        said = ["several draws decide, and no gradient is asked"]
+        return "Metropolis ratio", "proposal correction", said
     said = ["no draw decides and no gradient is asked"]
     return "proposal correction", "Metropolis ratio", said
 
@@ -144,7 +145,9 @@ def _compared(
     if exact and abs(c) > SAME:
         return "Metropolis ratio", "proposal correction", said
     if not a.gradients:
-        return "proposal correction", "Metropolis ratio", [*said, "no gradient is asked"]
+        # a correction that is there, but for another proposal: which of the two was meant?
+        second = "noise scale" if exact and abs(p) > SAME else "Metropolis ratio"
+        return "proposal correction", second, [*said, "no gradient is asked"]
     drift, noise, gap = (v / SMALL for v in _einstein(a, target, x))
     gap *= SMALL
     said = [*said, f"drift {drift / h:.3f} h, noise {noise / h:.3f} h"]
