@@ -14,6 +14,7 @@ as it was, tells with which factor U(x) - U(y) enters r.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,7 +61,8 @@ class Acceptance:
     looked : bool
         Whether the gradient was asked at the proposals.
     gradients : int
-        How often gradients were asked.
+        At how many different states gradients were asked: a step that asks twice at one state is
+        not a trajectory.
     noise, back : arrays (n, d), optional
         The normals that move, and those that would move back.
     volume : array (n,), the logarithms of determinants in r*
@@ -164,7 +166,7 @@ def of_acceptance(hands: Hands, x: FloatArray) -> Acceptance:
         scatter=scatter,
         returns=returns,
         looked=looked,
-        gradients=len(asked),
+        gradients=_distinct(asked),
         noise=noise,
         back=back,
         volume=volume,
@@ -177,6 +179,15 @@ def of_acceptance(hands: Hands, x: FloatArray) -> Acceptance:
         lean=lean,
         spread=spread,
     )
+
+
+def _distinct(asked: Sequence[FloatArray]) -> int:
+    """How many of the arrays differ."""
+    found: list[FloatArray] = []
+    for state in asked:
+        if not any(np.array_equal(state, other, equal_nan=True) for other in found):
+            found.append(state)
+    return len(found)
 
 
 def _deciding(hands: Hands, x: FloatArray, draws: list[Draw]) -> list[tuple[int, bool]]:
