@@ -241,10 +241,13 @@ def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
         if entry.family in ("gibbs", "exact", "ensemble") or _looks_at_terms(entry):
             return None
         rng = np.random.default_rng((problem.seed, 74))
+        from verification.samplers.arguments import arguments_of
+
         step, d, with_momenta = entry.make(), 1, _has_momenta(entry)
         theta = rng.standard_normal((CHAINS, d))
         v = rng.standard_normal((CHAINS, d))
         h = problem.step_size
+        sized = "step_size" in arguments_of(step)
         seen = np.empty((KEPT, CHAINS, 3 * d))
         for t in range(KEPT):
             y = theta + rng.standard_normal(theta.shape)
@@ -253,7 +256,7 @@ def _geweke(batched: bool) -> Callable[[Problem], Outcome | None]:
                 if with_momenta:
                     theta, v = step(theta, v, energy, h, rng)
                 else:
-                    theta = step(theta, energy, h, rng)
+                    theta = step(theta, energy, *([h] if sized else []), rng)
             theta = np.clip(np.nan_to_num(theta, nan=1e6), -1e6, 1e6)
             seen[t] = np.concatenate([theta, theta**2, theta * y], axis=1)
         prior = rng.standard_normal((KEPT * CHAINS, d))
