@@ -102,3 +102,16 @@ def test_most_of_the_zoo_is_killed_here():
 @pytest.mark.parametrize("name", [n for n, e in ZOO.items() if not e.to_be_killed])
 def test_a_correct_or_equivalent_kernel_is_not_refuted(name):
     assert not examined(name).killed
+
+
+# seed 4 finds the factor at the end of its range: calls at other step sizes must leave it
+@pytest.mark.parametrize(
+    ("name", "law", "calls", "seed"),
+    [
+        ("random-walk-never-stops-adapting", "reproducibility", 3_000, 4),
+        ("ula-second-of-many-coordinates", "common noise", 1_000_000, 0),
+    ],
+)
+def test_what_only_shows_at_the_edge_is_killed(name, law, calls, seed):
+    outcome = examine(ZOO[name], ALPHA, seed=seed, calls=calls, laws=[law], localised=False)
+    assert outcome.laws == (law,)
