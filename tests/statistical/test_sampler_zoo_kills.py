@@ -113,5 +113,5 @@ def test_a_correct_or_equivalent_kernel_is_not_refuted(name):
     ],
 )
 def test_what_only_shows_at_the_edge_is_killed(name, law, calls, seed):
-    outcome = examine(ZOO[name], ALPHA, seed=seed, calls=calls, laws=[law], localised=False)
-    assert outcome.laws == (law,)
+    outcome = examine(ZOO[name], ALPHA, seed=seed, calls=calls, localised=False)
+    assert law in outcome.laws
