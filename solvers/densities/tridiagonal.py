@@ -6,7 +6,6 @@ so that the innermost loop runs over lanes and vectorises while the recurrences 
 
 from __future__ import annotations
 
-import functools
 import weakref
 
 import numpy as np
@@ -14,13 +13,13 @@ import numpy.typing as npt
 
 from .compiled import compiled
 from .contour import nodes_and_weights
-from .exponential import poles_and_residues
+from .exponential import POLES, RESIDUES
 from .lanes import TILE, combine_tile
 from .workspace import borrowed, given_back, taken
 
 FloatArray = npt.NDArray[np.float64]
 
-_LANES = 8
+_LANES = POLES.size
 
 
 @compiled
@@ -154,10 +153,8 @@ def _combine(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
             combine_tile(weights, rows, out, j, min(j + 1, last), begin)
 
 
-@functools.cache
-def _poles_and_residues() -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-    poles, residues = poles_and_residues(2 * _LANES)
-    return (poles.real.copy(), poles.imag.copy()), (residues.real.copy(), residues.imag.copy())
+_POLES = POLES.real.copy(), POLES.imag.copy()
+_RESIDUES = RESIDUES.real.copy(), RESIDUES.imag.copy()
 
 
 class TridiagonalExponential:
@@ -176,7 +173,6 @@ class TridiagonalExponential:
         self._up, self._down, self._couplings = np.zeros(n), np.zeros(n + 1), np.zeros(n)
         self._up[:-1], self._down[1:-1] = up, down
         np.sqrt(up * down, out=self._couplings[:-1])
-        self._poles, self._residues = _poles_and_residues()
         work = taken(4 * n * _LANES)
         weakref.finalize(self, given_back, work).atexit = False
         rows = work.reshape(4, n, _LANES)
@@ -226,7 +222,7 @@ class TridiagonalExponential:
         self, lower: FloatArray, upper: FloatArray, vector: FloatArray, time: float
     ) -> FloatArray:
         if time != self._time:
-            _factor(self._up, self._down, time, *self._poles, *self._inverse)
+            _factor(self._up, self._down, time, *_POLES, *self._inverse)
             self._time = time
         out = np.empty_like(vector)
         _solve(
@@ -234,7 +230,7 @@ class TridiagonalExponential:
             upper,
             time,
             *self._inverse,
-            *self._residues,
+            *_RESIDUES,
             np.ascontiguousarray(vector),
             *self._scratch,
             out,

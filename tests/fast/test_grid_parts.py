@@ -11,17 +11,9 @@ from lvebm_theory.parse import parse_potential
 from solvers.densities import Grid, generator_spectrum, jko_step
 from solvers.densities.box import find_box, level_box
 from solvers.densities.cell_integrals import gauss, line_integrals, segment_integrals
-from solvers.densities.exponential import poles_and_residues
 from solvers.densities.extrapolation import extrapolate
 from solvers.densities.kinks import find_kinks
 from solvers.densities.mapping import AxisMap, start_features, tail_features
-
-
-def test_rational_exponential_on_the_half_line():
-    poles, residues = poles_and_residues()
-    x = -np.append(0.0, np.geomspace(1e-8, 1e10, 5001))
-    values = (residues / (x[:, None] - poles)).sum(axis=1).real
-    assert np.abs(values - np.exp(x)).max() < 1e-13
 
 
 @pytest.mark.parametrize("rise", [-2000.0, -40.0, -3.0, -0.01, 0.0, 0.01, 3.0, 40.0, 2000.0])
