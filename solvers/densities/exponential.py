@@ -3,8 +3,8 @@
     exp(x) ~ Re sum_k c_k / (x - z_k),   x <= 0,   error about 9.28903^{-degree} uniformly
 
 by the Caratheodory-Fejer method (Trefethen, Weideman, Schmelzer, BIT 46, 2006, section 4). The
-poles are ill-conditioned functions of the data, so that a computation in double precision moves them
-with the kernels of the linear-algebra library. The table was made once in 60 digits and rounded:
+poles are ill-conditioned functions of the data: a computation in double precision moves them with
+the kernels of the linear-algebra library. The table was made once in 60 digits and rounded;
 tests/witnesses/test_rational_exponential.py makes it again.
 """
 
