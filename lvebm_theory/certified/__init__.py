@@ -20,6 +20,8 @@ _WHERE = {
     "certified_gap_1d": "gap",
     "certified_expectation": "integral",
     "certified_integral": "integral",
+    "finite_chi_square": "start",
+    "finite_relative_entropy": "start",
 }
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "certify_normalisable",
     "certify_tail",
     "dissipativity",
+    "finite_chi_square",
+    "finite_relative_entropy",
     "hessian_bounds",
     "truncation_box",
 ]

@@ -157,7 +157,12 @@ def _with_finite_core(
 
 def _refuted(potential: Potential) -> str:
     """A sentence when U <= d log r + const was proved on a cone of directions."""
-    radius = arb(RADII[2])
+    # far out the leading term outgrows large coefficients of the others
+    return _refuted_beyond(potential, RADII[2]) or _refuted_beyond(potential, RADII[5])
+
+
+def _refuted_beyond(potential: Potential, distance: int) -> str:
+    radius = arb(distance)
     evaluate = potential.on_rays(radius)
     d = potential.dim
     cones = list(faces(d)) if d == 1 else [c for face in faces(d) for c in _small(face)]

@@ -21,7 +21,7 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
-from ...initial_entropy import relative_entropy_of_start
+from ...initial_entropy import relative_entropy_of_start, require_finite
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "kl-decay"
@@ -119,6 +119,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     witness, run = asked[0].witness, asked[0].run
     log_sobolev = constants_of(energy).log_sobolev
     require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
+    require_finite(energy, start)
     if witness == "closed-form":
         measured = closed_form_witness.curve(energy, start, setting.times, "KL", claim=NAME)
         initial = measured.at(0.0)

@@ -19,7 +19,7 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
-from ...initial_entropy import relative_entropy_of_start
+from ...initial_entropy import relative_entropy_of_start, require_finite
 from ...subjects import adapted, energy_of, start_of
 
 NAME = "w2-talagrand-decay"
@@ -86,6 +86,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     witness = asked[0].witness
     log_sobolev = constants_of(energy).log_sobolev
     require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
+    require_finite(energy, start)
     path = density_path(energy, start, with_shown(setting), claim=NAME)
     initial = relative_entropy_of_start(energy, start, path.log_normaliser)
     statement = DecayStatement(

@@ -21,6 +21,7 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
+from ...initial_entropy import require_finite
 from ...subjects import default_start, energy_of, start_of
 from .joint_subjects import as_joint
 
@@ -87,6 +88,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     conditional, start = energy_of(setting), start_of(setting)
     convexity = constants_of(as_joint(NAME, setting.subject).joint()).convexity
     require(statement.theorem, joint_convexity=convexity)
+    require_finite(conditional, start)
     witness, run = asked[0].witness, asked[0].run
     path = density_path(conditional, start, with_shown(setting), claim=NAME)
     measured = curve(path, "KL")
