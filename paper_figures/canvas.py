@@ -94,6 +94,9 @@ def witnesses(results: Results, claim: str, setting: str) -> dict[str, xarray.Da
 def measured(axes: Axes, data: xarray.Dataset, witness: str, along: str = "time") -> None:
     """Measured values: a line for what is dense and exact, points with error bars otherwise."""
     look = WITNESS[witness]
+    label = LABEL[witness]
+    if "upper_bound_of" in data.attrs:
+        label += ", coupled (from above)"
     x, y = data[along].values, data["measured"].values
     width = data["numerical"].values.copy()
     if "statistical" in data:
@@ -106,12 +109,12 @@ def measured(axes: Axes, data: xarray.Dataset, witness: str, along: str = "time"
             y,
             yerr=[low, width],
             linestyle="",
-            label=LABEL[witness],
+            label=label,
             color=look["color"],
             marker=look["marker"],
         )
     else:
-        axes.plot(x, y, label=LABEL[witness], color=look["color"])
+        axes.plot(x, y, label=label, color=look["color"])
         axes.fill_between(x, y - width, y + width, color=look["color"], alpha=0.25, linewidth=0)
 
 

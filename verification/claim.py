@@ -86,6 +86,9 @@ class Case:
     ``control`` names the negative control that this case is, None for the claim proper.
     ``run`` separates cases that need a simulation of their own (a mutated solver, say): cases of
     equal (witness, run) are measured together. ``part`` tells apart cases that agree otherwise.
+    Cases of the claim proper that differ in their witness alone measure the same number, and are
+    met with each other. ``upper_bound_of`` names a quantity that this one is never below (the cost
+    of a coupling, say): then only that is asked of the two.
     """
 
     quantity: str
@@ -95,6 +98,7 @@ class Case:
     control: str | None = None
     run: str = ""
     part: str = ""
+    upper_bound_of: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +202,9 @@ class Claim:
     adapt : callable or None
         (subject, start, times) -> Setting for a user's energy; None when the claim speaks only of
         its own settings. Raises AssumptionError when the subject is of the wrong kind.
+    agreement : mapping
+        quantity -> fraction of its scale within which two witnesses of it must agree, where the
+        claim asks for less than the five per cent that hold otherwise.
     """
 
     name: str
@@ -210,3 +217,4 @@ class Claim:
     adapt: (
         Callable[[Energy | JointEnergy, InitialLaw | None, tuple[float, ...]], Setting] | None
     ) = None
+    agreement: Mapping[str, float] = field(default_factory=dict)

@@ -111,4 +111,10 @@ def dataset(
     )
 
 
-_UNITS = {"KL": "nats", "W2": "length", "moment": "length squared", "rate": "1 / time"}
+_UNITS = {
+    "KL": "nats",
+    "W2": "length",
+    "coupled distance": "length",
+    "moment": "length squared",
+    "rate": "1 / time",
+}

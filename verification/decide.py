@@ -21,6 +21,8 @@ class Verdict(Enum):
     HOLDS = "HOLDS"
     VIOLATED = "VIOLATED"
     UNDECIDED = "UNDECIDED"
+    CONSTANT_CONTRADICTED = "CONSTANT_CONTRADICTED"
+    NOT_TOLD_APART = "NOT_TOLD_APART"
     NOT_APPLICABLE = "NOT_APPLICABLE"
     SOLVER_FAILED = "SOLVER_FAILED"
 
@@ -31,6 +33,8 @@ class Verdict(Enum):
             Verdict.HOLDS: "The measurement agrees with the statement within the resolution.",
             Verdict.VIOLATED: "The measurement contradicts the statement.",
             Verdict.UNDECIDED: "The measurement is too wide, or a constant too weakly known.",
+            Verdict.CONSTANT_CONTRADICTED: "A constant that was computed is contradicted.",
+            Verdict.NOT_TOLD_APART: "The two agree, but are known too coarsely to tell.",
             Verdict.NOT_APPLICABLE: "An assumption of the statement fails here.",
             Verdict.SOLVER_FAILED: "A solver stopped before there was anything to compare.",
         }[self]

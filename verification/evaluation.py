@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lvebm_theory.constant import Constant, How
@@ -18,24 +19,12 @@ from lvebm_theory.theorem import Relation
 
 from .claim import Budget, Case, Claim, Context, NotApplicable, Outcome, Setting
 from .decide import Verdict, decide, sensitivity
-from .finding import Finding
+from .finding import Finding, nothing_compared
 
 if TYPE_CHECKING:
     import xarray
 
     from .plan import Plan, PlannedCase
-
-# null in a finding where nothing was compared
-COMPARED = (
-    "measured",
-    "statistical",
-    "numerical",
-    "confidence",
-    "bound",
-    "resolution",
-    "slack",
-    "sensitivity",
-)
 
 
 @dataclass(kw_only=True)
@@ -46,6 +35,7 @@ class CaseRecord:
     outcome: Outcome | None = None
     sensitivity: float | None = None
     settled: bool = False
+    coarse: bool = False
     looks: int = 0
     alpha: float = 0.0
     seconds: float = 0.0
@@ -54,6 +44,7 @@ class CaseRecord:
     def fail(self, verdict: Verdict, reason: str, **extra: Any) -> None:
         """Ends the case without a comparison."""
         self.verdict, self.outcome, self.sensitivity = verdict, None, None
+        self.coarse = False
         self.extra = {"reason": reason, **extra}
 
     @property
@@ -62,9 +53,12 @@ class CaseRecord:
 
         None can where the bound rests on an ESTIMATED constant, or where the last look measured
         exactly what the one before did (a witness that is not random and refines no further).
+        A case that is decided is looked at again while it is too coarse to be met by another
+        witness; the last look stands.
         """
         estimated = self.outcome is not None and self.outcome.grade is How.ESTIMATED
-        return self.verdict is Verdict.UNDECIDED and not (estimated or self.settled)
+        undecided = self.verdict is Verdict.UNDECIDED and not (estimated or self.settled)
+        return undecided or self.coarse
 
 
 def evaluate_cases(
@@ -77,6 +71,7 @@ def evaluate_cases(
     budget: Budget,
     backend: Any = "numba",
     device: str = "cpu",
+    met: Mapping[Case, float] = MappingProxyType({}),
 ) -> tuple[dict[Case, CaseRecord], list[xarray.Dataset]]:
     """Looks at the cases, each time only at those still undecided, until the budget ends.
 
@@ -86,6 +81,8 @@ def evaluate_cases(
     cases : sequence of Case, all of one witness and run
     alpha_at : callable
         look -> error probability that one case may spend at it.
+    met : mapping
+        Cases that meet those of another witness -> fraction of the quantity's scale to be told.
 
     Returns
     -------
@@ -129,7 +126,28 @@ def evaluate_cases(
             records[case].looks = look + 1
             records[case].alpha += context.alpha
             records[case].seconds += seconds / len(asked)
+        _coarse(records, met, looks_left=budget.looks - look - 1)
     return records, datasets
+
+
+def _coarse(records: Mapping[Case, CaseRecord], met: Mapping[Case, float], looks_left: int) -> None:
+    """Marks what is too coarse to be met, and can be made fine enough: noise halves at a look.
+
+    The scale of a quantity is its largest value among the cases that are met.
+    """
+    scale: dict[tuple[str, str], float] = {}
+    for case in met:
+        outcome = records[case].outcome
+        if outcome is not None:
+            kin = case.quantity, case.part
+            scale[kin] = max(scale.get(kin, 0.0), abs(outcome.measurement.value))
+    for case, fraction in met.items():
+        record = records[case]
+        if record.outcome is not None and record.verdict is not Verdict.VIOLATED:
+            m = record.outcome.measurement
+            resolution = fraction * scale[case.quantity, case.part]
+            at_best = m.numerical + m.statistical / 2.0**looks_left
+            record.coarse = m.half_width > resolution >= at_best
 
 
 def _named(error: Exception) -> str:
@@ -201,8 +219,7 @@ def finding_of(planned: PlannedCase, record: CaseRecord, provenance: Mapping[str
         **record.extra,
     }
     if outcome is None:
-        nothing: dict[str, Any] = dict.fromkeys(COMPARED)
-        return Finding(**common, **nothing, provenance={**provenance, **own})
+        return Finding(**common, **nothing_compared(), provenance={**provenance, **own})
     measured = outcome.measurement
     slack = outcome.bound / measured.value if measured.value != 0.0 else math.nan
     own |= {"grade": outcome.grade.value, "note": outcome.note}

@@ -14,6 +14,18 @@ def _finite(x: float | None) -> float | None:
     return x if x is not None and math.isfinite(x) else None
 
 
+# null in a finding where nothing was compared
+_COMPARED = (
+    *("measured", "statistical", "numerical", "confidence", "bound", "resolution", "slack"),
+    "sensitivity",
+)
+
+
+def nothing_compared() -> dict[str, Any]:
+    """The keys of a finding that are null where nothing was compared."""
+    return dict.fromkeys(_COMPARED)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One row of ``findings.json``; docs/findings.md explains every key."""

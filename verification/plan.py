@@ -5,23 +5,26 @@ With m planned cases, look j = 0, 1, ... at one case may spend the error probabi
     alpha 2^-(j+1) / m,
 
 so that the chance of any false VIOLATED in the whole run is at most alpha, whatever the budget
-grows to and however often the run is resumed.
+grows to and however often the run is resumed. Meetings of witnesses, and what a run tells of the
+log-Sobolev constant, are planned cases like any other and count in m.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from lvebm_theory.errors import ArgumentError, AssumptionError
-from lvebm_theory.theorem import Relation
 
 from .claim import Case, Claim, Setting
 from .discovery import claims
+from .log_sobolev_from_above import Above, bounds_of
+from .meeting import Meeting, case_from_json, case_to_json, meetings_of, partners_of
 from .request import USER, Request, user_setting
 
 
@@ -41,23 +44,22 @@ class PlannedCase:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object, the case's fields beside its claim and setting."""
-        row = {name: getattr(self.case, name) for name in Case.__dataclass_fields__}
-        row["relation"] = self.case.relation.value
         own = {k: getattr(self, k) for k in ("claim", "setting", "of_user", "settled")}
-        return {**own, **row}
+        return {**own, **case_to_json(self.case)}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> PlannedCase:
         """Inverse of ``to_json``."""
-        fields = {name: row[name] for name in Case.__dataclass_fields__}
-        case = Case(**{**fields, "relation": Relation(row["relation"])})
         own = {k: row[k] for k in ("claim", "setting", "of_user", "settled")}
-        return cls(case=case, **own)
+        return cls(case=case_from_json(row), **own)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Planned cases that are measured together: equal claim, setting, witness and run."""
+    """Planned cases that are measured together: equal claim, setting, witness and run.
+
+    The last ``partners`` of them are measured only to be met by others.
+    """
 
     index: int
     claim: str
@@ -66,6 +68,12 @@ class Group:
     witness: str
     run: str
     cases: tuple[PlannedCase, ...]
+    partners: int = 0
+
+    @property
+    def reported(self) -> int:
+        """How many of the cases are findings of the run: the first ones."""
+        return len(self.cases) - self.partners
 
     @property
     def path(self) -> str:
@@ -77,18 +85,28 @@ class Group:
 class Plan:
     """All planned cases of a run, in the order in which findings are reported.
 
-    ``omitted`` maps a claim that was left out to the reason.
+    ``meetings`` of their measurements and bounds from ``above`` on the log-Sobolev constant are
+    findings too; ``partners`` are cases that are measured for a meeting alone. ``omitted`` maps a
+    claim that was left out to the reason.
     """
 
     version: str
     request: Request
     cases: tuple[PlannedCase, ...]
+    meetings: tuple[Meeting, ...] = ()
+    partners: tuple[PlannedCase, ...] = ()
+    above: tuple[Above, ...] = ()
     omitted: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def findings(self) -> int:
+        """How many findings the run comes to."""
+        return len(self.cases) + len(self.meetings) + len(self.above)
+
+    @property
     def measured(self) -> int:
-        """m, the number of cases that may spend error probability."""
-        return sum(case.settled is None for case in self.cases)
+        """m, the number of findings that may spend error probability."""
+        return self.findings - sum(case.settled is not None for case in self.cases)
 
     def alpha_at(self, look: int) -> float:
         """alpha 2^-(look + 1) / m."""
@@ -98,11 +116,13 @@ class Plan:
     def groups(self) -> tuple[Group, ...]:
         """Cases to be measured, grouped by (claim, setting, witness, run), in order."""
         found: dict[tuple[str, str, bool, str, str], list[PlannedCase]] = {}
-        for planned in self.cases:
+        partners: Counter[tuple[str, str, bool, str, str]] = Counter()
+        for number, planned in enumerate((*self.cases, *self.partners)):
             if planned.settled is None:
                 case = planned.case
                 key = (planned.claim, planned.setting, planned.of_user, case.witness, case.run)
                 found.setdefault(key, []).append(planned)
+                partners[key] += number >= len(self.cases)
         return tuple(
             Group(
                 index=index,
@@ -112,6 +132,7 @@ class Plan:
                 witness=key[3],
                 run=key[4],
                 cases=tuple(cases),
+                partners=partners[key],
             )
             for index, (key, cases) in enumerate(found.items())
         )
@@ -124,6 +145,9 @@ class Plan:
             "measured": self.measured,
             "omitted": dict(self.omitted),
             "cases": [case.to_json() for case in self.cases],
+            "meetings": [meeting.to_json() for meeting in self.meetings],
+            "partners": [case.to_json() for case in self.partners],
+            "above": [above.to_json() for above in self.above],
         }
         return {"digest": _digest(body), **body}
 
@@ -135,6 +159,9 @@ class Plan:
                 version=row["version"],
                 request=Request.from_json(row["request"]),
                 cases=tuple(PlannedCase.from_json(case) for case in row["cases"]),
+                meetings=tuple(Meeting.from_json(meeting) for meeting in row["meetings"]),
+                partners=tuple(PlannedCase.from_json(case) for case in row["partners"]),
+                above=tuple(Above.from_json(above) for above in row["above"]),
                 omitted=row["omitted"],
             )
             whole = plan.digest == row["digest"]
@@ -176,15 +203,37 @@ def _inapplicable(claim: Claim, request: Request, reason: str) -> Iterable[Plann
     ]
 
 
-def _for_user(claim: Claim, request: Request) -> list[PlannedCase]:
-    try:
-        own = _cases(claim, user_setting(request, claim.name), request, of_user=True)
-    except AssumptionError as error:
-        return list(_inapplicable(claim, request, "; ".join(error.broken)))
-    # the verdict on the user's energy comes with evidence that the check can fail
-    controls = [setting for setting in claim.settings() if setting.with_controls]
-    return own + [
-        case for setting in controls for case in _cases(claim, setting, request, of_user=False)
+def _of_claim(claim: Claim, request: Request) -> tuple[list[PlannedCase], list[Meeting]]:
+    """Cases of one claim and their meetings."""
+    places = [(setting, False) for setting in claim.settings()]
+    if request.of_user:
+        try:
+            own = user_setting(request, claim.name)
+        except AssumptionError as error:
+            return list(_inapplicable(claim, request, "; ".join(error.broken))), []
+        # the verdict on the user's energy comes with evidence that the check can fail
+        places = [(own, True), *(place for place in places if place[0].with_controls)]
+    cases: list[PlannedCase] = []
+    meetings: list[Meeting] = []
+    for setting, of_user in places:
+        cases += _cases(claim, setting, request, of_user=of_user)
+        proper = of_user or not request.of_user
+        meetings += meetings_of(claim, setting, request.backend, own=proper, of_user=of_user)
+    return cases, meetings
+
+
+def _partners(cases: Sequence[PlannedCase], meetings: Sequence[Meeting]) -> list[PlannedCase]:
+    """What meetings need to have measured and no finding asks for."""
+    planned: dict[tuple[str, str, bool], list[Case]] = {}
+    for p in cases:
+        planned.setdefault((p.claim, p.setting, p.of_user), []).append(p.case)
+    asked: dict[tuple[str, str, bool], list[Meeting]] = {}
+    for m in meetings:
+        asked.setdefault((m.claim, m.setting, m.of_user), []).append(m)
+    return [
+        PlannedCase(claim=key[0], setting=key[1], of_user=key[2], case=case)
+        for key, own in asked.items()
+        for case in partners_of(own, planned[key])
     ]
 
 
@@ -202,20 +251,28 @@ def build_plan(request: Request, version: str) -> Plan:
     """
     known = claims(request.package)
     cases: list[PlannedCase] = []
+    meetings: list[Meeting] = []
     omitted: dict[str, str] = {}
     for name in request.claims:
         claim = known[name]
-        if not request.of_user:
-            for setting in claim.settings():
-                cases += _cases(claim, setting, request, of_user=False)
-        elif claim.adapt is None and not request.chosen:
+        if request.of_user and claim.adapt is None and not request.chosen:
             omitted[name] = "speaks only of its own settings"
         else:
-            cases += _for_user(claim, request)
+            own, met = _of_claim(claim, request)
+            cases += own
+            meetings += met
     _refuse_twins(cases)
     if not cases:
         raise ArgumentError("none of the claims asked for speaks of this energy")
-    return Plan(version=version, request=request, cases=tuple(cases), omitted=omitted)
+    return Plan(
+        version=version,
+        request=request,
+        cases=tuple(cases),
+        meetings=tuple(meetings),
+        partners=tuple(_partners(cases, meetings)),
+        above=tuple(bounds_of((p.claim, p.case) for p in cases if p.of_user and not p.settled)),
+        omitted=omitted,
+    )
 
 
 def _refuse_twins(cases: Sequence[PlannedCase]) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
+from .agreement import findings_of_meetings, undecided_where_they_disagree
 from .decide import Verdict
 from .evaluation import (
     CaseRecord,
@@ -22,6 +23,7 @@ from .evaluation import (
     shared_provenance,
 )
 from .finding import Finding
+from .log_sobolev_from_above import booked_to_the_constant, findings_from_above
 from .plan import Group, Plan, PlannedCase
 from .store import Folder
 from .task_queue import TaskQueue
@@ -73,15 +75,16 @@ def run_plan(
         if found is None:
             todo.append(group.index)
         else:
-            listener(Progress(group=group, findings=tuple(found)))
+            listener(Progress(group=group, findings=tuple(found[: group.reported])))
     # particles take longest, so they begin first; the order changes no result
     todo.sort(key=lambda index: groups[index].witness not in ("numba", "torch"))
     if plan.request.of_user and folder.read_constants(plan) is None:
         todo.insert(0, CONSTANTS)
     for index in _finished(plan, folder, todo, jobs, listener):
         if index != CONSTANTS:
-            found = folder.read_piece(plan, groups[index])
-            listener(Progress(group=groups[index], findings=tuple(found or ())))
+            group = groups[index]
+            found = (folder.read_piece(plan, group) or [])[: group.reported]
+            listener(Progress(group=group, findings=tuple(found)))
     return collect(plan, folder)
 
 
@@ -164,7 +167,11 @@ def _write_failure(plan: Plan, folder: Folder, index: int, error: BaseException)
 
 
 def collect(plan: Plan, folder: Folder) -> list[Finding]:
-    """Findings of every finished or settled case, in the order of the plan."""
+    """Findings of every finished or settled case, in the order of the plan.
+
+    Before them what the meetings of witnesses come to, those that disagree first, and what the run
+    tells of the log-Sobolev constant; both may change what the others come to.
+    """
     found: dict[PlannedCase, Finding] = {}
     for group in plan.groups:
         found |= zip(group.cases, folder.read_piece(plan, group) or (), strict=False)
@@ -172,4 +179,8 @@ def collect(plan: Plan, folder: Folder) -> list[Finding]:
     for planned in plan.cases:
         if planned.settled is not None:
             found[planned] = settled_finding(planned, provenance)
-    return [found[planned] for planned in plan.cases if planned in found]
+    met = findings_of_meetings(plan, found, provenance)
+    above = findings_from_above(plan, found, met, folder.read_constants(plan) or {}, provenance)
+    found = undecided_where_they_disagree(plan, found, met)
+    found = booked_to_the_constant(found, above)
+    return [*met, *above, *(found[planned] for planned in plan.cases if planned in found)]

@@ -23,7 +23,9 @@ from .summary import WORST_FIRST, Exit, summarise
 COLOURS = {
     Verdict.HOLDS: "green",
     Verdict.VIOLATED: "bold red",
+    Verdict.CONSTANT_CONTRADICTED: "bold red",
     Verdict.UNDECIDED: "yellow",
+    Verdict.NOT_TOLD_APART: "yellow",
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.SOLVER_FAILED: "magenta",
 }
@@ -128,7 +130,7 @@ def last_screen(plan: Plan, findings: Sequence[Finding], status: Exit, where: st
             wording.per_cent(summary.sensitivity),
             wording.caught(summary),
         )
-    parts: list[RenderableType] = [table, Text()]
+    parts: list[RenderableType] = [*_first_of_all(findings), table, Text()]
     parts += _reason_lines(findings)
     if plan.omitted:
         names = ", ".join(plan.omitted)
@@ -145,6 +147,14 @@ def last_screen(plan: Plan, findings: Sequence[Finding], status: Exit, where: st
     parts.append(Text(f"{status.sentence} (exit status {int(status)})", colour))
     parts.append(Text(where))
     return Group(*parts)
+
+
+def _first_of_all(findings: Sequence[Finding]) -> list[RenderableType]:
+    """Where witnesses disagree, before anything that may rest on them."""
+    said: list[RenderableType] = [
+        Text(line, "bold red") for line in wording.disagreements(findings)
+    ]
+    return [*said, Text()] if said else said
 
 
 def _reason_lines(findings: Sequence[Finding]) -> list[RenderableType]:

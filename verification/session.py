@@ -49,7 +49,7 @@ class Session:
     def finished(self) -> dict[str, Any] | None:
         """What findings.json holds, None unless it holds every finding of this plan."""
         content = self.folder.read_findings()
-        if content is None or len(content["findings"]) != len(self.plan.cases):
+        if content is None or len(content["findings"]) != self.plan.findings:
             return None
         own = all(row["provenance"]["plan"] == self.plan.digest for row in content["findings"])
         return content if own and self.folder.report_file.exists() else None

@@ -10,6 +10,11 @@ from enum import IntEnum
 
 from .decide import Verdict
 from .finding import Finding
+from .log_sobolev_from_above import NAME as FROM_ABOVE
+from .meeting import NAME as WITNESSES_AGREE
+
+# findings that every run makes of itself; they are no claim of the user's or the catalogue's
+ABOUT_THE_RUN = (WITNESSES_AGREE, FROM_ABOVE)
 
 
 class Exit(IntEnum):
@@ -26,7 +31,10 @@ class Exit(IntEnum):
         """One sentence for the reader."""
         return {
             Exit.AGREES: "Nothing is violated, undecided or failed, and every control was caught.",
-            Exit.CONTRADICTED: "Something is VIOLATED, or a negative control was missed.",
+            Exit.CONTRADICTED: (
+                "Something is VIOLATED, witnesses disagree, a constant is contradicted, or a "
+                "negative control was missed."
+            ),
             Exit.UNDECIDED: "Something is UNDECIDED, or nothing was found to hold.",
             Exit.BAD_INPUT: "The question could not be understood.",
             Exit.FAILED: "A solver failed.",
@@ -36,8 +44,10 @@ class Exit(IntEnum):
 # what a claim as a whole is called: the first of these that occurs among its own findings
 WORST_FIRST = (
     Verdict.VIOLATED,
+    Verdict.CONSTANT_CONTRADICTED,
     Verdict.SOLVER_FAILED,
     Verdict.UNDECIDED,
+    Verdict.NOT_TOLD_APART,
     Verdict.HOLDS,
     Verdict.NOT_APPLICABLE,
 )
@@ -57,9 +67,13 @@ class ControlSummary:
 
     @property
     def missed(self) -> bool:
-        """True when it was not caught, unless a solver failed in each of its findings."""
-        failed = all(f.verdict is Verdict.SOLVER_FAILED for f in self.findings)
-        return not self.caught and not failed
+        """True when it was not caught though some of its findings could have caught it.
+
+        They could not where a solver failed, or where two witnesses are too coarse to be told
+        apart.
+        """
+        mute = (Verdict.SOLVER_FAILED, Verdict.NOT_TOLD_APART)
+        return not self.caught and not all(f.verdict in mute for f in self.findings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,17 +132,24 @@ def summarise(findings: Iterable[Finding]) -> list[ClaimSummary]:
 def exit_status(findings: Sequence[Finding]) -> Exit:
     """Exit status of a run; the first of these that applies.
 
-    1  a claim VIOLATED, or a control missed (a contradiction outweighs what is merely unknown);
+    1  a claim VIOLATED, two witnesses that disagree, a constant contradicted, or a control missed
+       (a contradiction outweighs what is merely unknown);
     4  a solver failed, in a claim or in a control;
-    2  a claim UNDECIDED, or nothing HOLDS;
-    0  otherwise. NOT_APPLICABLE, and what a control comes to beside being caught, change nothing.
+    2  a claim UNDECIDED, or no claim HOLDS;
+    0  otherwise. NOT_APPLICABLE and NOT_TOLD_APART, and what a control comes to beside being
+       caught, change nothing.
     """
     own = {f.verdict for f in findings if f.control is None}
     missed = any(control.missed for claim in summarise(findings) for control in claim.controls)
-    if Verdict.VIOLATED in own or missed:
+    if own & {Verdict.VIOLATED, Verdict.CONSTANT_CONTRADICTED} or missed:
         return Exit.CONTRADICTED
     if any(f.verdict is Verdict.SOLVER_FAILED for f in findings):
         return Exit.FAILED
-    if Verdict.UNDECIDED in own or Verdict.HOLDS not in own:
+    holds = any(
+        f.verdict is Verdict.HOLDS
+        for f in findings
+        if f.control is None and f.claim not in ABOUT_THE_RUN
+    )
+    if Verdict.UNDECIDED in own or not holds:
         return Exit.UNDECIDED
     return Exit.AGREES

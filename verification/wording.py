@@ -9,6 +9,8 @@ from lvebm_theory.bibliography import bibliography, cite
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.theorem import Reference
 
+from .agreement import disagreements as disagreeing
+from .agreement import disagrees
 from .decide import Verdict
 from .finding import Finding
 from .summary import WORST_FIRST, ClaimSummary
@@ -54,10 +56,28 @@ def comparison(finding: Finding) -> str:
     return f"{number(finding.measured, digits)}{spread} {SIGNS[finding.relation]} {bound}"
 
 
+def disagreements(findings: Sequence[Finding]) -> list[str]:
+    """One line per pair of witnesses that disagree; what rests on either is UNDECIDED."""
+    return [
+        f"WITNESSES DISAGREE at {row.setting}{at(row)}: {row.provenance['reason']}"
+        for row in disagreeing(findings)
+    ]
+
+
+def at(finding: Finding) -> str:
+    """``, t = 0.3``; nothing where time plays no part."""
+    return "" if finding.time is None else f", t = {finding.time:g}"
+
+
 def place(finding: Finding) -> str:
     """``double-well, t = 0.3, grid``: where a finding was made."""
-    time = "" if finding.time is None else f", t = {finding.time:g}"
-    return f"{finding.setting}{time}, {finding.witness}"
+    return f"{finding.setting}{at(finding)}, {seen_by(finding)}"
+
+
+def seen_by(finding: Finding) -> str:
+    """The witness, or the two that meet."""
+    against = finding.provenance.get("against")
+    return finding.witness if against is None else f"{finding.witness} and {against}"
 
 
 def caught(summary: ClaimSummary) -> str:
@@ -70,9 +90,16 @@ def caught(summary: ClaimSummary) -> str:
 
 
 def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """Findings that ended without HOLDS, by the reason; the gravest first."""
+    """Findings that ended without HOLDS, by the reason; the gravest first.
+
+    Disagreements of witnesses are left out: they are said before all else.
+    """
     by_reason: dict[str, list[Finding]] = {}
-    own = [f for f in findings if f.control is None and f.verdict is not Verdict.HOLDS]
+    own = [
+        f
+        for f in findings
+        if f.control is None and f.verdict is not Verdict.HOLDS and not disagrees(f)
+    ]
     for finding in sorted(own, key=lambda f: WORST_FIRST.index(f.verdict)):
         reason = finding.provenance.get("reason") or f"measured {comparison(finding)}"
         by_reason.setdefault(f"{finding.verdict.value}: {reason}", []).append(finding)

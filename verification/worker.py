@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from typing import Any
 
-from .claim import Setting
+from .claim import Case, Setting
 from .evaluation import evaluate_cases, finding_of, shared_provenance
 from .plan import Group, Plan
 from .request import setting_of, subject_of
@@ -100,10 +100,30 @@ def _measure(folder: Folder, plan: Plan, group: Group) -> None:
         budget=request.spending,
         backend=request.backend,
         device=request.device,
+        met=met_in(plan, group),
     )
     provenance |= _provenance_of(setting)
     findings = [finding_of(c, records[c.case], provenance) for c in group.cases]
     folder.write_piece(plan, group, findings, datasets)
+
+
+def met_in(plan: Plan, group: Group) -> dict[Case, float]:
+    """Cases of a group that meet another witness -> fraction of the scale to be told.
+
+    Only on the user's energy, which the run is about: at the catalogue's settings the budget is
+    sized for the claims, and what is too coarse for a meeting is said to be so.
+    """
+    if not group.of_user:
+        return {}
+    here = (group.claim, group.setting, group.of_user)
+    sides = [
+        (side, meeting.fraction)
+        for meeting in plan.meetings
+        if (meeting.claim, meeting.setting, meeting.of_user) == here and meeting.control is None
+        for side in (meeting.first, meeting.second)
+    ]
+    cases = {planned.case for planned in group.cases}
+    return {side: fraction for side, fraction in sides if side in cases}
 
 
 def _provenance_of(setting: Setting) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def test_no_more_than_alpha_is_spent_however_many_looks():
     plan = build_plan(request("agreeing", "slow", alpha=0.01), "1")
     spent = sum(plan.alpha_at(look) for look in range(60)) * plan.measured
     assert spent == pytest.approx(0.01, rel=1e-12)
-    assert plan.alpha_at(0) == pytest.approx(0.005 / len(plan.cases))
+    assert plan.alpha_at(0) == pytest.approx(0.005 / (len(plan.cases) + len(plan.meetings)))
 
 
 def test_groups_hold_every_case_once_and_share_claim_setting_witness_and_run():

@@ -13,11 +13,17 @@ from ..claim import Claim
 from ..decide import Verdict
 from ..discovery import claims
 from ..finding import Finding
+from ..log_sobolev_from_above import NAME as FROM_ABOVE
+from ..log_sobolev_from_above import TITLE as FROM_ABOVE_TITLE
+from ..meeting import CONTROLS
+from ..meeting import NAME as WITNESSES_AGREE
+from ..meeting import TITLE as WITNESSES_AGREE_TITLE
 from ..plan import Plan
 from ..summary import WORST_FIRST, ClaimSummary
 from .html import Html, join, table, tag
 from .mathematics import rendered
 
+BUILT_IN = {WITNESSES_AGREE: WITNESSES_AGREE_TITLE, FROM_ABOVE: FROM_ABOVE_TITLE}
 HEAD = (
     "verdict",
     "setting",
@@ -56,8 +62,11 @@ def badges(summary: ClaimSummary) -> Html:
 def claim_section(plan: Plan, summary: ClaimSummary, pictures: Sequence[str]) -> Html:
     """The section of one claim, with these pictures (svg in HTML)."""
     claim = known(plan, summary.claim)
-    title = summary.claim if claim is None else f"{summary.claim}: {claim.title}"
+    titled = BUILT_IN.get(summary.claim) if claim is None else claim.title
+    title = summary.claim if titled is None else f"{summary.claim}: {titled}"
     parts = [tag("h2", title), tag("p", badges(summary))]
+    if claim is not None and summary.findings:
+        parts.append(tag("p", _witnesses(plan, summary), class_="quiet"))
     if claim is not None:
         parts += [_theorem(theorem) for theorem in claim.theorems]
     parts += [_constants(summary.findings), _reasons(summary), _plots(pictures)]
@@ -71,6 +80,18 @@ def known(plan: Plan, name: str) -> Claim | None:
         return claims(plan.request.package).get(name)
     except ArgumentError:
         return None
+
+
+def _witnesses(plan: Plan, summary: ClaimSummary) -> str:
+    """Which witnesses meet in this claim; that it has one alone, where none do."""
+    met = [m for m in plan.meetings if m.claim == summary.claim and m.control is None]
+    pairs = dict.fromkeys(
+        f"{m.first.quantity} ({m.first.witness} and {m.second.witness})" for m in met
+    )
+    if pairs:
+        return f"Measured twice and compared: {', '.join(pairs)}."
+    alone = ", ".join(dict.fromkeys(f.witness for f in summary.findings))
+    return f"One witness alone ({alone}) measures what this claim says; no second one checks it."
 
 
 def _theorem(theorem: Theorem) -> Html:
@@ -126,7 +147,7 @@ def _row(finding: Finding) -> list[str]:
         wording.number(finding.resolution, 2),
         wording.number(finding.slack, 3),
         wording.per_cent(finding.sensitivity),
-        finding.witness,
+        wording.seen_by(finding),
     ]
 
 
@@ -141,7 +162,7 @@ def _findings(findings: Sequence[Finding]) -> Html:
 def _controls(claim: Claim | None, summary: ClaimSummary) -> Html:
     if not summary.controls:
         return Html()
-    meaning = {} if claim is None else claim.controls
+    meaning = CONTROLS if claim is None else claim.controls
     items = []
     for control in summary.controls:
         word = "caught" if control.caught else "missed"

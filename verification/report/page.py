@@ -45,6 +45,7 @@ def render(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> str:
     body = tag(
         "body",
         tag("h1", title),
+        *(tag("p", said, class_="banner status-1") for said in wording.disagreements(findings)),
         _banner(plan, findings),
         tag("p", wording.ASSUMED, class_="banner status-2") if plan.request.assumed else "",
         _facts(plan, content),
@@ -71,9 +72,9 @@ def _pictures(folder: Folder, plan: Plan, claim: str) -> list[str]:
 
 
 def _banner(plan: Plan, findings: list[Finding]) -> Html:
-    missing = len(plan.cases) - len(findings)
+    missing = plan.findings - len(findings)
     if missing:
-        said = f"This run is not finished: {missing} of {len(plan.cases)} findings are missing."
+        said = f"This run is not finished: {missing} of {plan.findings} findings are missing."
         return tag("p", said, class_="banner status-2")
     status: Exit = exit_status(findings)
     said = f"{status.sentence} (exit status {int(status)})"

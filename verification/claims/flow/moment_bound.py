@@ -311,4 +311,5 @@ claim = Claim(
     cases=cases,
     evaluate=evaluate,
     adapt=adapt,
+    agreement={"moment": 0.03},
 )
