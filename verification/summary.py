@@ -53,6 +53,13 @@ WORST_FIRST = (
 )
 
 
+def _could_catch(finding: Finding) -> bool:
+    mute = {Verdict.SOLVER_FAILED, Verdict.NOT_TOLD_APART}
+    if finding.claim in ABOUT_THE_RUN:
+        mute.add(Verdict.NOT_APPLICABLE)
+    return finding.verdict not in mute
+
+
 @dataclass(frozen=True, kw_only=True)
 class ControlSummary:
     """One negative control of one claim: caught once any of its findings is VIOLATED."""
@@ -69,11 +76,10 @@ class ControlSummary:
     def missed(self) -> bool:
         """True when it was not caught though some of its findings could have caught it.
 
-        They could not where a solver failed, or where two witnesses are too coarse to be told
-        apart.
+        They could not where a solver failed, and where two witnesses that were to meet are too
+        coarse or measured nothing.
         """
-        mute = (Verdict.SOLVER_FAILED, Verdict.NOT_TOLD_APART)
-        return not self.caught and not all(f.verdict in mute for f in self.findings)
+        return not self.caught and any(_could_catch(f) for f in self.findings)
 
 
 @dataclass(frozen=True, kw_only=True)
