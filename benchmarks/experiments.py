@@ -72,4 +72,4 @@ def rows_of(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _plain(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "digest"}
+    return {key: value for key, value in result.items() if key != "plan"}

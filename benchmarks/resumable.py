@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import importlib
+import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lvebm_theory.errors import ArgumentError
+from verification.keeping import Lock, read_json, sealed, write_json
+from verification.worker import each
+
 from .machine import load
 from .table import store
 
+log = logging.getLogger(__name__)
 KEPT = Path(__file__).parent / ".runs"
 _PACKAGE = Path(__file__).parent.parent / "verification" / "samplers"
 # what only shows or offers the laws cannot change an outcome
@@ -44,9 +51,12 @@ class Run:
 def stored(run: Run, folder: Path) -> dict[str, Any] | None:
     """The result of a run; None where it is not there, damaged, or of another digest."""
     try:
-        found: dict[str, Any] = json.loads((folder / f"{run.name}.json").read_text())
+        found = read_json(folder / f"{run.name}.json")
+        if "seal" in found and found["seal"] != sealed(found["result"])["digest"]:
+            log.warning("the result of %s was altered or damaged; it is made again", run.name)
+            return None
         return found["result"] if found["digest"] == run.digest else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ArgumentError, KeyError, TypeError):
         return None
 
 
@@ -55,17 +65,16 @@ def sweep(
 ) -> list[tuple[Run, dict[str, Any]]]:
     """The results of all runs, in their order; those that are stored are not run again."""
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [run for run in runs if stored(run, folder) is None]
-    if processes == 1 or len(missing) < 2:
-        done = map(_perform, missing, [folder] * len(missing))
-    else:
-        from joblib import Parallel, delayed
-
-        parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
-        done = parallel(delayed(_perform)(run, folder) for run in missing)
-    for k, name in enumerate(done, start=1):
-        if not silent:
-            print(f"  {k}/{len(missing)} {name}", flush=True)
+    with Lock(folder):
+        missing = [run for run in runs if stored(run, folder) is None]
+        if processes == 1 or len(missing) < 2:
+            done = ((k, perform(*_travelling(run, folder))) for k, run in enumerate(missing))
+        else:
+            arguments = [_travelling(run, folder) for run in missing]
+            done = each("benchmarks.resumable:perform", arguments, processes=processes)
+        for k, (index, _) in enumerate(done, start=1):
+            if not silent:
+                print(f"  {k}/{len(missing)} {missing[index].name}", flush=True)
     return results(runs, folder)
 
 
@@ -75,16 +84,20 @@ def results(runs: Sequence[Run], folder: Path) -> list[tuple[Run, dict[str, Any]
     return [(run, result) for run, result in found if result is not None]
 
 
-def _perform(run: Run, folder: Path) -> str:
-    import os
+def _travelling(run: Run, folder: Path) -> tuple[Any, ...]:
+    """What ``perform`` takes, as plain JSON."""
+    module = run.work.__module__
+    if module == "__main__":  # a benchmark that was run by its name
+        module = sys.modules["__main__"].__spec__.name
+    return f"{module}:{run.work.__name__}", dict(run.arguments), run.name, run.digest, str(folder)
 
-    from verification.store import write_json
-    from verification.worker import ONE_THREAD
 
-    os.environ.update(ONE_THREAD)
-    content = {"digest": run.digest, "result": run.work(**run.arguments)}
-    write_json(folder / f"{run.name}.json", content, indent=None)
-    return run.name
+def perform(work: str, arguments: dict[str, Any], name: str, digest: str, folder: str) -> None:
+    """Makes a run and stores its result, sealed."""
+    module, _, function = work.partition(":")
+    result = getattr(importlib.import_module(module), function)(**arguments)
+    content = {"digest": digest, "seal": sealed(result)["digest"], "result": result}
+    write_json(Path(folder) / f"{name}.json", content)
 
 
 def command(

@@ -2,13 +2,16 @@
 
 Exit status of ``verify``: 0 nothing VIOLATED, UNDECIDED or failed, every control caught, at least
 one HOLDS; 1 something VIOLATED or a control missed; 2 something UNDECIDED; 3 bad input; 4 a
-solver failed. An interrupted run ends with 130 and can be taken up with ``--resume``.
+solver or the machine (a full disk) failed. An interrupted run ends with 130 and can be taken up
+with ``--resume``; 141 says that the reader of the output was gone.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,9 +27,10 @@ from lvebm_theory.errors import LvebmError
 
 from . import screens
 from .discovery import BUILT_IN, claims, select
+from .keeping import of_place, sealed, sentence
 from .samplers.command import check_sampler_command
 from .samplers.zoo_command import zoo_command
-from .saying import say, talk_aside
+from .saying import forget, say, talk_aside
 from .subcommands import OpenGroup
 from .summary import Exit
 from .training.commands import register as register_training
@@ -98,6 +102,9 @@ def verify(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the run that --out (or the newest) holds.")
     ] = False,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds for the run; what is left then is UNDECIDED, out of time.")
+    ] = math.inf,
     assume_normalisable: Assume = False,
     package: Package = BUILT_IN,
 ) -> int:
@@ -123,16 +130,18 @@ def verify(
     )
     if jobs < 1:
         raise typer.BadParameter(f"--jobs must be at least 1, got {jobs}")
+    if not time_limit > 0:
+        raise typer.BadParameter(f"--time-limit must be positive, got {time_limit}")
     asked = options if _asks_something(ctx) or not resume else None
     with talk_aside():
         session, warnings = open_session(asked, out=out, resume=resume)
     for warning in warnings:
         say(f"warning: {warning}")
-    return _verify(session, jobs=jobs, as_json=as_json)
+    return _verify(session, jobs=jobs, as_json=as_json, time_limit=time_limit)
 
 
 # options that do not shape the plan: a resumed run may differ in them
-FREE = {"jobs", "out", "as_json", "resume"}
+FREE = {"jobs", "out", "as_json", "resume", "time_limit"}
 
 
 def _asks_something(ctx: typer.Context) -> bool:
@@ -141,7 +150,7 @@ def _asks_something(ctx: typer.Context) -> bool:
     return any(source is not None and source.name == "COMMANDLINE" for source in named)
 
 
-def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
+def _verify(session: Session, *, jobs: int, as_json: bool, time_limit: float) -> int:
     # a polite kill is an interrupt: workers end with us
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = screens.screen(stderr=as_json)
@@ -151,11 +160,12 @@ def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
         with talk_aside():
             if console.is_terminal:
                 with Live(table, console=console, refresh_per_second=4, transient=True):
-                    content = session.run(jobs=jobs, listener=table.hear)
+                    content = session.run(jobs=jobs, listener=table.hear, time_limit=time_limit)
             else:
                 content = session.run(
                     jobs=jobs,
                     listener=lambda p: say(line) if (line := screens.progress_line(p)) else None,
+                    time_limit=time_limit,
                 )
     except KeyboardInterrupt:
         say(
@@ -163,9 +173,16 @@ def _verify(session: Session, *, jobs: int, as_json: bool) -> int:
             f"lvebm verify --resume --out {session.folder.path}"
         )
         return INTERRUPTED
+    except OSError as error:
+        say(f"error: {sentence(error)}")
+        say(
+            "stopped; every finished finding is kept: "
+            f"lvebm verify --resume --out {session.folder.path}"
+        )
+        return int(Exit.FAILED)
     findings, status = session.findings(content), session.status(content)
     if as_json:
-        sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(sealed(content), indent=1, allow_nan=False) + "\n")
     where = f"report: {session.folder.report_file}   findings: {session.folder.findings_file}"
     console.print(screens.last_screen(session.plan, findings, status, where))
     return int(status)
@@ -244,28 +261,57 @@ app.command("zoo")(zoo_command)
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; returns its exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # what a terminal cannot show (a sign outside its encoding) is shown as an escape
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(args=arguments, standalone_mode=False)
+        status = int(app(args=arguments, standalone_mode=False) or 0)
+        sys.stdout.flush()  # not at the interpreter's end, which would hide the status
+    except BrokenPipeError:  # the reader of our output, head(1) say, has seen enough
+        forget(sys.stdout)
+        return PIPE_CLOSED
+    except SystemExit as ended:
+        # help is shown by rich, which ends so where nobody reads it
+        return PIPE_CLOSED if ended.code == 1 else int(Exit.FAILED)
     except LvebmError as error:
         say(f"error: {error}")
         return int(Exit.BAD_INPUT)
     except USAGE_ERROR as error:
         say(f"error: {error.format_message()}")
         return int(Exit.BAD_INPUT)
-    except BrokenPipeError:  # the reader of our output, head(1) say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return INTERRUPTED
+    except OSError as error:
+        forget(sys.stdout)
+        say(f"error: {sentence(error)}")
+        return int(Exit.BAD_INPUT if of_place(error) else Exit.FAILED)
+    except MemoryError as error:
+        say(f"error: out of memory{f' ({error})' if str(error) else ''}")
+        return int(Exit.FAILED)
     except Exception:  # a fault of ours must not read as one of the verdicts 1 and 2
         traceback.print_exc()
         return int(Exit.FAILED)
-    return int(status or 0)
+    return status
+
+
+def _open_streams() -> None:
+    """Streams that the caller has closed lead nowhere, and no file takes their numbers."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest free number: those below are open by now
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            stream = io.TextIOWrapper(io.FileIO(number, mode, closefd=False), encoding="utf-8")
+            setattr(sys, name, stream)
 
 
 def main() -> None:
     """Entry point of the console script."""
+    _open_streams()
     sys.exit(run())
 
 

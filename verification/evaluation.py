@@ -117,6 +117,8 @@ def evaluate_cases(
             step = None if error.step is None else int(error.step)
             for case in asked:
                 records[case].fail(Verdict.SOLVER_FAILED, str(error), step=step)
+        except OSError:  # a full disk, say: of the machine, and no verdict
+            raise
         except Exception as error:  # a fault in one claim must not cost the findings of others
             text = traceback.format_exc()
             for case in asked:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .plan import Plan
-from .store import ENGINE, Folder, written_aside
+from .store import Folder
 
 if TYPE_CHECKING:
     import xarray
@@ -74,13 +74,10 @@ def gather(folder: Folder, plan: Plan, claim: str) -> None:
                 curves[group.path if look == 0 else f"{group.path}/look-{look}"] = dataset
     pictures: list[str] = []
     if curves:
+        from .netcdf import write_datasets
         from .report.plots import plots_of
 
-        with written_aside(folder.curves_file(claim)) as aside:
-            mode: Literal["w", "a"] = "w"
-            for name, dataset in curves.items():
-                dataset.to_netcdf(aside, mode=mode, group=name, engine=ENGINE)
-                mode = "a"
+        write_datasets(folder.curves_file(claim), curves)
         pictures += plots_of(claim, curves, settings_shown(plan, claim))
     folder.write_pictures(plan, claim, pictures)
 

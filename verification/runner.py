@@ -7,11 +7,10 @@ it or in which order; ``jobs`` is the number of processes.
 from __future__ import annotations
 
 import logging
-import traceback
+import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from .agreement import findings_of_meetings, undecided_where_they_disagree
@@ -24,12 +23,15 @@ from .evaluation import (
 )
 from .finding import Finding
 from .log_sobolev_from_above import booked_to_the_constant, findings_from_above
+from .patience import TICK, Patience, Waiting
 from .plan import Group, Plan, PlannedCase
-from .store import Folder
+from .store import OUT_OF_TIME, Folder
 from .task_queue import TaskQueue
-from .worker import CONSTANTS, Task, Worker
+from .tasks import CONSTANTS, Task
+from .worker import OutOfTime, Raised, Worker, WorkerDied
 
 log = logging.getLogger(__name__)
+WORK = "verification.tasks:work"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +54,19 @@ def silent(_: Progress) -> None:
 
 
 def run_plan(
-    plan: Plan, folder: Folder, *, jobs: int, listener: Listener = silent
+    plan: Plan,
+    folder: Folder,
+    *,
+    jobs: int,
+    listener: Listener = silent,
+    time_limit: float = math.inf,
 ) -> list[Finding]:
     """Measures what the folder does not hold yet; returns all findings in the plan's order.
 
     A worker process that dies (killed for memory, say) costs only its own group: that group is
-    measured again alone, and reported SOLVER_FAILED if its process dies once more. A claim whose
-    groups are finished is gathered by a worker too.
+    measured again alone, and reported SOLVER_FAILED if its process dies once more. A group that
+    takes too long (``patience``) is UNDECIDED, and not stored. A claim whose groups are finished
+    is gathered by a worker too.
 
     Parameters
     ----------
@@ -67,36 +75,53 @@ def run_plan(
         Number of worker processes.
     listener : callable
         Told when a group begins and when it is finished, those of an earlier run included.
+    time_limit : float
+        Seconds, after which what is not finished is out of time.
+
+    Raises
+    ------
+    OSError
+        The machine failed, not a solver: a full disk, say. What is finished is kept.
     """
     groups = plan.groups
+    patience = Patience(budget=plan.request.budget, time_limit=time_limit)
     todo: list[int] = []
     for group in groups:
         found = folder.read_piece(plan, group)
         if found is None:
             todo.append(group.index)
         else:
+            patience.finished(group, sum(f.seconds for f in found))
             listener(Progress(group=group, findings=tuple(found[: group.reported])))
     # particles take longest, so they begin first; the order changes no result
     todo.sort(key=lambda index: groups[index].witness not in ("numba", "torch"))
     if plan.request.of_user and folder.read_constants(plan) is None:
         todo.insert(0, CONSTANTS)
-    for index in _finished(plan, folder, todo, jobs, listener):
+    late: dict[int, str] = {}
+    for index in _finished(plan, folder, todo, jobs, listener, patience, late):
         if index != CONSTANTS:
             group = groups[index]
-            found = (folder.read_piece(plan, group) or [])[: group.reported]
-            listener(Progress(group=group, findings=tuple(found)))
-    return collect(plan, folder)
+            found = folder.read_piece(plan, group) or []
+            patience.finished(group, sum(f.seconds for f in found))
+            listener(Progress(group=group, findings=tuple(found[: group.reported])))
+    return collect(plan, folder, late)
 
 
 def _finished(
-    plan: Plan, folder: Folder, todo: Sequence[int], jobs: int, listener: Listener
+    plan: Plan,
+    folder: Folder,
+    todo: Sequence[int],
+    jobs: int,
+    listener: Listener,
+    patience: Patience,
+    late: dict[int, str],
 ) -> Iterator[int]:
-    """Indices of groups as they become finished."""
+    """Indices of groups as they become finished; those out of time go to ``late``, with why."""
     groups = plan.groups
     queue = TaskQueue(plan, todo)
     idle = deque(Worker() for _ in range(jobs))
     workers = tuple(idle)
-    running: dict[Future[None], tuple[Task, Worker]] = {}
+    running: dict[Future[None], tuple[Task, Worker, Waiting]] = {}
     suspects: set[Task] = set()
     left = Counter(groups[task].claim for task in todo if task != CONSTANTS)
     for claim in dict.fromkeys(group.claim for group in groups):
@@ -107,34 +132,57 @@ def _finished(
         if not queue or not idle:
             return False
         # a suspect, during which a process died, runs alone
-        under_way = {task for task, _ in running.values()}
+        under_way = {task for task, _, _ in running.values()}
         return not running or not suspects & {queue.choice(idle[0]), *under_way}
+
+    def begin() -> None:
+        worker = idle.popleft()
+        task = queue.take(worker)
+        group = groups[task] if isinstance(task, int) and task != CONSTANTS else None
+        if isinstance(task, int):
+            listener(Progress(group=group))
+        limit = patience.limit(group)
+        future = worker.submit(WORK, str(folder.path), task, limit=limit)
+        running[future] = task, worker, Waiting(limit=limit)
+
+    def give_up(task: Task, reason: str) -> None:
+        if isinstance(task, int) and task != CONSTANTS:
+            late[task] = reason
 
     try:
         while queue or running:
+            if patience.over:
+                for task in (*queue, *(task for task, _, _ in running.values())):
+                    give_up(task, f"the run was to end after {patience.time_limit:g} s")
+                return
             while may_begin():
-                worker = idle.popleft()
-                task = queue.take(worker)
-                if isinstance(task, int):
-                    listener(Progress(group=None if task == CONSTANTS else groups[task]))
-                running[worker.submit(str(folder.path), task)] = task, worker
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                begin()
+            ended, going = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
+            for future in going:
+                _, worker, waiting = running[future]
+                if waiting.too_long():
+                    worker.end()
             for future in ended:
-                task, worker = running.pop(future)
+                task, worker, waiting = running.pop(future)
                 idle.append(worker)
                 error = future.exception()
-                if isinstance(error, BrokenProcessPool):
+                if isinstance(error, WorkerDied):
                     worker.drop()
-                    if task not in suspects:
+                    if task not in suspects and not isinstance(error, OutOfTime):
                         suspects.add(task)
                         queue.first(task)
                         continue
+                if isinstance(error, OSError):
+                    raise error
                 if isinstance(task, str):
                     # the caller gathers what no worker could
                     if error is not None:
                         log.warning("%s could not be gathered aside: %s", task, error)
                     continue
-                if error is not None:
+                if isinstance(error, OutOfTime):
+                    spent = f"it may take {waiting.limit:g} s of processor time without --time-limit"
+                    give_up(task, spent)
+                if error is not None and task not in late:
                     _write_failure(plan, folder, task, error)
                 yield task
                 if task != CONSTANTS:
@@ -148,34 +196,46 @@ def _finished(
 
 
 def _write_failure(plan: Plan, folder: Folder, index: int, error: BaseException) -> None:
-    """SOLVER_FAILED for every case of a group that could not be measured or stored."""
-    if isinstance(error, BrokenProcessPool):
+    """SOLVER_FAILED for every case of a group that could not be measured."""
+    if isinstance(error, OutOfTime):
+        reason = f"out of time: {error}"
+    elif isinstance(error, WorkerDied):
         reason = "its process died twice (killed, or out of memory)"
     else:
-        reason = f"{type(error).__name__}: {error}"
+        reason = str(error)
     if index == CONSTANTS:
         log.warning("the constants could not be found: %s", reason)
         folder.write_constants(plan, {})
         return
     group = plan.groups[index]
     record = CaseRecord()
-    text = "".join(traceback.format_exception(error))
+    text = error.traceback if isinstance(error, Raised) else f"{type(error).__name__}: {error}"
     record.fail(Verdict.SOLVER_FAILED, reason, traceback=text)
     provenance = shared_provenance(plan)
     findings = [finding_of(planned, record, provenance) for planned in group.cases]
     folder.write_piece(plan, group, findings, [])
 
 
-def collect(plan: Plan, folder: Folder) -> list[Finding]:
+def collect(plan: Plan, folder: Folder, late: Mapping[int, str] | None = None) -> list[Finding]:
     """Findings of every finished or settled case, in the order of the plan.
 
     Before them what the meetings of witnesses come to, those that disagree first, and what the run
     tells of the log-Sobolev constant; both may change what the others come to.
+
+    Parameters
+    ----------
+    late : mapping, optional
+        Why a group, by its index, is out of time: UNDECIDED.
     """
     found: dict[PlannedCase, Finding] = {}
+    provenance = shared_provenance(plan)
     for group in plan.groups:
         found |= zip(group.cases, folder.read_piece(plan, group) or (), strict=False)
-    provenance = shared_provenance(plan)
+        if late and group.index in late:
+            record = CaseRecord()
+            reason = f"out of time: {late[group.index]}; --resume measures it again"
+            record.fail(Verdict.UNDECIDED, reason, **{OUT_OF_TIME: True})
+            found |= {planned: finding_of(planned, record, provenance) for planned in group.cases}
     for planned in plan.cases:
         if planned.settled is not None:
             found[planned] = settled_finding(planned, provenance)

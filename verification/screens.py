@@ -222,7 +222,15 @@ def constants_table(label: str, constants: Mapping[str, Mapping[str, Any]]) -> T
     return table
 
 
+class Screen(Console):
+    """A console that leaves it to its caller what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError, where rich would end the process with status 1."""
+        raise BrokenPipeError
+
+
 def screen(*, stderr: bool = False) -> Console:
     """A console; wide where the output is not a terminal, so that tables do not wrap."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=140)
+    console = Screen(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Screen(stderr=stderr, highlight=False, width=140)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from lvebm_theory.errors import ArgumentError
 
 from .admission import Options, admit, refuse_changed
 from .finding import Finding
+from .keeping import Lock, write_text, writing_to
 from .plan import Plan, build_plan
 from .runner import Listener, collect, run_plan, silent
-from .store import Folder
+from .store import OUT_OF_TIME, Folder
 from .summary import Exit, exit_status
 
 DEFAULT_ROOT = Path("lvebm-results")
@@ -31,28 +33,51 @@ def library_version() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A plan and the folder that holds it."""
+    """A plan and the folder that holds it; the lock, where something is left to be measured."""
 
     plan: Plan
     folder: Folder
+    lock: Lock | None = None
 
-    def run(self, *, jobs: int, listener: Listener = silent) -> dict[str, Any]:
-        """Measures what is missing and writes the results; returns what findings.json holds."""
-        content = self.finished()
-        if content is None:
-            findings = run_plan(self.plan, self.folder, jobs=jobs, listener=listener)
-            content = self.folder.finish(self.plan, findings)
-            write_report(self.folder, self.plan, content)
-            self.folder.forget_pieces()
-        return content
+    def run(
+        self, *, jobs: int, listener: Listener = silent, time_limit: float = math.inf
+    ) -> dict[str, Any]:
+        """Measures what is missing and writes the results; returns what findings.json holds.
+
+        Raises
+        ------
+        OSError
+            The machine failed: a full disk, say. What is finished is kept.
+        """
+        try:
+            content = self.finished()
+            if content is None:
+                findings = run_plan(
+                    self.plan, self.folder, jobs=jobs, listener=listener, time_limit=time_limit
+                )
+                content = self.folder.finish(self.plan, findings)
+                write_report(self.folder, self.plan, content)
+                if not _late(content):
+                    self.folder.forget_pieces()
+            return content
+        finally:
+            if self.lock is not None:
+                self.lock.release()
 
     def finished(self) -> dict[str, Any] | None:
-        """What findings.json holds, None unless it holds every finding of this plan."""
+        """What findings.json holds, None unless it holds every finding of this plan, measured.
+
+        Raises
+        ------
+        ArgumentError
+            It was altered or damaged.
+        """
         content = self.folder.read_findings()
         if content is None or len(content["findings"]) != self.plan.findings:
             return None
         own = all(row["provenance"]["plan"] == self.plan.digest for row in content["findings"])
-        return content if own and self.folder.report_file.exists() else None
+        whole = own and self.folder.report_file.exists() and not _late(content)
+        return content if whole else None
 
     @staticmethod
     def findings(content: Mapping[str, Any]) -> list[Finding]:
@@ -62,6 +87,11 @@ class Session:
     def status(self, content: Mapping[str, Any]) -> Exit:
         """Exit status of the run."""
         return exit_status(self.findings(content))
+
+
+def _late(content: Mapping[str, Any]) -> bool:
+    """True where something was out of time."""
+    return any(row["provenance"].get(OUT_OF_TIME) for row in content["findings"])
 
 
 def open_session(
@@ -77,39 +107,70 @@ def open_session(
     Raises
     ------
     ArgumentError
-        Bad input; the folder holds another run; or there is nothing to resume.
+        Bad input; the folder holds another run, or another process is at work there; or there is
+        nothing to resume.
     """
     folder = Folder(out if out is not None else _default_folder(resume=resume))
-    if options is None and folder.plan_file.exists():
-        return _stored_session(folder), ()
     stored = folder.holds_a_run
     if stored and not resume:
         raise ArgumentError(
             f"{folder.path} already holds a run; choose another --out, or continue with --resume"
         )
-    request, warnings = admit(options or Options())
-    plan = build_plan(request, library_version())
-    if not stored or not folder.plan_file.exists():
-        folder.begin(plan)
-    elif folder.plan().digest != plan.digest:
+    if resume and not folder.plan_file.exists():
         raise ArgumentError(
-            f"{folder.path} holds a run with another plan; choose another --out, or give "
+            f"{folder.path} holds no run to resume (no plan.json there); leave --resume out to "
+            "begin one"
+        )
+    warnings: Sequence[str] = ()
+    if options is None:
+        session, check = Session(plan=folder.plan(), folder=folder), _refuse_outdated
+    else:
+        request, warnings = admit(options)
+        session = Session(plan=build_plan(request, library_version()), folder=folder)
+        check = _refuse_other if resume else _begin
+    # a finished run is only shown again, perhaps from a place that nobody may write to
+    if not resume or session.finished() is None:
+        session = _locked(session, check)
+    return session, warnings
+
+
+def _locked(session: Session, check: Callable[[Session], None]) -> Session:
+    """The session with its folder's lock, under which the check is made."""
+    folder = session.folder
+    with writing_to(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    lock = Lock(folder.path)
+    try:
+        check(session)
+    except BaseException:
+        lock.release()
+        raise
+    return replace(session, lock=lock)
+
+
+def _begin(session: Session) -> None:
+    if session.folder.holds_a_run:
+        raise ArgumentError(f"{session.folder.path} holds a run that has just begun")
+    session.folder.begin(session.plan)
+
+
+def _refuse_other(session: Session) -> None:
+    """Refuses a plan that is not the stored one."""
+    if session.folder.plan().digest != session.plan.digest:
+        raise ArgumentError(
+            f"{session.folder.path} holds a run with another plan; choose another --out, or give "
             "--resume without further options to continue that one"
         )
-    return Session(plan=plan, folder=folder), warnings
 
 
-def _stored_session(folder: Folder) -> Session:
-    """The run that a folder holds, provided that it would be planned in the same way today."""
-    session = Session(plan=folder.plan(), folder=folder)
-    if session.finished() is None:
-        refuse_changed(session.plan.request)
-        if build_plan(session.plan.request, library_version()).digest != session.plan.digest:
-            raise ArgumentError(
-                f"{folder.path} was planned with another version of the library or of its claims; "
-                "start anew with another --out"
-            )
-    return session
+def _refuse_outdated(session: Session) -> None:
+    """Refuses a stored plan that would be another one today."""
+    refuse_changed(session.plan.request)
+    if build_plan(session.plan.request, library_version()).digest != session.plan.digest:
+        raise ArgumentError(
+            f"{session.folder.path} was planned with another version of the library or of its "
+            "claims; start anew with another --out"
+        )
 
 
 def _default_folder(*, resume: bool) -> Path:
@@ -130,10 +191,8 @@ def _default_folder(*, resume: bool) -> Path:
 def write_report(folder: Folder, plan: Plan, content: Mapping[str, Any]) -> Path:
     """Writes report.html from stored results."""
     from .report import render
-    from .store import written_aside
 
-    with written_aside(folder.report_file) as aside:
-        aside.write_text(render(folder, plan, content), encoding="utf-8")
+    write_text(folder.report_file, render(folder, plan, content))
     return folder.report_file
 
 
@@ -143,5 +202,7 @@ def rewrite_report(path: Path) -> Path:
     plan = folder.plan()
     content = folder.read_findings()
     if content is None:
-        content = folder.contents(plan, collect(plan, folder))
+        unfinished = folder.contents(plan, collect(plan, folder))
+        # a run that ended meanwhile has taken its pieces away
+        content = folder.read_findings() or unfinished
     return write_report(folder, plan, content)

@@ -8,81 +8,37 @@
     <claim>.nc           the curves behind the findings, one netCDF group per setting and witness
     report.html
 
-Every file is written aside, flushed to the disk and renamed, and every piece carries a digest of
-its content: a half-written or damaged file is never read as whole. Pieces are removed once the
-files that hold their content are in place.
+Every file is written whole and sealed (``keeping``, ``netcdf``): what is damaged or altered is
+never read as whole. A piece in that state is measured again; findings and curves are refused.
+Pieces are removed once the files that hold their content are in place.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lvebm_theory.errors import ArgumentError
 
 from .finding import Finding
+from .keeping import (
+    digest_of,
+    read_json,
+    read_sealed,
+    sealed,
+    unsealed,
+    write_json,
+    writing_to,
+)
 from .plan import Group, Plan
 
 if TYPE_CHECKING:
     import xarray
 
-SCHEMA = "lvebm-theory/findings/1"
-ENGINE: Final = "h5netcdf"
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A path beside the target; renamed to the target when the block ends well, else removed."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".aside")
-    os.close(handle)
-    aside = Path(name)
-    try:
-        yield aside
-        with aside.open("rb") as stream:
-            os.fsync(stream.fileno())
-        aside.chmod(0o644)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_json(
-    target: Path, content: Any, *, indent: int | None = None, allow_nan: bool = False
-) -> None:
-    """JSON text, aside and then renamed; ``allow_nan`` only for what nobody else reads."""
-    with written_aside(target) as aside:
-        aside.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan) + "\n")
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _digest_of(path: Path) -> str | None:
-    """Digest of a file, None where there is none."""
-    return _digest(path.read_bytes()) if path.exists() else None
-
-
-def _seal(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {"digest": _digest(json.dumps(body, sort_keys=True).encode()), "body": body}
-
-
-def _open_sealed(path: Path) -> dict[str, Any] | None:
-    """The body of a sealed file, or None where it is missing, cut short or altered."""
-    try:
-        content = json.loads(path.read_text())
-        body: dict[str, Any] = content["body"]
-        whole = _seal(body)["digest"] == content["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return body if whole else None
+SCHEMA: Final = "lvebm-theory/findings/2"
+OUT_OF_TIME: Final = "out_of_time"
 
 
 class Folder:
@@ -99,24 +55,26 @@ class Folder:
 
     @property
     def holds_a_run(self) -> bool:
-        """True where a run has left anything."""
-        return any(p.exists() for p in (self.plan_file, self.pieces, self.findings_file))
+        """True where a run has left its plan or its findings; pieces alone are of no use."""
+        with writing_to(self.path):
+            return self.plan_file.exists() or self.findings_file.exists()
 
     def begin(self, plan: Plan) -> None:
         """Stores the plan; raises ArgumentError where the folder cannot be written."""
-        try:
+        with writing_to(self.path):
+            self.forget_pieces()
             self.pieces.mkdir(parents=True, exist_ok=True)
             write_json(self.plan_file, plan.to_json(), indent=1)
-        except OSError as error:
-            raise ArgumentError(f"cannot write to {self.path}: {error.strerror}") from error
 
     def plan(self) -> Plan:
         """The stored plan; raises ArgumentError where there is none or it is damaged."""
         try:
-            return Plan.from_json(json.loads(self.plan_file.read_text()))
+            content = read_json(self.plan_file)
         except FileNotFoundError as error:
             raise ArgumentError(f"{self.path} holds no run (no plan.json there)") from error
-        except (OSError, ValueError) as error:
+        try:
+            return Plan.from_json(content)
+        except ArgumentError as error:
             raise ArgumentError(f"{self.plan_file} cannot be used: {error}") from error
 
     # pieces --------------------------------------------------------------------------------
@@ -140,13 +98,11 @@ class Folder:
             "curves": [curves_to_json(dataset) for dataset in datasets],
             "findings": [finding.to_json() for finding in findings],
         }
-        write_json(self._piece(group), _seal(body), allow_nan=True)
+        write_json(self._piece(group), sealed(body), allow_nan=True)
 
     def _open_piece(self, plan: Plan, group: Group) -> dict[str, Any] | None:
-        body = _open_sealed(self._piece(group))
-        if body is None or body["plan"] != plan.digest or len(body["findings"]) != len(group.cases):
-            return None
-        return body
+        body = _opened(self._piece(group), plan)
+        return body if body is not None and len(body["findings"]) == len(group.cases) else None
 
     def read_piece(self, plan: Plan, group: Group) -> list[Finding] | None:
         """Findings of a finished group of this plan; None where it is not (wholly) there."""
@@ -169,14 +125,13 @@ class Folder:
         target = self._pictures(claim)
         target.parent.mkdir(parents=True, exist_ok=True)
         curves = _digest_of(self.curves_file(claim))
-        write_json(
-            target, _seal({"plan": plan.digest, "curves": curves, "pictures": list(pictures)})
-        )
+        body = {"plan": plan.digest, "curves": curves, "pictures": list(pictures)}
+        write_json(target, sealed(body))
 
     def read_pictures(self, plan: Plan, claim: str) -> list[str] | None:
         """Pictures of a claim; None where they, or the file of its curves, are not there."""
-        body = _open_sealed(self._pictures(claim))
-        if body is None or body["plan"] != plan.digest:
+        body = _opened(self._pictures(claim), plan)
+        if body is None:
             return None
         whole = body["curves"] == _digest_of(self.curves_file(claim))
         return list(body["pictures"]) if whole else None
@@ -188,14 +143,12 @@ class Folder:
         """Constants of the user's energy."""
         self.pieces.mkdir(parents=True, exist_ok=True)
         body = {"plan": plan.digest, "constants": constants}
-        write_json(self.pieces / "constants.json", _seal(body))
+        write_json(self.pieces / "constants.json", sealed(body))
 
     def read_constants(self, plan: Plan) -> dict[str, Any] | None:
         """Constants of the user's energy, None where they are not there yet."""
-        body = _open_sealed(self.pieces / "constants.json")
-        if body is None or body["plan"] != plan.digest:
-            return None
-        return dict(body["constants"])
+        body = _opened(self.pieces / "constants.json", plan)
+        return None if body is None else dict(body["constants"])
 
     # the finished run ----------------------------------------------------------------------
 
@@ -207,11 +160,11 @@ class Folder:
             if self.read_pictures(plan, claim) is None:
                 gather(self, plan, claim)
         content = self.contents(plan, findings)
-        write_json(self.findings_file, content, indent=1)
+        write_json(self.findings_file, sealed(content), indent=1)
         return content
 
     def contents(self, plan: Plan, findings: Sequence[Finding]) -> dict[str, Any]:
-        """What ``findings.json`` holds."""
+        """What ``findings.json`` holds beside the digest of all this."""
         request = plan.request
         return {
             "schema": SCHEMA,
@@ -229,10 +182,31 @@ class Folder:
         shutil.rmtree(self.pieces, ignore_errors=True)
 
     def read_findings(self) -> dict[str, Any] | None:
-        """``findings.json``, None where the run is not finished or the file is damaged."""
+        """What ``contents`` made of the finished run; None where it is not finished.
+
+        Raises
+        ------
+        ArgumentError
+            The file was altered or damaged, or is of another version.
+        """
         try:
-            content: dict[str, Any] = json.loads(self.findings_file.read_text())
-        except (OSError, ValueError):
+            content = read_json(self.findings_file)
+        except FileNotFoundError:
             return None
-        whole = isinstance(content, dict) and content.get("schema") == SCHEMA
-        return content if whole else None
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            raise ArgumentError(f"{self.findings_file} cannot be used: it is no {SCHEMA} file")
+        return unsealed(content, self.findings_file)
+
+
+def _opened(piece: Path, plan: Plan) -> dict[str, Any] | None:
+    """The body of a piece of this plan; None where it is missing, altered or of another plan."""
+    try:
+        body = read_sealed(piece)
+    except (OSError, ArgumentError):
+        return None
+    return body if body.get("plan") == plan.digest else None
+
+
+def _digest_of(path: Path) -> str | None:
+    """Digest of a file, None where there is none."""
+    return digest_of(path.read_bytes()) if path.exists() else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .plan import Plan
 from .request import setting_of
-from .worker import CONSTANTS, Task, Worker
+from .tasks import CONSTANTS, Task
+from .worker import Worker
 
 
 class TaskQueue:
@@ -23,6 +24,9 @@ class TaskQueue:
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
 
     def first(self, task: Task) -> None:
         """Puts a task before all others."""

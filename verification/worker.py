@@ -1,26 +1,28 @@
-"""One worker process: what is done in it, and the handle by which the runner holds it."""
+"""Worker processes: the handle by which they are held, and calls spread over several.
+
+A call names a function of a module and plain JSON arguments; nothing else travels, so that a
+worker rebuilds energies and claims from what they are asked by. Every worker computes on one
+thread: no result depends on how many there are.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import gc
+import json
+import math
 import os
 import signal
+import subprocess
 import sys
 import threading
-import time
-import warnings
-from collections.abc import Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from .claim import Case, Setting
-from .evaluation import evaluate_cases, finding_of, shared_provenance
-from .plan import Group, Plan
-from .request import setting_of, subject_of
-from .store import Folder
+from lvebm_theory import errors
+
+from . import worker_process
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -36,114 +38,31 @@ ONE_THREAD = dict.fromkeys(
 )
 # POT would import torch, for arrays that claims never give it
 NO_TORCH_FOR_POT = {"POT_BACKEND_DISABLE_PYTORCH": "1"}
-CONSTANTS = -1
-# a group by its index, a claim to be gathered by its name
-Task = int | str
-# seconds between a worker's looks at whether its parent is alive
-PARENT_CHECK = 0.5
 
 
-# in the worker process ------------------------------------------------------------------------
+class WorkerDied(errors.LvebmError, RuntimeError):
+    """A worker process ended without an answer: killed, or out of memory."""
 
 
-def _begin_worker() -> None:
-    # an interrupt is for the parent, which then ends its workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+class OutOfTime(WorkerDied):
+    """A worker process was ended, for its call took too long."""
 
 
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent, killed perhaps, is gone."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK)
-    os._exit(1)
+class Raised(errors.LvebmError, RuntimeError):
+    """What a call raised in its process, by its kind and text; ``traceback`` is the worker's."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        self.kind: str = said["kind"]
+        self.text: str = said["text"]
+        self.traceback: str = said["traceback"]
+        super().__init__(f"{self.kind}: {self.text}")
 
 
-@cache
-def _stored_plan(folder: str) -> tuple[Plan, tuple[Group, ...]]:
-    plan = Folder(folder).plan()
-    return plan, plan.groups
-
-
-def work(folder: str, task: Task) -> None:
-    """Measures one group of the plan stored in a folder, or gathers one claim, and stores that."""
-    # standard output belongs to the caller (it may be the findings file)
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plan, groups = _stored_plan(folder)
-        if isinstance(task, str):
-            from .gather import gather
-
-            gather(Folder(folder), plan, task)
-        elif task == CONSTANTS:
-            Folder(folder).write_constants(plan, user_constants(plan))
-        else:
-            _measure(Folder(folder), plan, groups[task])
-    # what is left is kept for later groups: their collections need not look through it again
-    gc.collect()
-    gc.freeze()
-
-
-def _measure(folder: Folder, plan: Plan, group: Group) -> None:
-    from .discovery import claims
-
-    request = plan.request
-    provenance = shared_provenance(plan)
-    claim = claims(request.package)[group.claim]
-    setting = setting_of(request, group.claim, group.setting, of_user=group.of_user)
-    records, datasets = evaluate_cases(
-        claim,
-        setting,
-        [planned.case for planned in group.cases],
-        alpha_at=plan.alpha_at,
-        seed=request.seed,
-        budget=request.spending,
-        backend=request.backend,
-        device=request.device,
-        met=met_in(plan, group),
-    )
-    provenance |= _provenance_of(setting)
-    findings = [finding_of(c, records[c.case], provenance) for c in group.cases]
-    folder.write_piece(plan, group, findings, datasets)
-
-
-def met_in(plan: Plan, group: Group) -> dict[Case, float]:
-    """Cases of a group that meet another witness -> fraction of the scale to be told.
-
-    Only on the user's energy, which the run is about: at the catalogue's settings the budget is
-    sized for the claims, and what is too coarse for a meeting is said to be so.
-    """
-    if not group.of_user:
-        return {}
-    here = (group.claim, group.setting, group.of_user)
-    sides = [
-        (side, meeting.fraction)
-        for meeting in plan.meetings
-        if (meeting.claim, meeting.setting, meeting.of_user) == here and meeting.control is None
-        for side in (meeting.first, meeting.second)
-    ]
-    cases = {planned.case for planned in group.cases}
-    return {side: fraction for side, fraction in sides if side in cases}
-
-
-def _provenance_of(setting: Setting) -> dict[str, Any]:
-    """The energy of a setting, and its start, as text."""
-    parameters = {k: float(v) for k, v in setting.subject.parameters.items()}
-    start = None if setting.start is None else str(setting.start)
-    return {"energy": setting.subject.name, "parameters": parameters, "start": start}
-
-
-def user_constants(plan: Plan) -> dict[str, Any]:
-    """``{name: {value, lower, upper, how, source}}`` of the user's energy."""
-    from lvebm_theory.constants import constants_of
-    from lvebm_theory.protocols import JointEnergy
-
-    subject = subject_of(plan.request)
-    energy = subject.joint() if isinstance(subject, JointEnergy) else subject
-    return dict(constants_of(energy).as_json())
-
-
-# in the calling process -----------------------------------------------------------------------
+def _raised(said: dict[str, Any]) -> Exception:
+    """A failure of the machine as what it was, anything else as ``Raised``."""
+    if said.get("errno") is not None:
+        return OSError(said["errno"], said["strerror"], said["filename"])
+    return Raised(said)
 
 
 @contextlib.contextmanager
@@ -163,34 +82,136 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class Worker:
-    """One single-threaded worker process that can be replaced when it dies."""
+    """One single-threaded worker process; it begins with its first call, and can be replaced."""
 
     def __init__(self) -> None:
-        self._pool: Any = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended_by_us = False
 
-    def submit(self, folder: str, task: Task) -> Future[None]:
-        """Has a task of the plan in a folder done; the process begins with the first one."""
+    def submit(self, call: str, *arguments: Any, limit: float | None = None) -> Future[Any]:
+        """Has a function called.
+
+        Parameters
+        ----------
+        call : str
+            ``module:function``.
+        arguments : plain JSON
+        limit : float, optional
+            Seconds of processor time, after which the process is ended.
+
+        Returns
+        -------
+        Future
+            Of what the function returns. Raises ``OSError`` where the machine failed, ``Raised``
+            for what else the function raised, ``WorkerDied`` or ``OutOfTime``.
+        """
+        endless = limit is None or math.isinf(limit)
+        request = {"call": call, "arguments": arguments, "limit": None if endless else limit}
+        future: Future[Any] = Future()
         with _interrupts_held():
-            try:
-                future: Future[None] = self._begun().submit(work, folder, task)
-            except BrokenProcessPool:  # it died with nothing to do
-                self.drop()
-                future = self._begun().submit(work, folder, task)
+            process = self._sent(request) or self._sent(request)
+        if process is None:
+            future.set_exception(WorkerDied("its process does not begin"))
+            return future
+        threading.Thread(target=self._hear, args=(process, future), daemon=True).start()
         return future
 
-    def _begun(self) -> Any:
-        from joblib.externals.loky import ProcessPoolExecutor
+    def _sent(self, request: dict[str, Any]) -> subprocess.Popen[bytes] | None:
+        """The process that has the request; None where it died with nothing to do."""
+        if self._process is None or self._process.poll() is not None:
+            self.drop()
+            self._ended_by_us = False
+            self._process = _begun()
+            request = {"path": [path or os.getcwd() for path in sys.path], **request}
+        process = self._process
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except ConnectionError:
+            self.drop()
+            return None
+        return process
 
-        if self._pool is None:
-            # loky replaces a worker whose memory has grown; that is no news to the user
-            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-            self._pool = ProcessPoolExecutor(
-                max_workers=1, initializer=_begin_worker, env=ONE_THREAD | NO_TORCH_FOR_POT
-            )
-        return self._pool
+    def _hear(self, process: subprocess.Popen[bytes], future: Future[Any]) -> None:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+        except (OSError, ValueError):  # closed by ``drop``
+            line = b""
+        if line.endswith(b"\n"):
+            said = json.loads(line)
+            if "raised" in said:
+                future.set_exception(_raised(said["raised"]))
+            else:
+                future.set_result(said["result"])
+            return
+        code = process.wait()
+        if self._ended_by_us or code in _TIMED_OUT:
+            future.set_exception(OutOfTime("its process took too long"))
+        else:
+            future.set_exception(WorkerDied(f"its process died (status {code})"))
+
+    def end(self) -> None:
+        """Ends the process, whose call is then out of time."""
+        self._ended_by_us = True
+        if self._process is not None:
+            self._process.kill()
 
     def drop(self) -> None:
         """Ends the process at once."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, kill_workers=True)
-        self._pool = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):  # what was not written any more
+            process.stdin.close()
+
+
+_TIMED_OUT = {
+    worker_process.OUT_OF_TIME,
+    *(-s for s in (getattr(signal, "SIGPROF", None),) if s is not None),
+}
+
+
+def _begun() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        # by its path and nothing else: the worker is told where modules are found
+        [sys.executable, "-P", worker_process.__file__, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **ONE_THREAD, **NO_TORCH_FOR_POT},
+    )
+
+
+def each(
+    call: str, arguments: Sequence[Sequence[Any]], *, processes: int
+) -> Iterator[tuple[int, Any]]:
+    """Calls a function with each of some arguments; (index, result) as they end.
+
+    Raises
+    ------
+    OSError, Raised, WorkerDied
+        As ``Worker.submit``; calls that have not ended are given up.
+    """
+    workers = [Worker() for _ in range(min(processes, len(arguments)))]
+    waiting = deque(enumerate(arguments))
+    running: dict[Future[Any], tuple[int, Worker]] = {}
+    try:
+        for worker in workers:
+            index, given = waiting.popleft()
+            running[worker.submit(call, *given)] = index, worker
+        while running:
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                index, worker = running.pop(future)
+                result = future.result()
+                if waiting:
+                    following, given = waiting.popleft()
+                    running[worker.submit(call, *given)] = following, worker
+                yield index, result
+    finally:
+        for worker in workers:
+            worker.drop()

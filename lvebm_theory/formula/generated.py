@@ -1,7 +1,8 @@
-"""Generated source as modules: a file named by the hash of its text, imported by path.
+"""Generated source as modules: a file named by the hash of its text, run from the verified text.
 
 The file stays in the cache folder, so that numba's on-disk cache (which is keyed by the source
-file) serves the next process too. Nothing is ever executed from a string.
+file) serves the next process too. That cache is code: so the folder is one into which nobody else
+can write, and Python's own compiled files are neither read nor written there.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib.abc
 import importlib.util
 import os
+import shutil
+import stat
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 _PREFIX = "lvebm_generated_"
+_ASIDE = ".aside"
+# what is half written for so long was left by a process that was killed
+_STALE_SECONDS = 60.0
 # another thread must not find a module whose text is still running
 _LOADING = threading.RLock()
-
-
-@functools.cache
-def _fallback_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="lvebm-cache-"))
 
 
 def _user_cache() -> Path:
@@ -42,19 +45,81 @@ def _user_cache() -> Path:
 def cache_folder() -> Path:
     """Where generated modules live: ``$LVEBM_CACHE``, else the platform's user cache.
 
-    Falls back to a folder of this process when that one cannot be written.
+    A folder that cannot be written, or that others can write to, is not used: then the user's own
+    folder among the temporary ones serves, and else one of this process alone.
     """
-    folder = _user_cache()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return _fallback_folder()
-    return folder if os.access(folder, os.W_OK) else _fallback_folder()
+        asked = _user_cache()
+    except RuntimeError:  # there is no home
+        asked = _temporary()
+    return _private(asked)
+
+
+@functools.cache
+def _private(asked: Path) -> Path:
+    """The first of the places that is ours alone; it is made if need be."""
+    for folder in (asked, _temporary()):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and ours_alone(folder):
+            _forget_half_written(folder)
+            return folder
+    return _of_this_process()
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()) / f"lvebm-cache-{_user()}"
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+@functools.cache
+def _of_this_process() -> Path:
+    import atexit
+
+    folder = Path(tempfile.mkdtemp(prefix="lvebm-cache-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def ours_alone(folder: Path) -> bool:
+    """True where nobody but this user (and the system's own) can write into a folder.
+
+    Nor put another one in its place: on the way to it, whoever else can write into a folder must
+    not be able to rename what is in it (the sticky bit of temporary folders).
+    """
+    if not hasattr(os, "getuid"):  # rights are kept elsewhere
+        return True
+    place = folder.resolve()
+    for step in (place, *place.parents):
+        about = step.stat()
+        others = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if step == place and (others or about.st_uid != os.getuid()):
+            return False
+        if about.st_uid not in (0, os.getuid()) or (others and not about.st_mode & stat.S_ISVTX):
+            return False
+    # what lies there already was not planted before the folder became ours
+    return all(
+        entry.stat(follow_symlinks=False).st_uid in (0, os.getuid()) for entry in os.scandir(place)
+    )
+
+
+def _forget_half_written(folder: Path) -> None:
+    """Removes what killed processes left, numba's own half-written files too."""
+    patterns = (f".*{_ASIDE}", "__pycache__/*.tmp.*")
+    for path in (path for pattern in patterns for path in folder.glob(pattern)):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+                path.unlink()
 
 
 def write_aside(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_ASIDE)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -93,7 +158,7 @@ def _loaded(name: str, text: str) -> ModuleType:
     # an interrupted or foreign file under this name is replaced, never trusted
     if not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text):
         write_aside(path, text)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Verified(text, path))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -104,3 +169,25 @@ def _loaded(name: str, text: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+class _Verified(importlib.abc.InspectLoader):
+    """Loads a module from the text itself, whatever lies beside its file, compiled code included.
+
+    Parameters
+    ----------
+    text : str
+    path : Path
+        The file that holds the text: what tracebacks and numba's cache name.
+    """
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._text, self._path = text, path
+
+    def get_source(self, fullname: str) -> str:
+        """The text."""
+        return self._text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The text, compiled."""
+        return self.source_to_code(self._text, str(self._path))

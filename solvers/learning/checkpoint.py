@@ -66,9 +66,9 @@ def save(
         "version": VERSION,
         "update": state.update,
         "averaged": state.averaged,
-        "digest": _digest(arrays),
         "belongs to": _identity(energy, settings, noise, update, data),
     }
+    about["digest"] = _digest_of_all(arrays, about)
     content = serialised(arrays, metadata={_KEY: json.dumps(about, sort_keys=True)})
     _replace(Path(path), content)
 
@@ -97,8 +97,8 @@ def load(
             f"{path}: a checkpoint of format version {VERSION} is required, got version "
             f"{about.get('version')}"
         )
-    if _digest(arrays) != about.get("digest"):
-        raise ArgumentError(f"{path}: the checkpoint is damaged: its arrays are not those written")
+    if _digest_of_all(arrays, about) != about.get("digest"):
+        raise ArgumentError(f"{path}: the checkpoint is damaged: it is not what was written")
     _same(path, _identity(energy, settings, noise, update, data), about["belongs to"])
     _fitting(path, arrays, energy, settings)
     return LearningState(
@@ -134,6 +134,13 @@ def _digest(arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
+def _digest_of_all(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> str:
+    """Of the arrays, and of all that is said of them."""
+    said = {key: value for key, value in about.items() if key != "digest"}
+    text = json.dumps(said, sort_keys=True)
+    return hashlib.blake2b((_digest(arrays) + text).encode(), digest_size=16).hexdigest()
+
+
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
@@ -143,14 +150,14 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise ArgumentError(f"{path}: a checkpoint is required, there is no such file") from None
-    except (SafetensorError, OSError) as broken:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, MemoryError) as broken:
         raise ArgumentError(
             f"{path}: a whole safetensors file is required, this one is cut short or no such "
             f"file: {broken}"
         ) from None
     try:
         about = json.loads(metadata.get(_KEY, ""))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         about = {}
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ArgumentError(f"{path}: a checkpoint of a learner is required, got another file")
@@ -260,7 +267,7 @@ def plain(value: Any) -> Any:
 def _replace(path: Path, content: bytes) -> None:
     """Aside, down to the disk, then in one step to its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".aside")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

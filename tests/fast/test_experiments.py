@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from verification.experiments.pictures import truth_picture, write
 from verification.experiments.plan import METHODS, SYSTEMS, Run, Sizes, brief_plan, full_plan
 from verification.experiments.sweep import stored, sweep
 from verification.experiments.table import SCORES, best, cell, cells, told_apart
+from verification.keeping import read_sealed
 
 TINY = Sizes(train=200, sample=40, blocks=2, likelihood=20, masked=10, draws=4)
 RUN = Run(
@@ -109,7 +109,7 @@ def test_a_method_that_fails_is_a_result(tmp_path: Path, monkeypatch) -> None:
     (result,) = sweep([RUN], tmp_path, processes=1)
     assert "finite numbers" in result["failed"]
     assert "finite numbers" in page([result], TINY, "here")
-    assert json.loads((tmp_path / f"{RUN.name}.json").read_text()) == result
+    assert read_sealed(tmp_path / f"{RUN.name}.json") == result
 
 
 def _result(method: str, seed: int, likelihood: float, sliced: float, kind="exact by quadrature"):

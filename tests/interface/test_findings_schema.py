@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "verification" / "findings.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
-TOP = ["schema", "version", "seed", "budget", "alpha", "energy", "constants", "findings"]
+TOP = ["digest", "schema", "version", "seed", "budget", "alpha", "energy", "constants", "findings"]
 KEYS = [
     *("claim", "setting", "time", "quantity", "relation", "measured", "statistical"),
     *("numerical", "confidence", "bound", "resolution", "slack", "verdict", "control"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from verification.store import Folder, write_json
+from verification.keeping import read_sealed, write_json
+from verification.store import Folder
 
 from .conftest import SYNTHETIC, command, environment, lvebm
 
@@ -19,8 +20,8 @@ SLOW = ("verify", *SYNTHETIC, "--claims", "slow", "--budget", "quick", "--seed",
 
 
 def content(folder):
-    """Findings without what differs from run to run: computing times."""
-    whole = json.loads((folder / "findings.json").read_text())
+    """Findings without what differs from run to run: computing times, and the digest."""
+    whole = read_sealed(folder / "findings.json")
     for row in whole["findings"]:
         row["seconds"] = 0.0
     return whole
@@ -59,7 +60,7 @@ def test_a_killed_run_resumes_to_the_same_findings(killed, uninterrupted, tmp_pa
     folder = shutil.copytree(killed, tmp_path / "results")
     before = {p.name: p.stat().st_mtime_ns for p in folder.glob("pieces/*.json")}
     piece = sorted(folder.glob("pieces/*.json"))[0]
-    kept = json.loads(piece.read_text())["body"]["findings"]
+    kept = read_sealed(piece)["findings"]
     ran = lvebm("verify", "--resume", "--jobs", 2, "--out", folder)
     assert ran.status == 0, ran.err
     assert content(folder) == content(uninterrupted)
@@ -99,9 +100,8 @@ def test_a_piece_without_its_curves_is_not_finished(killed):
     whole = piece.read_text()
     content = json.loads(whole)
     try:
-        for changed in ([], [{**content["body"]["curves"][0], "attributes": {}}]):
-            body = {**content["body"], "curves": changed}
-            piece.write_text(json.dumps({**content, "body": body}))
+        for changed in ([], [{**content["curves"][0], "attributes": {}}]):
+            piece.write_text(json.dumps({**content, "curves": changed}))
             assert folder.read_piece(plan, group) is None
             assert folder.read_datasets(plan, group) == []
     finally:

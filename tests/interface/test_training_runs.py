@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from verification import cli
+from verification.keeping import read_sealed, sealed, write_json
 from verification.training.config import read_config
 from verification.training.run import run_training
 from verification.training.session import Asked, begin
@@ -232,11 +233,11 @@ def test_a_checkpoint_of_another_model(trained, tmp_path, capsys):
 
 def test_a_run_of_another_version(trained, tmp_path, capsys):
     run = copied(trained, tmp_path)
-    content = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**content, "version": "0.0.1"}))
+    content = read_sealed(run / "run.json")
+    write_json(run / "run.json", sealed({**content, "version": "0.0.1"}))
     refused(capsys, "sample", run, words="version 0.0.1")
-    (run / "run.json").write_text(json.dumps({**content, "schema": "something/2"}))
-    refused(capsys, "sample", run, words="is no lvebm-theory/training/1 file")
+    write_json(run / "run.json", sealed({**content, "schema": "something/2"}))
+    refused(capsys, "sample", run, words="is no lvebm-theory/training/2 file")
     (run / "run.json").write_text("{")
     refused(capsys, "sample", run, words="cannot be used")
 

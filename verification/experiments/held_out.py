@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from solvers.learning.systems import System, system_named
 
-from ..store import written_aside
+from ..keeping import written_aside
 from .plan import Sizes
 
 FloatArray = npt.NDArray[np.float64]

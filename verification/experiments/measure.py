@@ -39,7 +39,7 @@ def perform(run: Run, folder: Path) -> tuple[dict[str, Any], Fitted | None]:
     system = system_named(run.system)
     data = training_data(system, run.sizes, run.seed, folder)
     fresh = held_out(system, run.sizes, folder)
-    head = {"digest": run.digest, "system": run.system, "method": run.method, "seed": run.seed}
+    head = {"plan": run.digest, "system": run.system, "method": run.method, "seed": run.seed}
     try:
         model = fitted(
             run.method,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from solvers.learning.systems import System, system_named
 
-from ..store import ENGINE, written_aside
+from ..netcdf import read_datasets, write_datasets
 from .held_out import held_out
 from .methods import Fitted, log_density_at, reconstructed
 from .plan import OBSERVED, Run
@@ -70,31 +70,24 @@ def truth_picture(system: System, run: Run, folder: Path) -> xarray.Dataset:
 
 def write(folder: Path, target: Path, runs: list[Run]) -> Path:
     """One file with a group per system and method, of the pictures that are there."""
-    with written_aside(target) as aside:
-        mode: Any = "w"
-        for system in dict.fromkeys(run.system for run in runs):
-            own = [run for run in runs if run.system == system]
-            groups = {"truth": truth_picture(system_named(system), own[0], folder)}
-            groups |= {run.method: read(folder / f"{run.name}.nc") for run in own}
-            for name, dataset in groups.items():
-                encoding = {
-                    k: {"zlib": True, "complevel": 9}
-                    for k, v in dataset.data_vars.items()
-                    if v.ndim
-                }
-                dataset.to_netcdf(
-                    aside, mode=mode, group=f"{system}/{name}", engine=ENGINE, encoding=encoding
-                )
-                mode = "a"
+    groups: dict[str, xarray.Dataset] = {}
+    for system in dict.fromkeys(run.system for run in runs):
+        own = [run for run in runs if run.system == system]
+        groups[f"{system}/truth"] = truth_picture(system_named(system), own[0], folder)
+        groups |= {f"{system}/{run.method}": read(folder / f"{run.name}.nc") for run in own}
+    encodings = {
+        name: {
+            str(k): {"zlib": True, "complevel": 9} for k, v in dataset.data_vars.items() if v.ndim
+        }
+        for name, dataset in groups.items()
+    }
+    write_datasets(target, groups, encodings)
     return target
 
 
 def read(path: Path) -> xarray.Dataset:
     """A stored picture."""
-    import xarray
-
-    with xarray.open_dataset(path, engine=ENGINE) as dataset:
-        return dataset.load()
+    return read_datasets(path)[""]
 
 
 def _axes(truth: FloatArray) -> list[FloatArray]:

@@ -1,34 +1,41 @@
 """Runs what is not stored yet; a killed sweep goes on where it was.
 
-One JSON file per run, written aside and renamed, and for the first seed a netCDF file with its
-pictures, written before it. A file whose digest is not that of the planned run is run again.
+One sealed JSON file per run, and for the first seed a netCDF file with its pictures, written before
+it. A file of another plan, or one that was altered, is not used: its run is made again.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lvebm_theory.errors import ArgumentError
 
-from ..store import ENGINE, write_json, written_aside
-from ..worker import ONE_THREAD
+from ..keeping import Lock, read_sealed, sealed, write_json
+from ..netcdf import write_datasets
+from ..worker import each
 from .held_out import prepare
-from .plan import Run
+from .plan import Run, Sizes
 
+log = logging.getLogger(__name__)
+IN_WORKER = "verification.experiments.sweep:in_worker"
 Listener = Callable[[Run, dict[str, Any]], None]
 
 
 def stored(run: Run, folder: Path) -> dict[str, Any] | None:
     """The result of a run; None where it is not there, damaged, or of another plan."""
+    path = folder / f"{run.name}.json"
     try:
-        found: dict[str, Any] = json.loads((folder / f"{run.name}.json").read_text())
-        whole = found["digest"] == run.digest
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_sealed(path)
+    except FileNotFoundError:
         return None
-    return found if whole else None
+    except ArgumentError as error:
+        log.warning("%s; it is made again", error)
+        return None
+    return found if found.get("plan") == run.digest else None
 
 
 def sweep(
@@ -50,24 +57,20 @@ def sweep(
     if processes < 1:
         raise ArgumentError(f"a sweep needs at least one process, got {processes}")
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [run for run in runs if stored(run, folder) is None]
-    sizes = {run.sizes for run in missing}
-    for size in sizes:
-        same = [run for run in missing if run.sizes == size]
-        prepare({r.system for r in same}, {r.seed for r in same}, size, folder)
-    say = listener or _silent
-    if processes == 1:
-        for run in missing:
-            say(run, one(run, folder))
-    elif missing:
-        from joblib import Parallel, delayed
-
-        parallel = Parallel(n_jobs=processes, return_as="generator", batch_size=1)
-        for run, result in zip(
-            missing, parallel(delayed(_in_worker)(run, folder) for run in missing), strict=True
-        ):
-            say(run, result)
-    results = [stored(run, folder) for run in runs]
+    with Lock(folder):
+        missing = [run for run in runs if stored(run, folder) is None]
+        for size in {run.sizes for run in missing}:
+            same = [run for run in missing if run.sizes == size]
+            prepare({r.system for r in same}, {r.seed for r in same}, size, folder)
+        say = listener or _silent
+        if processes == 1:
+            for run in missing:
+                say(run, one(run, folder))
+        else:
+            arguments = [(dataclasses.asdict(run), str(folder)) for run in missing]
+            for index, result in each(IN_WORKER, arguments, processes=processes):
+                say(missing[index], result)
+        results = [stored(run, folder) for run in runs]
     return [result for result in results if result is not None]
 
 
@@ -75,14 +78,12 @@ def _silent(run: Run, result: dict[str, Any]) -> None:
     """Listens to nothing."""
 
 
-def _in_worker(run: Run, folder: Path) -> dict[str, Any]:
-    import os
-
-    os.environ.update(ONE_THREAD)
+def in_worker(row: dict[str, Any], folder: str) -> dict[str, Any]:
+    """``one`` in a worker process, of a run as plain JSON."""
     import torch
 
     torch.set_num_threads(1)
-    return one(run, folder)
+    return one(Run(**{**row, "sizes": Sizes(**row["sizes"])}), Path(folder))
 
 
 def one(run: Run, folder: Path) -> dict[str, Any]:
@@ -92,7 +93,6 @@ def one(run: Run, folder: Path) -> dict[str, Any]:
 
     result, model = perform(run, folder)
     if model is not None and run.seed == 0:
-        with written_aside(folder / f"{run.name}.nc") as aside:
-            picture(run, model, folder).to_netcdf(aside, engine=ENGINE)
-    write_json(folder / f"{run.name}.json", result, indent=1)
+        write_datasets(folder / f"{run.name}.nc", {"": picture(run, model, folder)})
+    write_json(folder / f"{run.name}.json", sealed(result), indent=1)
     return result

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lvebm_theory.errors import ArgumentError
 
 from ..finding import Finding
-from ..store import ENGINE, Folder
+from ..netcdf import read_datasets
+from ..store import Folder
 
 if TYPE_CHECKING:
     import xarray
@@ -56,22 +57,7 @@ def read_curves(folder: Folder, claim: str) -> dict[str, xarray.Dataset]:
     Later looks, which hold part of the cases again with more particles, have ``/look-j`` at the
     end of their names.
     """
-    import h5netcdf
-    import xarray
-
-    path = folder.path / f"{claim}.nc"
-    if not path.exists():
+    try:
+        return read_datasets(folder.curves_file(claim))
+    except FileNotFoundError:
         return {}
-    found: dict[str, xarray.Dataset] = {}
-    with h5netcdf.File(path, "r") as file:
-        names = [name.lstrip("/") for name in _with_variables(file)]
-    for name in names:
-        with xarray.open_dataset(path, group=name, engine=ENGINE) as dataset:
-            found[name] = dataset.load()
-    return found
-
-
-def _with_variables(group: Any) -> list[str]:
-    """Paths of the groups below one that hold variables."""
-    own = [group.name] if group.variables else []
-    return own + [name for child in group.groups.values() for name in _with_variables(child)]

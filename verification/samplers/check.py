@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 
 from lvebm_theory.errors import ArgumentError
 
+from ..keeping import read_sealed
 from .examination import FORMAT, Examination
 from .generate import places
 from .kernel import Kernel
@@ -323,12 +323,10 @@ def _stored(resume: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
         return {}
     if isinstance(resume, str | Path):
         path = Path(resume)
-        if not path.is_file():
-            raise ArgumentError(f"no such stored state: {path}")
         try:
-            resume = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise ArgumentError(f"{path} is no JSON: {error}") from error
+            resume = read_sealed(path)
+        except FileNotFoundError as error:
+            raise ArgumentError(f"no such stored state: {path}") from error
     if isinstance(resume, Mapping) and "state" in resume:
         resume = resume["state"]
     if not isinstance(resume, Mapping) or resume.get("format") != FORMAT:

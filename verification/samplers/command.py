@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -57,12 +58,16 @@ def check_sampler_command(
     ] = None,
 ) -> int:
     """Tests your sampler: one verdict per law, at a proved false-alarm rate."""
+    from ..keeping import Lock, ready_for, sealed, write_json, writing_to
     from ..saying import say, talk_aside
     from .check import check_sampler
     from .kernel import StepError
     from .user_step import load_step
 
-    with talk_aside():
+    with contextlib.ExitStack() as held, talk_aside():
+        if out is not None:
+            ready_for(out)
+            held.enter_context(Lock(out))
         step = load_step(sampler)
         limit = f"{budget:g} s" if calls is None else f"{calls:,} chain steps"
         say(f"looking at {sampler} for up to {limit}")
@@ -82,10 +87,9 @@ def check_sampler_command(
         except StepError as error:
             say(f"error: {error}")
             return int(Exit.FAILED)
-    if out is not None:
-        from ..store import write_json
-
-        write_json(out, {**report.as_json(), "state": report.state}, indent=1)
+        if out is not None:
+            with writing_to(out):
+                write_json(out, sealed({**report.as_json(), "state": report.state}), indent=1)
     if as_json:
         sys.stdout.write(json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
     else:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .zoo.entry import Entry
     from .zoo.examine import Outcome
 
+EXAMINE = "verification.samplers.zoo_command:examine_named"
+
 
 def zoo_command(
     family: Annotated[
@@ -104,31 +106,39 @@ def outcomes_of(
     jobs: int,
 ) -> Iterator[Outcome]:
     """Outcomes in the order of the entries, as they come."""
-    from .zoo.examine import examine
+    from ..worker import each
+    from .kernel import StepError
+    from .zoo.examine import Outcome, examine
 
     if jobs == 1 or len(chosen) == 1:
         for entry in chosen:
             yield examine(entry, alpha, budget, seed, calls=calls)
         return
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
     # kernels are made in the worker: closures do not travel
-    yield from parallel(delayed(examine_named)(e.name, alpha, budget, seed, calls) for e in chosen)
+    arguments = [(entry.name, alpha, budget, seed, calls) for entry in chosen]
+    found: dict[int, Outcome] = {}
+    done = 0
+    for index, row in each(EXAMINE, arguments, processes=jobs):
+        if "raised" in row:
+            raise StepError(row["raised"])
+        found[index] = Outcome(**{**row, "laws": tuple(row["laws"])})
+        while done in found:
+            yield found.pop(done)
+            done += 1
 
 
 def examine_named(
     name: str, alpha: float, budget: float, seed: int, calls: int | None = None
-) -> Outcome:
-    """``examine`` for a worker process, on one thread."""
-    import os
-
-    from ..worker import ONE_THREAD
+) -> dict[str, Any]:
+    """``examine`` in a worker process, on one thread; plain JSON."""
+    from .kernel import StepError
     from .zoo import entries
     from .zoo.examine import examine
 
-    os.environ.update(ONE_THREAD)
-    return examine(entries()[name], alpha, budget, seed, calls=calls)
+    try:
+        return examine(entries()[name], alpha, budget, seed, calls=calls).as_json()
+    except StepError as error:
+        return {"raised": str(error)}
 
 
 def as_row(entry: Entry, outcome: Outcome) -> dict[str, Any]:

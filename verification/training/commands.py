@@ -17,6 +17,7 @@ import typer
 
 from lvebm_theory.errors import ArgumentError, SolverError
 
+from ..keeping import sentence
 from ..saying import say, talk_aside
 
 if TYPE_CHECKING:
@@ -148,6 +149,12 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
     except KeyboardInterrupt:
         say(f"interrupted; the last good state is kept: lvebm train --resume --out {folder.path}")
         return INTERRUPTED
+    except OSError as error:
+        say(f"error: {sentence(error)}")
+        say(f"stopped; the last stored state is kept: lvebm train --resume --out {folder.path}")
+        return FAILED
+    finally:
+        session.release()
     if as_json:
         sys.stdout.write(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n")
     where = [f"report: {folder.report_file}", f"checkpoint: {folder.checkpoint}"]
@@ -167,9 +174,10 @@ def sample(
     out: Out = None,
 ) -> int:
     """Draws from the learned model, in the units of the data."""
-    from .output import write_points
+    from .output import ready_for_points, write_points
     from .trained import open_trained
 
+    ready_for_points(out)
     with talk_aside():
         model = open_trained(run)
         draws = model.draw(n, seed=seed, steps=steps)
@@ -202,9 +210,10 @@ def reconstruct(
     ] = False,
 ) -> int:
     """Fills in missing coordinates of data: mean, standard deviation, and draws."""
-    from .output import write_reconstruction
+    from .output import ready_for_points, write_reconstruction
     from .trained import open_trained
 
+    ready_for_points(out)
     with talk_aside():
         model = open_trained(run)
         filled = model.reconstruct(data, missing=missing, draws=draws, seed=seed)

@@ -217,8 +217,10 @@ def read_config(path: Path) -> Config:
         raise ArgumentError(f"{path} is no text in UTF-8") from error
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of its syntax, or an integer of thousands of digits
         raise ArgumentError(f"{path} is no TOML: {error}") from error
+    except RecursionError as error:
+        raise ArgumentError(f"{path} is no usable TOML: it is nested too deep") from error
     try:
         return config_of(content)
     except ArgumentError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from .folder import RunFolder
 
+log = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 # beyond, only norms are stored: theta itself is in the checkpoint
 MOST_PARAMETERS = 64
@@ -88,10 +90,13 @@ class Curves:
 
     @classmethod
     def stored(cls, folder: RunFolder, update: int) -> Curves:
-        """The stored history up to an update."""
+        """The stored history up to an update; raises ArgumentError where it is damaged."""
         path = folder.read_dataset(folder.curves_file, "path")
         looks = folder.read_dataset(folder.curves_file, "readings")
         if path is None or looks is None:
+            log.warning(
+                "%s is not there: the curves begin at update %d", folder.curves_file, update
+            )
             return cls()
         keep = path["update"].values <= update
         curves = cls(

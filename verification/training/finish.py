@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..keeping import write_text
+from ..netcdf import write_datasets
 from ..session import library_version
-from ..store import written_aside
 from .folder import RunFolder
 from .run import Trained
 from .scores import Scores, compare
@@ -39,7 +40,7 @@ def finish(session: TrainingSession, trained: Trained) -> Outcome:
     stored = folder.read_dataset(folder.results_file, "samples")
     if stored is None or stored.attrs["update"] != trained.state.update:
         groups = _results(session, trained)
-        folder.write_dataset(folder.results_file, groups)
+        write_datasets(folder.results_file, groups)
         stored = groups["samples"]
     write_report(folder)
     return Outcome(
@@ -116,8 +117,7 @@ def write_report(folder: RunFolder) -> Path:
     """report.html from what the folder holds."""
     from ..report.learning_page import render
 
-    with written_aside(folder.report_file) as aside:
-        aside.write_text(render(folder), encoding="utf-8")
+    write_text(folder.report_file, render(folder))
     return folder.report_file
 
 

@@ -8,22 +8,31 @@
     results.nc     samples, reconstructions and scores behind the report
     report.html
 
-Every file is written aside and renamed, so that a killed run leaves whole files.
+Every file is written whole and carries a digest (``keeping``, ``netcdf``): a killed run leaves
+whole files, and what was damaged or altered is refused.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from lvebm_theory.errors import ArgumentError
 
-from ..store import ENGINE, write_json, written_aside
+from ..keeping import (
+    digest_of,
+    read_json,
+    sealed,
+    unsealed,
+    write_json,
+    writing_to,
+    written_aside,
+)
+from ..netcdf import read_datasets
 from .config import Config, config_of
 from .data import Points
 from .units import Units
@@ -31,8 +40,9 @@ from .units import Units
 if TYPE_CHECKING:
     import xarray
 
-SCHEMA = "lvebm-theory/training/1"
-_ARRAYS = ("train", "held_out", "shift", "scale")
+SCHEMA: Final = "lvebm-theory/training/2"
+_ARRAYS: Final = ("train", "held_out", "shift", "scale")
+_KEYS: Final = frozenset(("version", "config", "beside", "file_digest", "points", "coordinates"))
 
 
 class RunFolder:
@@ -49,27 +59,26 @@ class RunFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        """True where a run has left anything."""
-        return self.run_file.exists() or self.points_file.exists()
+        """True where a run has left its description; points alone are of one that never began."""
+        with writing_to(self.path):
+            return self.run_file.exists()
 
     def begin(self, run: Mapping[str, Any], points: Points) -> None:
         """Stores what is asked; raises ArgumentError where the folder cannot be written."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with written_aside(self.points_file) as aside, aside.open("wb") as stream:
-                np.savez(
-                    stream,
-                    train=points.train,
-                    held_out=points.held_out,
-                    shift=points.units.shift,
-                    scale=points.units.scale,
-                )
-            digest = hashlib.sha256(self.points_file.read_bytes()).hexdigest()
-            names = list(points.coordinates)
-            content = {"schema": SCHEMA, **run, "points": digest, "coordinates": names}
-            write_json(self.run_file, content, indent=1)
-        except OSError as error:
-            raise ArgumentError(f"cannot write to {self.path}: {error.strerror}") from error
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            train=points.train,
+            held_out=points.held_out,
+            shift=points.units.shift,
+            scale=points.units.scale,
+        )
+        data, names = stream.getvalue(), list(points.coordinates)
+        content = {"schema": SCHEMA, **run, "points": digest_of(data), "coordinates": names}
+        with writing_to(self.path):
+            with written_aside(self.points_file) as aside:
+                aside.write_bytes(data)
+            write_json(self.run_file, sealed(content), indent=1)
 
     def run(self) -> dict[str, Any]:
         """What ``run.json`` holds.
@@ -80,14 +89,15 @@ class RunFolder:
             There is no training run here, or its description is damaged.
         """
         try:
-            content: dict[str, Any] = json.loads(self.run_file.read_text())
+            content = read_json(self.run_file)
         except FileNotFoundError as error:
             raise ArgumentError(f"{self.path} holds no training run (no run.json)") from error
-        except (OSError, ValueError) as error:
-            raise ArgumentError(f"{self.run_file} cannot be used: {error}") from error
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise ArgumentError(f"{self.run_file} is no {SCHEMA} file")
-        return content
+        body = unsealed(content, self.run_file)
+        if missing := sorted(_KEYS - body.keys()):
+            raise ArgumentError(f"{self.run_file} cannot be used: it lacks {', '.join(missing)}")
+        return body
 
     def config(self) -> Config:
         """The configuration of the stored run."""
@@ -100,9 +110,9 @@ class RunFolder:
             data = self.points_file.read_bytes()
         except OSError as error:
             raise ArgumentError(f"{self.points_file} is not there any more") from error
-        if hashlib.sha256(data).hexdigest() != content["points"]:
+        if digest_of(data) != content["points"]:
             raise ArgumentError(f"{self.points_file} is not the file that the run began with")
-        with np.load(self.points_file, allow_pickle=False) as found:
+        with np.load(io.BytesIO(data), allow_pickle=False) as found:
             arrays = {name: found[name] for name in _ARRAYS}
         return Points(
             train=arrays["train"],
@@ -111,20 +121,15 @@ class RunFolder:
             coordinates=tuple(content["coordinates"]),
         )
 
-    def write_dataset(self, target: Path, groups: Mapping[str, xarray.Dataset]) -> None:
-        """Datasets as groups of one netCDF file."""
-        with written_aside(target) as aside:
-            for k, (name, dataset) in enumerate(groups.items()):
-                dataset.to_netcdf(aside, mode="a" if k else "w", group=name, engine=ENGINE)
-
     def read_dataset(self, source: Path, group: str) -> xarray.Dataset | None:
-        """One group of a netCDF file; None where it was not stored."""
-        import xarray
+        """One group of a netCDF file; None where it was not stored.
 
-        if not source.exists():
-            return None
+        Raises
+        ------
+        ArgumentError
+            The file was altered or damaged.
+        """
         try:
-            with xarray.open_dataset(source, group=group, engine=ENGINE) as dataset:
-                return dataset.load()
-        except (OSError, KeyError, ValueError):
+            return read_datasets(source).get(group)
+        except FileNotFoundError:
             return None

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import ArgumentError
 
-from ..store import written_aside
+from ..keeping import ready_for, writing_to, written_aside
 
 if TYPE_CHECKING:
     from .reconstruction import Reconstruction
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
-def write_points(values: FloatArray, names: Sequence[str], out: Path | None) -> None:
-    """Rows (n, d) with a line of names (CSV), or as an array (NPY).
+def ready_for_points(out: Path | None) -> None:
+    """Sees that ``write_points`` can write, before the work.
 
     Raises
     ------
@@ -31,20 +31,25 @@ def write_points(values: FloatArray, names: Sequence[str], out: Path | None) -> 
         Another suffix, or a place that cannot be written.
     """
     if out is None:
+        return
+    if out.suffix.lower() not in (".csv", ".npy"):
+        raise ArgumentError(f"--out writes .csv or .npy, got {out.name!r}")
+    with writing_to(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    ready_for(out)
+
+
+def write_points(values: FloatArray, names: Sequence[str], out: Path | None) -> None:
+    """Rows (n, d) with a line of names (CSV), or as an array (NPY); raises as above."""
+    if out is None:
         sys.stdout.write(_csv(values, names))
         return
-    suffix = out.suffix.lower()
-    if suffix not in (".csv", ".npy"):
-        raise ArgumentError(f"--out writes .csv or .npy, got {out.name!r}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(out) as aside, aside.open("wb") as stream:
-            if suffix == ".npy":
-                np.save(stream, values, allow_pickle=False)
-            else:
-                stream.write(_csv(values, names).encode())
-    except OSError as error:
-        raise ArgumentError(f"cannot write {out}: {error.strerror}") from error
+    ready_for_points(out)
+    with writing_to(out), written_aside(out) as aside, aside.open("wb") as stream:
+        if out.suffix.lower() == ".npy":
+            np.save(stream, values, allow_pickle=False)
+        else:
+            stream.write(_csv(values, names).encode())
 
 
 def _csv(values: FloatArray, names: Sequence[str]) -> str:

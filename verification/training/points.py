@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import lzma
 import math
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +33,10 @@ class Rows:
 
 
 SUFFIXES = (".csv", ".npy", ".npz")
+# letters of a cell that a message shows
+MOST_SHOWN = 40
+# two gigabytes
+MOST_NUMBERS = 2**28
 
 
 def read_points(
@@ -57,7 +67,11 @@ def read_points(
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ArgumentError(f"data come as {', '.join(SUFFIXES)}, got {path.name!r}")
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError) as error:  # a name that is too long, or no name at all
+        raise ArgumentError(f"no such data file: {error}") from error
+    if not there:
         raise ArgumentError(f"no such data file: {path}")
     names: list[str] = []
     if path.suffix.lower() == ".csv":
@@ -72,21 +86,54 @@ def read_points(
     return Rows(values=points, names=tuple(names))
 
 
-def _numpy(path: Path, array: str | None) -> FloatArray:
+def _numpy(path: Path, asked: str | None) -> FloatArray:
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.lib.npyio.NpzFile):
-            with found:
-                found = found[_array(path, found.files, array)]
-    except (OSError, ValueError, EOFError, KeyError) as error:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                names = [n.removesuffix(".npy") for n in archive.namelist()]
+                name = _array(path, names, asked) + ".npy"
+                with archive.open(name) as stream:
+                    found = _npy(stream, archive.getinfo(name).file_size)
+        else:
+            with path.open("rb") as stream:
+                found = _npy(stream, path.stat().st_size)
+    except ArgumentError:
+        raise
+    # whatever readers of zip archives and of headers raise for bytes that are none
+    except (
+        *(OSError, ValueError, EOFError, KeyError, TypeError, SyntaxError, RuntimeError),
+        *(OverflowError, MemoryError, AttributeError, IndexError, tokenize.TokenError),
+        *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    ) as error:
         raise ArgumentError(f"{path.name} cannot be read as numbers: {error}") from error
-    if found.dtype.kind not in "fiu":
-        raise ArgumentError(f"{path.name} must hold real numbers, got {found.dtype}")
     if found.ndim == 1:
         found = found[:, None]
     if found.ndim != 2:
         raise ArgumentError(f"{path.name} must have shape (n, d), got {found.shape}")
     return np.ascontiguousarray(found, dtype=np.float64)
+
+
+def _npy(stream: IO[bytes], size: int) -> npt.NDArray[Any]:
+    """The array of an NPY file; nothing is allocated that its bytes cannot fill.
+
+    Raises
+    ------
+    ValueError
+        Its header promises more numbers than it has, or other things than real numbers.
+    """
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if dtype.kind not in "fiu":
+        raise ValueError(f"real numbers are required, got {dtype}")
+    count = math.prod(shape)
+    if not 0 <= count <= min(MOST_NUMBERS, size // dtype.itemsize):
+        raise ValueError(f"its header promises {count:.3g} numbers, its {size} bytes hold fewer")
+    data = stream.read(count * dtype.itemsize)
+    values = np.frombuffer(data, dtype=dtype, count=count)
+    return values.reshape(shape, order="F" if fortran else "C")
 
 
 def _array(path: Path, names: Sequence[str], asked: str | None) -> str:
@@ -107,11 +154,16 @@ def _csv(path: Path) -> tuple[list[str], FloatArray]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArgumentError(f"{path.name} is no text in UTF-8") from error
+    except OSError as error:
+        raise ArgumentError(f"cannot read {path}: {error.strerror}") from error
     lines = [(k, line) for k, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
         raise ArgumentError(f"{path.name} is empty")
     mark = next((mark for mark in ("\t", ";", ",") if mark in lines[0][1]), ",")
-    rows = [(k, next(csv.reader([line], delimiter=mark))) for k, line in lines]
+    try:
+        rows = [(k, next(csv.reader([line], delimiter=mark))) for k, line in lines]
+    except csv.Error as error:
+        raise ArgumentError(f"{path.name} cannot be read as numbers: {error}") from error
     names: list[str] = []
     if not all(_is_number(cell) for cell in rows[0][1]):
         names = [cell.strip() for cell in rows[0][1]]
@@ -126,10 +178,15 @@ def _csv(path: Path) -> tuple[list[str], FloatArray]:
         for column, cell in enumerate(cells):
             if not _is_number(cell):
                 raise ArgumentError(
-                    f"line {line} of {path.name} must hold numbers, got {cell.strip()!r}"
+                    f"line {line} of {path.name} must hold numbers, got {_shown(cell)}"
                 )
             values[row, column] = float(cell) if cell.strip() else math.nan
     return names, values
+
+
+def _shown(cell: str) -> str:
+    text = cell.strip()
+    return repr(text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…")
 
 
 def _is_number(cell: str) -> bool:

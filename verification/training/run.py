@@ -1,7 +1,9 @@
 """Training, piece by piece: between two pieces the run is looked at, stored, and can be stopped.
 
-A piece is some updates made by one call of the solver. How long pieces are does not change the
-numbers: noise is addressed by the update, and the state is all that the next update needs.
+A piece is some updates made by one call of the solver. How long pieces are, which depends on the
+machine, does not change the numbers: noise is addressed by the update, the state is all that the
+next update needs, and readings are kept, judged and followed by a checkpoint at updates that the
+configuration alone decides. Between these a reading is only shown.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
     from solvers.learning.state import LearningState
     from solvers.learning.train import LearningRun
 
+    from .config import Training
+
 # seconds between two looks: often enough to be live, seldom enough to cost nothing
 PIECE_SECONDS = 0.7
-# looks at a run that is over sooner: curves need points
-LOOKS = 60
+# readings kept of a run: curves need points
+LOOKS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,23 +125,26 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
     for reading in curves.readings:
         watch.look(reading)
     signs: tuple[Sign, ...] = ()
-    count = training.record_every
+    count, stride = training.record_every, look_every(training)
     try:
         while state.update < training.updates:
             clock = time.monotonic()
-            count = min(count, training.updates - state.update)
+            until = min(training.updates, (state.update // stride + 1) * stride)
+            count = min(count, until - state.update)
             run = _advance(learner, folder, state, count)
             state = run.final
             seconds = time.monotonic() - clock
             speed.add(count, seconds)
             curves.add(run)
             reading = learner.look(run, before + time.monotonic() - begun)
-            curves.look(reading)
-            signs = tuple(watch.look(reading))
-            done = state.update >= training.updates
-            if not signs and (done or state.update - stored >= training.checkpoint_every):
-                store(learner, folder, state, curves)
-                stored = state.update
+            if state.update == until:
+                curves.look(reading)
+                signs = tuple(watch.look(reading))
+                done = state.update >= training.updates
+                every = training.checkpoint_every
+                if not signs and (done or state.update // every > stored // every):
+                    store(learner, folder, state, curves)
+                    stored = state.update
             listener(
                 Step(
                     reading=reading,
@@ -146,8 +153,7 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
                     seconds_left=speed.left(training.updates - state.update),
                 )
             )
-            most = max(training.updates // LOOKS, training.record_every)
-            count = min(_next_count(count, seconds, training.record_every), most)
+            count = min(_next_count(count, seconds, training.record_every), stride)
     except KeyboardInterrupt:
         if not signs and state.update > stored:
             store(learner, folder, state, curves)
@@ -155,6 +161,11 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
     if signs:
         state, curves = resume(learner, folder)
     return Trained(state=state, curves=curves, signs=signs)
+
+
+def look_every(training: Training) -> int:
+    """Updates between two readings that are kept: a multiple of those between recorded points."""
+    return max(1, training.updates // LOOKS // training.record_every) * training.record_every
 
 
 def _size(learner: Learner) -> float:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from lvebm_theory.errors import ArgumentError
 
+from ..keeping import Lock, writing_to
 from ..session import library_version
 from .config import Config, config_of
+from .curves import Curves
 from .data import load_points
 from .folder import RunFolder
 from .learner import Learner
@@ -19,6 +21,8 @@ from .sources import source_of
 from .states import stored_state
 
 DEFAULT_ROOT = Path("lvebm-training")
+# of the name of a run in that of its folder
+MOST_LETTERS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +35,16 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSession:
-    """A learner and its folder."""
+    """A learner and its folder; the lock, where the run is to go on."""
 
     learner: Learner
     folder: RunFolder
+    lock: Lock | None = None
+
+    def release(self) -> None:
+        """Lets others work in the folder."""
+        if self.lock is not None:
+            self.lock.release()
 
     @property
     def title(self) -> str:
@@ -77,8 +87,17 @@ def begin(asked: Asked, out: Path | None) -> tuple[TrainingSession, Sequence[str
         "beside": str(asked.beside.resolve()),
         "file_digest": file_digest(config.model, asked.beside),
     }
-    folder.begin(run, points)
-    return TrainingSession(learner=learner, folder=folder), warnings
+    with writing_to(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    lock = Lock(folder.path)
+    try:
+        if folder.holds_a_run:
+            raise ArgumentError(f"{folder.path} holds a run that has just begun")
+        folder.begin(run, points)
+    except BaseException:
+        lock.release()
+        raise
+    return TrainingSession(learner=learner, folder=folder, lock=lock), warnings
 
 
 def reopen(path: Path) -> TrainingSession:
@@ -112,15 +131,25 @@ def reopen(path: Path) -> TrainingSession:
 
 def take_up(asked: Asked | None, out: Path | None) -> TrainingSession:
     """The stored run that is to go on; where something is asked, it must be that run."""
-    session = reopen(out if out is not None else newest())
-    if session.folder.checkpoint.exists():
-        stored_state(session.learner, session.folder)  # one that is damaged is refused at once
-    if asked is not None and asked.config != session.learner.config:
-        raise ArgumentError(
-            f"{session.folder.path} holds a run with another configuration; choose another --out, "
-            "or give --resume without a configuration to continue that one"
-        )
-    return session
+    path = out if out is not None else newest()
+    if not RunFolder(path).holds_a_run:
+        raise ArgumentError(f"{path} holds no training run (no run.json)")
+    lock = Lock(path)
+    try:
+        session = reopen(path)
+        if session.folder.checkpoint.exists():
+            # what is damaged is refused at once
+            state = stored_state(session.learner, session.folder)
+            Curves.stored(session.folder, state.update)
+        if asked is not None and asked.config != session.learner.config:
+            raise ArgumentError(
+                f"{path} holds a run with another configuration; choose another --out, or give "
+                "--resume without a configuration to continue that one"
+            )
+    except BaseException:
+        lock.release()
+        raise
+    return replace(session, lock=lock)
 
 
 def newest() -> Path:
@@ -140,7 +169,8 @@ def with_seed(asked: Asked, seed: int | None) -> Asked:
 
 
 def _new_folder(config: Config) -> Path:
-    name = "".join(c if c.isalnum() else "-" for c in config.name.lower()).strip("-") or "run"
+    letters = "".join(c if c.isalnum() else "-" for c in config.name.lower())
+    name = letters[:MOST_LETTERS].strip("-") or "run"
     stem = f"{name}-{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}"
     folder, n = DEFAULT_ROOT / stem, 1
     while folder.exists():

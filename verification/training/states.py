@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..netcdf import write_datasets
 from .curves import Curves
 from .folder import RunFolder
 from .learner import Learner
@@ -16,7 +17,7 @@ def store(learner: Learner, folder: RunFolder, state: LearningState, curves: Cur
     """Curves first, then the state: a checkpoint never lacks its history."""
     from solvers.learning.checkpoint import save
 
-    folder.write_dataset(folder.curves_file, curves.datasets(learner.energy))
+    write_datasets(folder.curves_file, curves.datasets(learner.energy))
     save(
         folder.checkpoint,
         state,

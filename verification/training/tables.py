@@ -18,6 +18,10 @@ from lvebm_theory.errors import ArgumentError
 from ..discovery import nearest
 
 Table = TypeVar("Table")
+# letters of a value that a message shows
+MOST_SHOWN = 80
+# what machines count with
+LARGEST = 2**63 - 1
 _WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -139,7 +143,12 @@ def _place(where: str, name: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if not isinstance(value, Mapping) else "a table"
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return f"an integer of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…"
 
 
 def _value(hint: Any, value: Any, place: str, limits: Range) -> Any:
@@ -189,6 +198,8 @@ def _fits(hint: Any, value: Any) -> bool:
     if hint is bool:
         return isinstance(value, bool)
     if isinstance(value, bool):
+        return False
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         return False
     if hint is float:
         return isinstance(value, int | float) and math.isfinite(value)
