@@ -103,7 +103,8 @@ def verify(
         bool, typer.Option("--resume", help="Take up the run that --out (or the newest) holds.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option(help="Seconds for the run; what is left then is UNDECIDED, out of time.")
+        float,
+        typer.Option(help="Seconds for the run; what is left then is UNDECIDED, out of time."),
     ] = math.inf,
     assume_normalisable: Assume = False,
     package: Package = BUILT_IN,

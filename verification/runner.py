@@ -180,7 +180,9 @@ def _finished(
                         log.warning("%s could not be gathered aside: %s", task, error)
                     continue
                 if isinstance(error, OutOfTime):
-                    spent = f"it may take {waiting.limit:g} s of processor time without --time-limit"
+                    spent = (
+                        f"it may take {waiting.limit:g} s of processor time without --time-limit"
+                    )
                     give_up(task, spent)
                 if error is not None and task not in late:
                     _write_failure(plan, folder, task, error)
