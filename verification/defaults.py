@@ -1,27 +1,30 @@
-"""The start and the times of a user's energy where nothing is said of them."""
+"""The start, the times and the lengths of a user's energy where nothing is said of them."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
+
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from . import subjects
+FloatArray = npt.NDArray[np.float64]
 
 # mass outside the box that sets the scale of the start
 START_TAIL = 1e-4
 TIMES_OVER_RELAXATION = (0.1, 0.3, 1.0, 2.0)
 
 
-def default_start(energy: Energy) -> InitialLaw:
-    """A broad Gaussian off the centre of the box that holds all but 1e-4 of the mass.
+def frame(energy: Energy) -> tuple[FloatArray, FloatArray]:
+    """Centre c and length l of pi in every coordinate, each (d,).
 
-    With the box's centre c and half-width h per coordinate: mean c + h/4, standard deviation h/5,
-    each rounded to two digits. For a Gaussian target that is about one standard deviation off
-    and four fifths as wide; it sees odd and even modes alike. Where no box could be proved, the
-    start of ``subjects.default_start``.
+    c is the middle and l a quarter of the half-width of the box that holds all but 1e-4 of the
+    mass: about mean and standard deviation of a Gaussian target. Lengths that a claim chooses for
+    itself are multiples of l, so that its settings move and scale with the energy. Where no box
+    could be proved, c = 0 and l = 1.
     """
     from lvebm_theory.certified import truncation_box
 
@@ -30,10 +33,33 @@ def default_start(energy: Energy) -> InitialLaw:
     except AssumptionError:
         box = None
     if box is None:
-        return subjects.default_start(energy.dim)
-    half = [(high - low) / 2 for low, high in box]
-    mean = [(low + high) / 2 + h / 4 for (low, high), h in zip(box, half, strict=True)]
-    return InitialLaw.normal([_rounded(m) for m in mean], [_rounded(h / 5) for h in half])
+        return np.zeros(energy.dim), np.ones(energy.dim)
+    low, high = np.array(box, dtype=float).T
+    return (low + high) / 2, (high - low) / 8
+
+
+def length_of(energy: Energy) -> float:
+    """|l|, the Euclidean norm of the lengths of ``frame``: the unit of a floor in W2."""
+    return float(np.linalg.norm(frame(energy)[1]))
+
+
+def default_start(energy: Energy) -> InitialLaw:
+    """A broad Gaussian off the centre c of the energy's frame, by its lengths l.
+
+    Mean c + l and standard deviation 4 l/5 in every coordinate, each rounded to two digits of l.
+    For a Gaussian target that is about one standard deviation off and four fifths as wide; it
+    sees odd and even modes alike.
+    """
+    centre, length = frame(energy)
+    digits = [1 - math.floor(math.log10(l)) for l in length]
+    mean = [round(float(m), n) for m, n in zip(centre + length, digits, strict=True)]
+    return InitialLaw.normal(mean, [_rounded(s) for s in 0.8 * length])
+
+
+def moved(law: InitialLaw, energy: Energy) -> InitialLaw:
+    """The law moved back by the energy's length in every coordinate, for a second copy."""
+    _, length = frame(energy)
+    return InitialLaw(weights=law.weights, means=law.means - length, sds=law.sds)
 
 
 def default_times(energy: Energy) -> tuple[float, ...]:

@@ -7,13 +7,9 @@ from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 
 from .claim import Setting
+from .defaults import default_start
 
 DEFAULT_TIMES = (0.1, 0.3, 1.0, 3.0)
-
-
-def default_start(dim: int) -> InitialLaw:
-    """N(1, 1/4) in every coordinate: off centre, so that no symmetry hides the slowest mode."""
-    return InitialLaw.normal([1.0] * dim, 0.5)
 
 
 def as_energy(subject: Energy | JointEnergy) -> Energy:
@@ -47,7 +43,7 @@ def adapted(
         smooth where the claim needs it.
     """
     energy = as_energy(subject)
-    law = start or default_start(energy.dim)
+    law = start or default_start(energy)
     broken = []
     if energy.dim > largest_dimension:
         broken.append(f"dimension at most {largest_dimension}, got {energy.dim}")

@@ -117,7 +117,7 @@ def reflection_coupling(
     AssumptionError
         When kappa is not finite, or not positive, or still sinking at the largest distances.
     """
-    scan = np.geomspace(1e-3, largest_radius, _NODES)
+    scan = np.geomspace(2e-5 * largest_radius, largest_radius, _NODES)
     kappa = profile(scan)
     outer_half = scan >= largest_radius / 2
     quarter = (scan >= largest_radius / 4) & ~outer_half

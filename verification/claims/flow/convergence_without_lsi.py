@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory.constant import How
+from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorems.dissipativity import reflection_coupling as statements
@@ -23,6 +24,7 @@ from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Set
 from ...confront import confront, faster, third_of_distance
 from ...controls.variants import quantities_replaced, rate_multiplied, sentences
 from ...curves import Curve, dataset
+from ...defaults import frame, moved
 from ...subjects import adapted, energy_of, start_of
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ BINS = 400
 CELLS = 2048
 # of the distance at time 0, for times when the decay is over
 FLOORS = {"grid": 1e-3, "particles": 0.02}
+# distances at which convexity is looked at where it is not proved, in lengths of the energy
+RADII = 50.0
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -201,19 +205,30 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 
 
 def contraction_of(setting: Setting) -> ReflectionCoupling:
-    """W_f and c: from the profile that the setting gives in closed form, else by scanning."""
+    """W_f and c from a profile in closed form, else proved, else scanned, which proves nothing."""
+    from lvebm_theory.certified.line_curvature import curvature_bound
     from lvebm_theory.constants.reflection_coupling import convexity_profile, reflection_coupling
-    from solvers.densities.box import find_box
 
     energy = energy_of(setting)
     exact = setting.options.get("profile")
     if exact is not None:
         return reflection_coupling(exact, how=How.EXACT, source="kappa in closed form")
-    ((low, high),) = find_box(energy, start_of(setting), 1e-14)
+    try:
+        bound = curvature_bound(energy)
+    except AssumptionError:
+        (centre,), (length,) = frame(energy)
+        reach = RADII * length
+        return reflection_coupling(
+            lambda radii: convexity_profile(energy, radii, (centre - reach, centre + reach)),
+            largest_radius=reach,
+            how=How.ESTIMATED,
+            source=f"kappa scanned over midpoints within {reach:g} of {centre:g}",
+        )
     return reflection_coupling(
-        lambda radii: convexity_profile(energy, radii, (low, high)),
-        how=How.COMPUTED,
-        source=f"kappa scanned over midpoints in [{low:g}, {high:g}]",
+        bound.averages,
+        largest_radius=max(bound.radius, 4.0 * float(np.ptp(bound.edges))),
+        how=How.CERTIFIED,
+        source="kappa from bounds of U'' in ball arithmetic on cells, growth arithmetic outside",
     )
 
 
@@ -335,11 +350,9 @@ def _by_particles(
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy in one dimension; the second copy starts moved by one."""
+    """Any smooth energy on the line; the second copy starts moved by the energy's length."""
     setting = adapted(NAME, subject, start, times, largest_dimension=1)
-    law = start_of(setting)
-    moved = InitialLaw(weights=law.weights, means=law.means - 1.0, sds=law.sds)
-    return replace(setting, options={"second_start": moved})
+    return replace(setting, options={"second_start": moved(start_of(setting), energy_of(setting))})
 
 
 claim = Claim(

@@ -21,6 +21,7 @@ from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Set
 from ...confront import confront, larger, require
 from ...controls.variants import quantities_replaced, sentences, value_multiplied
 from ...curves import Curve, dataset
+from ...defaults import length_of
 from ...subjects import adapted, energy_of, start_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SPREAD = 1.0 / 32.0
 # of FI: the lost factor is 50 times as far, exchanged roles and half the noise at least 3 times
 # at the control time (late, exchanged roles agree with the truth to first order)
 RESOLUTION = 0.01
-FLOOR = 1e-9
+FLOOR = 1e-9  # over a squared length of the energy
 GRID_CONTROLS = (*VARIANTS, *MUTANTS)
 
 
@@ -124,7 +125,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             slope.at(time, extra_numerical=information.at(time).half_width),
             theorem,
             q,
-            resolution=max(RESOLUTION * q["fisher_information"], FLOOR),
+            resolution=max(RESOLUTION * q["fisher_information"], FLOOR / length_of(energy) ** 2),
             variants=VARIANTS,
             perturbed=larger(theorem, q),
         )

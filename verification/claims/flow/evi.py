@@ -25,6 +25,7 @@ from lvebm_theory.theorems.flow import evolution_variational_inequality as state
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
 from ...confront import confront, require, smaller, third_of_distance
 from ...controls.variants import quantities_replaced, sentences
+from ...defaults import length_of, moved
 from ...measurement import Measurement
 from ...subjects import adapted, energy_of, start_of
 
@@ -49,7 +50,7 @@ FORCED = {
 }
 CONTROLS = {**VARIANTS, **CONVEX_ONLY, **FORCED}
 NODES = (8, 6)  # Gauss-Legendre points per panel, and fewer for the width
-FLOOR = 1e-6  # of W2^2/2, from the rounding of cell masses
+FLOOR = 1e-6  # of W2^2/2, from the rounding of cell masses, in squared lengths of the energy
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -185,12 +186,13 @@ def _outcome(
     )
     bound = theorem.forced_bound(**q)
     wrong = [variant.bound(theorem, q) for variant in VARIANTS.values()]
+    floor = FLOOR * length_of(energy_of(setting)) ** 2
     return confront(
         case,
         Measurement(value=0.5 * term.w2.value**2, numerical=float(inherited)),
         theorem,
         q,
-        resolution=max(third_of_distance(bound, *wrong), FLOOR),
+        resolution=max(third_of_distance(bound, *wrong), floor),
         variants=CONTROLS,
         perturbed=smaller(theorem, q),
     )
@@ -303,11 +305,9 @@ def _closed_form(setting: Setting, times: Sequence[float], rate: float) -> list[
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth energy in one dimension; the reference law is the start moved by one."""
+    """Any smooth energy on the line; the reference is the start, moved by the energy's length."""
     setting = adapted(NAME, subject, start, times, largest_dimension=1)
-    law = start_of(setting)
-    moved = InitialLaw(weights=law.weights, means=law.means - 1.0, sds=law.sds)
-    return replace(setting, options={"reference": moved})
+    return replace(setting, options={"reference": moved(start_of(setting), energy_of(setting))})
 
 
 claim = Claim(

@@ -24,6 +24,7 @@ from lvebm_theory.theorems.flow import jko_step as statements
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting
 from ...confront import confront, larger, require, smaller
 from ...controls.variants import FalseVariant, quantities_replaced, sentences, value_multiplied
+from ...defaults import frame
 from ...measurement import Measurement
 from ...subjects import adapted, energy_of, start_of
 
@@ -207,7 +208,8 @@ def acceleration_and_speed(energy: Energy, start: InitialLaw) -> tuple[float, fl
     points = x[:, None]
     slope = energy.gradient(points)[:, 0]
     curvature = energy.hessian(points)[:, 0, 0]
-    step = 1e-4 * max(1.0, float(start.sds.min()))
+    _, (length,) = frame(energy)
+    step = 1e-4 * max(float(length), float(start.sds.min()))
     third = (energy.hessian(points + step) - energy.hessian(points - step))[:, 0, 0] / (2 * step)
     first, second, score_third = _score(start, x)
     v, v1, v2 = -(first + slope), -(second + curvature), -(score_third + third)

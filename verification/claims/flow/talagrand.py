@@ -21,6 +21,7 @@ from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Set
 from ...confront import confront, require, smaller, third_of_distance
 from ...controls.variants import FalseVariant, sentences, value_multiplied
 from ...curves import Curve, dataset
+from ...defaults import length_of
 from ...subjects import adapted, energy_of, start_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ VARIANTS = {
 }
 INDEPENDENT = "independent-coupling"
 MUTANTS = {INDEPENDENT: "a transport solver that returns the cost of the independent coupling"}
-FLOOR = 1e-4  # what the rounding of cell masses leaves of W2
+FLOOR = 1e-4  # what the rounding of cell masses leaves of W2, in lengths of the energy
 
 
 def settings() -> list[Setting]:
@@ -144,7 +145,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             w2.at(time, extra_numerical=inherited),
             theorem,
             q,
-            resolution=max(third_of_distance(bound, *wrong), FLOOR),
+            resolution=max(third_of_distance(bound, *wrong), FLOOR * length_of(energy)),
             variants=VARIANTS,
             perturbed=smaller(theorem, q),
         )

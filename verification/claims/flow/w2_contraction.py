@@ -24,6 +24,7 @@ from ...confront import require
 from ...controls.variants import quantities_replaced, rate_multiplied, sentences
 from ...curves import Curve, dataset
 from ...decay import DecayStatement, decay_cases
+from ...defaults import frame, length_of
 from ...grid_witness import LARGEST_DIMENSION
 from ...subjects import adapted, energy_of, start_of
 
@@ -42,9 +43,8 @@ MUTANTS = {
     "own-noise": "a coupling in which the two clouds do not share their noise",
 }
 # two clouds with noise of their own stay 2 apart in mean square per unit of 1/m; the grid sees
-# W2 down to the rounding of its cell masses
+# W2 down to the rounding of its cell masses; in lengths of the energy
 FLOORS = {"grid": 1e-4, "particles": 0.02}
-SHIFT = 1.0
 # root mean square distance of the coupled clouds: never below W2 of their laws
 COUPLED = "coupled distance"
 
@@ -161,7 +161,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         },
         variants=VARIANTS,
         forced=FORCED,
-        floor=floor,
+        floor=floor * length_of(energy_of(setting)),
         relative_width=width / initial,
     )
     return Evidence(
@@ -209,7 +209,8 @@ def _coupled(
     from ...particle_witness import snapshots, step_for
 
     energy, start, run = energy_of(setting), start_of(setting), asked[0].run
-    shift = np.full(energy.dim, SHIFT / np.sqrt(energy.dim))
+    _, length = frame(energy)
+    shift = length / np.sqrt(energy.dim)
     stream = f"{NAME}/{setting.name}/{run}"
     noise = Noise(context.seed, stream).derive("start")
     number = context.particles // 4
@@ -240,7 +241,7 @@ def _coupled(
     squared = replace(
         first, fine=first.fine - second.fine, coarse=first.coarse - second.coarse
     ).mean(lambda apart: np.einsum("nd,nd->n", apart, apart), COUPLED)
-    return squared.mapped(np.sqrt, 0.0), SHIFT, 0.0
+    return squared.mapped(np.sqrt, 0.0), float(np.linalg.norm(shift)), 0.0
 
 
 def adapt(

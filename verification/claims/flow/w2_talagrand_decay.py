@@ -19,6 +19,7 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
+from ...defaults import length_of
 from ...initial_entropy import relative_entropy_of_start, require_finite
 from ...subjects import adapted, energy_of, start_of
 
@@ -28,7 +29,8 @@ VARIANTS = {
     "factor-two-lost": value_multiplied(0.5**0.5, "sqrt(KL_0/rho) in place of sqrt(2 KL_0/rho)"),
 }
 MUTANTS = {"half-noise": "a solver with noise sqrt(h) xi in place of sqrt(2h) xi"}
-# half the noise leaves a Gaussian coordinate of variance 1/2: W2 = 1 - sqrt(1/2) = 0.29
+# half the noise leaves a Gaussian coordinate of variance 1/2: W2 = 1 - sqrt(1/2) = 0.29;
+# in lengths of the energy
 FLOORS = {"grid": 1e-4, "particles": 0.03}
 
 
@@ -100,7 +102,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             "translate_of_gaussian": setting.options.get("equality", False),
         },
         variants=VARIANTS,
-        floor=FLOORS["grid" if witness == "grid" else "particles"],
+        floor=FLOORS["grid" if witness == "grid" else "particles"] * length_of(energy),
         relative_width=0.5 * initial.numerical / initial.value,
     )
     if witness == "grid":

@@ -21,9 +21,10 @@ from ...confront import require
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import dataset
 from ...decay import DecayStatement, decay_cases
+from ...defaults import default_start
 from ...initial_entropy import require_finite
-from ...subjects import default_start, energy_of, start_of
-from .joint_subjects import as_joint
+from ...subjects import energy_of, start_of
+from .joint_subjects import as_joint, usual_datum
 
 if TYPE_CHECKING:
     import xarray
@@ -159,9 +160,12 @@ def _overlay(path: DensityPath, ensemble: Snapshots) -> xarray.Dataset:
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any joint energy of one datum and one latent coordinate; the datum x = 1."""
+    """Any joint energy of one datum and one latent coordinate; see ``usual_datum``."""
     energy = as_joint(NAME, subject)
-    law = start if start is not None and start.dim == 1 else default_start(1)
+    datum = usual_datum(energy)
+    law = (
+        start if start is not None and start.dim == 1 else default_start(energy.conditional(datum))
+    )
     template = settings()[0]
     return replace(
         template,
@@ -169,7 +173,7 @@ def adapt(
         subject=energy,
         start=law,
         times=tuple(sorted(set(times))) or template.times,
-        options={"datum": [1.0]},
+        options={"datum": datum},
         with_controls=False,
         of_user=True,
     )

@@ -22,9 +22,10 @@ from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Set
 from ...confront import confront, larger
 from ...controls.variants import rate_multiplied, sentences, value_multiplied
 from ...curves import Curve, dataset
+from ...defaults import default_start
 from ...measurement import Measurement
-from ...subjects import default_start, energy_of, start_of
-from .joint_subjects import as_joint, log_integral
+from ...subjects import energy_of, start_of
+from .joint_subjects import as_joint, log_integral, usual_datum
 
 if TYPE_CHECKING:
     from solvers.densities import DensityState
@@ -197,15 +198,18 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any joint energy of one datum and one latent coordinate; the datum x = 1."""
+    """Any joint energy of one datum and one latent coordinate; see ``usual_datum``."""
     energy = as_joint(NAME, subject)
-    law = start if start is not None and start.dim == 1 else default_start(1)
+    datum = usual_datum(energy)
+    law = (
+        start if start is not None and start.dim == 1 else default_start(energy.conditional(datum))
+    )
     return Setting(
         name="user",
         subject=energy,
         start=law,
         times=tuple(sorted(set(times))) or (0.1, 0.5, 2.0),
-        options={"datum": [1.0]},
+        options={"datum": datum},
         of_user=True,
     )
 

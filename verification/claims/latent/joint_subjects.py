@@ -12,6 +12,8 @@ from scipy.special import logsumexp
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.protocols import Energy, JointEnergy
 
+from ...defaults import frame
+
 _POINTS = {1: (2_001, 8_001), 2: (401, 1_201)}
 
 
@@ -30,6 +32,12 @@ def as_joint(claim: str, subject: Energy | JointEnergy) -> JointEnergy:
             claim, [f"dim_x = dim_z = 1, got {subject.dim_x} and {subject.dim_z}"]
         )
     return subject
+
+
+def usual_datum(energy: JointEnergy) -> list[float]:
+    """A datum one length of the joint law off its centre; see ``verification.defaults.frame``."""
+    centre, length = frame(energy.joint())
+    return [float(centre[0] + length[0])]
 
 
 def log_integral(energy: Energy) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from lvebm_theory.theorems.latent import saddle_identity as statement
 from ...claim import Case, Claim, Context, Evidence, Setting, Witness
 from ...confront import confront
 from ...controls.variants import quantities_replaced, sentences
+from ...defaults import frame
 from ...measurement import Measurement
 from .joint_subjects import as_joint, log_integral
 
@@ -61,6 +62,19 @@ class Saddle:
     def posterior(self, x: float) -> gaussian.Gaussian:
         """q_x."""
         return gaussian.Gaussian(self.slope * x + self.shift, self.sd**2)
+
+    def in_frame(self, centre: FloatArray, length: FloatArray) -> Saddle:
+        """The same laws with (x, z) measured from a centre in lengths, each (2,)."""
+        (c, d), (l, m) = centre, length
+        slope = self.slope * m / l
+        return Saddle(
+            data=c + l * self.data,
+            slope=slope,
+            shift=d + m * self.shift - slope * c,
+            sd=m * self.sd,
+            mean=centre + length * self.mean,
+            sds=length * self.sds,
+        )
 
     @property
     def pool(self) -> gaussian.Gaussian:
@@ -218,11 +232,12 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
 def adapt(
     subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
 ) -> Setting:
-    """Any smooth joint energy of one datum and one latent coordinate."""
+    """Any smooth joint energy of one datum and one latent coordinate, by lengths of its own."""
     energy = as_joint(NAME, subject)
     if not energy.joint().smooth:
         raise AssumptionError(NAME, ["E is twice continuously differentiable"])
-    return Setting(name="user", subject=energy, options={"saddle": _SADDLE}, of_user=True)
+    saddle = _SADDLE.in_frame(*frame(energy.joint()))
+    return Setting(name="user", subject=energy, options={"saddle": saddle}, of_user=True)
 
 
 claim = Claim(

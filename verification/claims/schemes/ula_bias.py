@@ -24,6 +24,7 @@ from lvebm_theory.theorems.schemes import ula_bias as statement
 from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
 from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences, value_multiplied
+from ...defaults import length_of
 from ...measurement import Measurement
 from ...subjects import adapted, energy_of
 
@@ -331,7 +332,8 @@ def adapt(
     from dataclasses import replace
 
     setting = adapted(NAME, subject, start, times, largest_dimension=1, with_times=False)
-    return replace(setting, options={"step_size": 0.05, "particles": False})
+    step = 0.05 * length_of(energy_of(setting)) ** 2
+    return replace(setting, options={"step_size": step, "particles": False})
 
 
 claim = Claim(
