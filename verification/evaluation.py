@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from .plan import Plan, PlannedCase
 
 
+# of the resolution of a meeting: the rest is left for the difference of the two values
+ROOM = 0.75
+
+
 @dataclass(kw_only=True)
 class CaseRecord:
     """What is known of one case so far."""
@@ -147,9 +151,9 @@ def _coarse(records: Mapping[Case, CaseRecord], met: Mapping[Case, float], looks
         record = records[case]
         if record.outcome is not None and record.verdict is not Verdict.VIOLATED:
             m = record.outcome.measurement
-            resolution = fraction * scale[case.quantity, case.part]
+            enough = ROOM * fraction * scale[case.quantity, case.part]
             at_best = m.numerical + m.statistical / 2.0**looks_left
-            record.coarse = m.half_width > resolution >= at_best
+            record.coarse = m.half_width > enough >= at_best
 
 
 def _named(error: Exception) -> str:
