@@ -16,7 +16,7 @@ from verification.runner import collect
 from verification.session import Session
 from verification.store import Folder
 from verification.summary import Exit, exit_status, summarise
-from verification.worker import CONSTANTS, work
+from verification.tasks import CONSTANTS, work
 
 from .conftest import SYNTHETIC, lvebm
 

@@ -20,7 +20,7 @@ from verification.measurement import Measurement
 from verification.meeting import meetings_of
 from verification.plan import Plan, PlannedCase
 from verification.request import Request
-from verification.worker import met_in
+from verification.tasks import met_in
 
 ALPHA = 0.2
 RUNS = 1500
