@@ -233,13 +233,17 @@ def constants(
     from lvebm_theory.constants import constants_of
 
     with talk_aside():
-        found = constants_of(admitted.whole).as_json()
+        known = constants_of(admitted.whole)
+        found, contradiction = known.as_json(), known.contradiction
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
     else:
         console = screens.screen()
         console.print(screens.constants_table(potential or str(energy), found))
         console.print(f"exp(-U) normalisable: {admitted.normalisable}")
+    if contradiction is not None:
+        say(f"constant-contradicted: {contradiction}")
+        return int(Exit.CONTRADICTED)
     return 0
 
 

@@ -36,7 +36,7 @@ NAME = "log-sobolev-from-above"
 TITLE = "The log-Sobolev constant is at most what the run measures"
 CONTRADICTED = "constant-contradicted"
 FRACTION = 0.05
-# the gap and rho are rounded separately where they are one number
+# the gap and rho are rounded separately where they are one number; as in ``exceeds``
 _ROUNDING = 1e-9
 _WITNESSES = ("grid", "closed-form")
 

@@ -207,6 +207,23 @@ class EnergyConstants:
 
         return best_constant(self)
 
+    @property
+    def contradiction(self) -> str | None:
+        """Why the two cannot both be true, where log_sobolev.lower lies above gap.upper.
+
+        LSI(rho) implies a spectral gap of at least rho, so that one of the two is then wrong.
+        None where they are consistent, up to rounding, or where the gap is ESTIMATED.
+        """
+        from .log_sobolev import exceeds
+
+        rho, gap = self.log_sobolev, self.gap
+        if gap.how is How.ESTIMATED or not exceeds(rho.lower, gap.upper):
+            return None
+        return (
+            f"the log-Sobolev constant is at least {rho.lower:.9g} ({rho.how.value}) and the "
+            f"spectral gap at most {gap.upper:.9g} ({gap.how.value}); one of the two is wrong"
+        )
+
     @cached_property
     def _hessian_bounds(self) -> tuple[Constant, Constant]:
         subject = provable(self.energy)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PROVED = (How.EXACT, How.CERTIFIED)
 _NOTE = "; upper: the gap ("
+# rho and gap are rounded separately where they are one number
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,11 @@ def _no_gaussian_moment(constants: EnergyConstants) -> bool:
     return energy.dim <= 2 and len(constants.parts) == 1 and slower_than_quadratic(energy)
 
 
+def exceeds(lower: float, upper: float) -> bool:
+    """True where a lower bound of rho lies above the gap's upper end by more than rounding."""
+    return lower > upper * (1.0 + _ROUNDING)
+
+
 def best_constant(constants: EnergyConstants) -> Constant:
     """The best proved candidate, else the best computed one, between 0 and the gap.
 
@@ -138,6 +145,8 @@ def best_constant(constants: EnergyConstants) -> Constant:
             source=f"no argument for a log-Sobolev inequality applies{note}",
         )
     best = candidates[0]
+    if exceeds(best.lower, upper):
+        note += f"; contradicted by the gap, which is at most {upper:.9g}"
     return Constant(
         value=best.lower,
         lower=best.lower,

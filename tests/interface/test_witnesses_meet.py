@@ -99,10 +99,10 @@ def test_what_is_stored_of_a_coupling_is_not_called_the_distance():
 
 
 def test_the_resolution_is_five_per_cent_unless_a_claim_says_less():
-    plan = build_plan(Request(claims=("kl-decay", "moment-bound")), "1")
+    plan = build_plan(Request(claims=("kl-decay", "ula-gaussian")), "1")
     assert {(m.claim, m.fraction) for m in plan.meetings} == {
         ("kl-decay", 0.05),
-        ("moment-bound", 0.03),
+        ("ula-gaussian", 0.02),
     }
     agreeing = claims(PACKAGE)["agreeing"]
     more = replace(agreeing, agreement={"KL": 0.5})

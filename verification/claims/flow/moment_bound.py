@@ -311,5 +311,4 @@ claim = Claim(
     cases=cases,
     evaluate=evaluate,
     adapt=adapt,
-    agreement={"moment": 0.03},
 )

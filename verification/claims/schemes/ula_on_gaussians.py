@@ -218,4 +218,5 @@ claim = Claim(
     settings=settings,
     cases=cases,
     evaluate=evaluate,
+    agreement={"moment": 0.02},
 )
