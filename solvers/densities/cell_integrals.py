@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.errors import SolverError
+
 from .compiled import compiled, inlined
 from .threads import in_pieces
 from .vector_math import exponential, logarithm
@@ -31,6 +33,9 @@ _LEAST_SHARE = 1e-4  # of left or right in their sum; a rule too coarse for a ce
 _KINK = 1e-6  # last Legendre coefficient of U above which a segment is split
 _LARGEST_RISE = 6.0  # of U across a segment before it is split
 _DEPTH = 14
+_COUNTS = 50.0  # units of U from its least (largest) value beyond which exp(-U) (exp(U)) is lost
+_ROUNDING = 1e-14  # of U; differences below it say nothing
+_MOST_PIECES = 2**19  # of all cells together, at one depth
 _LANES = 16
 _LEAST_PIECE = 100_000  # points of U worth a thread
 
@@ -42,6 +47,10 @@ class LogIntegrals:
     mass: FloatArray
     left: FloatArray
     right: FloatArray
+
+    def __getitem__(self, part: slice) -> LogIntegrals:
+        """Integrals over some of the segments."""
+        return LogIntegrals(mass=self.mass[part], left=self.left[part], right=self.right[part])
 
     def joined(self, other: LogIntegrals) -> LogIntegrals:
         """Integrals over the union of segments, ``other`` adjoining on the right."""
@@ -256,7 +265,7 @@ def segment_integrals(
     potential: Callable[[FloatArray], FloatArray], edges: FloatArray, points: int = 6
 ) -> LogIntegrals:
     """Integrals over the segments between edges; segments where U is not smooth or steep are
-    bisected.
+    bisected, as far as their halves still count in the whole.
 
     Parameters
     ----------
@@ -266,8 +275,24 @@ def segment_integrals(
     Returns
     -------
     LogIntegrals of shape (n,)
+
+    Raises
+    ------
+    SolverError
+        U is rough in so many places that its integrals are out of reach.
     """
-    return _split(potential, edges[:-1], edges[1:], points, 0)
+    return _split(potential, edges[:-1], edges[1:], points, 0, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Least and largest U seen in the segment of which a piece is a part."""
+
+    least: FloatArray
+    most: FloatArray
+
+    def halved(self, kept: npt.NDArray[np.bool_]) -> _Span:
+        return _Span(least=np.tile(self.least[kept], 2), most=np.tile(self.most[kept], 2))
 
 
 def _split(
@@ -276,20 +301,44 @@ def _split(
     high: FloatArray,
     points: int,
     depth: int,
+    span: _Span | None,
 ) -> LogIntegrals:
     x, _, _, last_mode = gauss(points)
     widths = high - low
     values = potential(low[:, None] + widths[:, None] * x)
     lines = line_integrals(values[None], widths)
     whole = LogIntegrals(mass=lines.mass[0], left=lines.left[0], right=lines.right[0])
-    rough = np.abs(values @ last_mode) > _KINK
-    rough |= np.ptp(values, axis=1) > _LARGEST_RISE
-    if depth == _DEPTH or not rough.any():
+    if depth == _DEPTH:
         return whole
+    least, most = values.min(axis=1), values.max(axis=1)
+    if span is None:
+        span = _Span(least=least, most=most)
+    else:
+        span = _Span(least=np.minimum(span.least, least), most=np.maximum(span.most, most))
+    rise = most - least
+    # a steep piece far from both ends of U in its segment adds nothing to either integral
+    counts = (least - rise < span.least + _COUNTS) | (most + rise > span.most - _COUNTS)
+    rounding = _ROUNDING * np.abs(values).max(axis=1)
+    rough = np.abs(values @ last_mode) > _KINK + rounding
+    rough = (rough | (rise > _LARGEST_RISE + rounding)) & counts
+    if not rough.any():
+        return whole
+    count = int(rough.sum())
+    if count > max(_MOST_PIECES, low.size) // 2:
+        raise SolverError(
+            f"the potential is rough in {count} places of one grid: its integrals over cells are "
+            "out of reach"
+        )
     middle = (low[rough] + high[rough]) / 2
-    halves = _split(potential, low[rough], middle, points, depth + 1).joined(
-        _split(potential, middle, high[rough], points, depth + 1)
+    pieces = _split(
+        potential,
+        np.concatenate((low[rough], middle)),
+        np.concatenate((middle, high[rough])),
+        points,
+        depth + 1,
+        span.halved(rough),
     )
+    halves = pieces[:count].joined(pieces[count:])
     for name in ("mass", "left", "right"):
         getattr(whole, name)[rough] = getattr(halves, name)
     return whole

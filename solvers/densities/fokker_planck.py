@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory import functionals
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from .box import find_box
+from .box import TAIL_MASS
 from .generator import build_generator
 from .grid import Grid
+from .outflow import Outflow, outflow
 from .path import DensityPath, Level
+from .reach import flow_box, out_of_reach, widened
 from .resolution import axis_maps, base_maps, first_count, resolutions, resolves_start
 from .semigroup import evolve
 
@@ -30,6 +32,9 @@ _LEVELS = 4
 _MOST_CELLS = 2**24
 _MOST_WORK = 1.5e9  # cell updates of the finest grid; eight times as many for the next
 _LARGEST_LOSS = 1e-3  # of the start outside a box
+_WIDENINGS = 6
+TOLERATED = 1e-6  # of the flow that may leave a box that was given
+_WATCHED = {1: 16384, 2: 128**2, 3: 18**3}  # cells
 _SMALLEST_ENTROPY = 1e-12  # relative accuracy is not pursued below this relative entropy
 
 
@@ -77,8 +82,9 @@ def solve_fokker_planck(
     start : initial law, or the masses of a given grid (which then is the finest grid)
     times : increasing, >= 0
     cells : per axis, multiples of 8; None refines until ``relative_width`` is reached
-    box : (low, high) per axis; None finds one that holds pi and the start
-    tail_mass : what may lie outside the box; 1e-14, 1e-12, 1e-10 in dimension 1, 2, 3 if None
+    box : (low, high) per axis; None finds one that holds pi, the start and the flow between them
+    tail_mass : what may lie outside the box, and leave it by the last time; 1e-14, 1e-12, 1e-10
+        in dimension 1, 2, 3 if None, 1e-6 of the flow in a box that was given
     relative_width : half-width of the relative entropy, relative to it, asked where cells is None
         (at times after 0 and down to 1e-12)
 
@@ -94,15 +100,24 @@ def solve_fokker_planck(
     moments = check_times(times)
     _check_dimension(energy, start)
     if isinstance(start, GridDensity):
-        return solve_on_grids(energy, start, moments, nested(start.grid))
-    region = list(box) if box is not None else find_box(energy, start, tail_mass)
-    check_box(region, energy.dim)
+        return solve_on_grids(energy, start, moments, nested(start.grid), tail_mass)
+    counts = None
     if cells is not None:
         counts = [cells] * energy.dim if isinstance(cells, int) else list(cells)
         check_cells(counts, energy.dim)
-        maps = axis_maps(energy, start, base_maps(energy, region), counts)
-        return solve_on_grids(energy, start, moments, resolutions(maps, counts))
-    return _refine(energy, start, moments, region, relative_width)
+    if box is not None:
+        check_box(box, energy.dim)
+        path = _on_box(energy, start, moments, box, counts, relative_width)
+        return _held(path, start, tail_mass)
+    allowed = TAIL_MASS[energy.dim] if tail_mass is None else tail_mass
+    region = flow_box(energy, start, float(moments[-1]), tail_mass)
+    for _ in range(_WIDENINGS):
+        path = _on_box(energy, start, moments, region, counts, relative_width)
+        grid, leaving = watched(path, start)
+        if leaving.total <= allowed:
+            return replace(path, escaped=leaving.total)
+        region = widened(energy, grid, leaving, allowed)
+    raise out_of_reach(energy, start, region, leaving.total)
 
 
 def solve_on_grids(
@@ -110,9 +125,61 @@ def solve_on_grids(
     start: InitialLaw | GridDensity,
     times: FloatArray,
     grids: Sequence[Grid],
+    tail_mass: float | None = None,
 ) -> DensityPath:
-    """The same on a given sequence of nested grids, coarsest first."""
+    """The same on a given sequence of nested grids, coarsest first.
+
+    Raises
+    ------
+    SolverError
+        More than ``tail_mass`` (1e-6 if None) of the flow would leave the box of the grids.
+    """
     levels = [_solve_level(energy, start, times, grid) for grid in grids]
+    return _held(_path(energy, start, times, levels), start, tail_mass)
+
+
+def watched(path: DensityPath, start: InitialLaw | GridDensity) -> tuple[Grid, Outflow]:
+    """Mass that would have left a path's box by its last time, and the grid that saw it.
+
+    The finest grid of the path, merged to as many cells as an elimination takes at ease.
+    """
+    grid, generator = path.grid, path.levels[-1].generators[0]
+    while math.prod(grid.shape) > _WATCHED[grid.dim] and all(n % 2 == 0 for n in grid.shape):
+        grid = grid.coarsened()
+    masses = initial_masses(start, grid)
+    if grid is not path.grid:
+        generator = build_generator(path.energy, grid, masses)
+    return grid, outflow(generator, masses, float(path.times[-1]))
+
+
+def _held(
+    path: DensityPath, start: InitialLaw | GridDensity, tail_mass: float | None
+) -> DensityPath:
+    """The path on a box that was given, if the box holds the flow."""
+    _, leaving = watched(path, start)
+    allowed = TOLERATED if tail_mass is None else tail_mass
+    if leaving.total > allowed:
+        raise SolverError(
+            f"the box {path.grid.box} does not hold the flow of {path.energy.name} until "
+            f"{path.times[-1]:g}: up to {min(leaving.total, 1.0):.2g} of its mass would leave, "
+            f"{allowed:g} may",
+            last_state=path.masses[-1],
+        )
+    return replace(path, escaped=leaving.total)
+
+
+def _on_box(
+    energy: Energy,
+    start: InitialLaw,
+    times: FloatArray,
+    box: Sequence[tuple[float, float]],
+    counts: Sequence[int] | None,
+    relative_width: float,
+) -> DensityPath:
+    if counts is None:
+        return _refine(energy, start, times, box, relative_width)
+    maps = axis_maps(energy, start, base_maps(energy, box), counts)
+    levels = [_solve_level(energy, start, times, grid) for grid in resolutions(maps, counts)]
     return _path(energy, start, times, levels)
 
 
@@ -122,11 +189,14 @@ def _path(
     times: FloatArray,
     levels: Sequence[Level],
 ) -> DensityPath:
+    """A path whose outflow is not known yet."""
     finest = levels[-1]
     resolved = isinstance(start, GridDensity) or resolves_start(
         finest.generators[0], initial_masses(start, finest.grid)
     )
-    return DensityPath(energy=energy, times=times, levels=tuple(levels), resolved=resolved)
+    return DensityPath(
+        energy=energy, times=times, levels=tuple(levels), escaped=math.inf, resolved=resolved
+    )
 
 
 def nested(grid: Grid) -> list[Grid]:
@@ -188,7 +258,7 @@ def _refine(
                 known[grid.shape] = _solve_level(energy, start, times, grid)
             levels.append(known[grid.shape])
         path = _path(energy, start, times, levels)
-        _, width = path.relative_entropy()
+        _, width = replace(path, escaped=0.0).relative_entropy()
         size = np.array(
             [
                 functionals.relative_entropy(s.masses, s.log_gibbs, s.excess)

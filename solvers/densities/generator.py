@@ -47,12 +47,16 @@ class Generator:
     log_gibbs : array (*shape), logarithms of masses that sum to one
     log_normaliser : log of int exp(-U) over the box
     log_conductance : for each axis k an array with one entry less along k
+    log_walls : for each axis k the conductances between the outermost cells and the lower and the
+        upper wall, arrays with one entry along k; nothing flows through them here, but they say
+        what would (``outflow``)
     """
 
     grid: Grid
     log_gibbs: FloatArray
     log_normaliser: float
     log_conductance: tuple[FloatArray, ...]
+    log_walls: tuple[tuple[FloatArray, FloatArray], ...]
 
     @functools.cached_property
     def gibbs(self) -> FloatArray:
@@ -116,6 +120,7 @@ class Generator:
             log_gibbs=self.log_gibbs,
             log_normaliser=self.log_normaliser,
             log_conductance=log_conductance,
+            log_walls=self.log_walls,
         )
 
 
@@ -168,11 +173,12 @@ def _on_tensor(
     values = np.broadcast_to(values, fine_shape)
     # every axis integrates the masses too; their mean keeps every rate bounded by line rates
     log_masses = np.full(grid.shape, -np.inf)
-    log_conductance, variation = [], []
+    log_conductance, log_walls, variation = [], [], []
     for k in range(dim):
         lines = _Lines.of(values, grid, points, weights, k)
         log_masses = np.logaddexp(log_masses, lines.log_masses() - np.log(dim))
         log_conductance.append(lines.log_conductance())
+        log_walls.append(lines.log_walls())
         variation.append(lines.variation())
     log_normaliser = float(logsumexp(log_masses))
     generator = Generator(
@@ -180,6 +186,7 @@ def _on_tensor(
         log_gibbs=log_masses - log_normaliser,
         log_normaliser=log_normaliser,
         log_conductance=tuple(c - log_normaliser for c in log_conductance),
+        log_walls=tuple((a - log_normaliser, b - log_normaliser) for a, b in log_walls),
     )
     return generator, variation
 
@@ -197,6 +204,7 @@ def _on_line(energy: Energy, grid: Grid) -> Generator:
         log_gibbs=integrals.mass - log_normaliser,
         log_normaliser=log_normaliser,
         log_conductance=(conductance,),
+        log_walls=((-integrals.left[:1] - log_normaliser, -integrals.right[-1:] - log_normaliser),),
     )
 
 
@@ -250,6 +258,10 @@ class _Lines:
     def log_conductance(self) -> FloatArray:
         resistance = np.logaddexp(self.integrals.right[..., :-1], self.integrals.left[..., 1:])
         return self._on_grid(self._summed(-resistance))
+
+    def log_walls(self) -> tuple[FloatArray, FloatArray]:
+        left, right = self.integrals.left[..., :1], self.integrals.right[..., -1:]
+        return self._on_grid(self._summed(-left)), self._on_grid(self._summed(-right))
 
     def variation(self) -> FloatArray:
         """Change of U inside every cell along the axis, the largest over its lines."""

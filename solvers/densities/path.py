@@ -13,6 +13,7 @@ from lvebm_theory import functionals
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
+from .beyond import beyond
 from .extrapolation import IRREGULAR, extrapolate
 from .generator import Generator
 from .grid import Grid
@@ -36,6 +37,7 @@ class DensityState:
     excess : array, masses - gibbs, known to its own relative accuracy
     log_gibbs : array, logarithms of the Gibbs masses
     log_normaliser : log int exp(-U)
+    noise : mass below which nothing is known of tails
     """
 
     grid: Grid
@@ -43,6 +45,11 @@ class DensityState:
     excess: FloatArray
     log_gibbs: FloatArray
     log_normaliser: float
+    noise: float = 0.0
+
+    def beyond(self, terms: FloatArray, masses: FloatArray) -> tuple[float, bool]:
+        """Sum of terms >= 0 beyond the cells that are known by their masses; see ``beyond``."""
+        return beyond(terms, masses, self.grid.edges, self.noise)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +81,7 @@ class Level:
             excess=snapshot.excess,
             log_gibbs=generator.log_gibbs,
             log_normaliser=generator.log_normaliser,
+            noise=snapshot.noise,
         )
 
 
@@ -82,14 +90,17 @@ class DensityPath:
     """Solution of a Fokker-Planck equation at chosen times.
 
     Methods named for functionals return ``(values, half_widths)``, arrays (T,): values
-    extrapolated from the two finest resolutions, half-widths from the coarser ones. ``masses``
-    are those of the finest resolution, not extrapolated.
+    extrapolated from the two finest resolutions, half-widths from the coarser ones, and from what
+    lies beyond the box or beyond what is known in it. A half-width is infinite where that cannot
+    be bounded, and a value is where the quantity grows with every box. ``masses`` are those of
+    the finest resolution, not extrapolated.
 
     Attributes
     ----------
     energy : Energy (the last one where the potential moves)
     times : array (T,)
     levels : resolutions, coarsest first
+    escaped : bound of the mass that would have left the box by the last time (``outflow``)
     resolved : False where the finest grid is still too coarse for the start; half-widths then
         include the whole effect of the extrapolation
     """
@@ -97,6 +108,7 @@ class DensityPath:
     energy: Energy
     times: FloatArray
     levels: tuple[Level, ...]
+    escaped: float
     resolved: bool = True
 
     @property
@@ -147,28 +159,86 @@ class DensityPath:
             ]
         )
         kept = kept if self.resolved else 1.0
-        value, width = extrapolate(values, self._cells, kept=kept)
+        with np.errstate(invalid="ignore"):
+            value, width = extrapolate(values, self._cells, kept=kept)
         if self.grid.dim > 1 and not self.energy.smooth:
             # kinks cut cells at random: an error may nearly vanish at one time by chance only
             share = np.divide(width, np.abs(value), out=np.zeros_like(width), where=value != 0)
             width = np.maximum(width, _CHANCE * share.max() * np.abs(value))
-        return value, width + self._clean_up(values)
+        lost = ~np.isfinite(values).all(axis=0)
+        width = width + self._clean_up(values)
+        return np.where(lost, values[-1], value), np.where(lost, np.inf, width)
 
     def _clean_up(self, values: FloatArray) -> FloatArray:
         """What moving the cleaned mass could change: its share, and its logarithm, of the value."""
         negative = self.negative_mass
         logs = -np.log(np.maximum(negative, 1e-300))
-        return np.asarray(negative * (logs + np.abs(values).max(axis=0)))
+        sizes = np.abs(values).max(axis=0)
+        return np.asarray(negative * (logs + np.where(np.isfinite(sizes), sizes, 0.0)))
+
+    def _with_beyond(
+        self,
+        curve: Curve,
+        terms: Callable[[DensityState], FloatArray],
+        largest: FloatArray,
+        *,
+        relative: bool,
+    ) -> Curve:
+        """The curve with what lies beyond the known cells in its half-widths.
+
+        Parameters
+        ----------
+        terms : state -> array (*grid.shape) >= 0 whose sum is the functional's size
+        largest : array (T,), what a unit of escaped mass can change
+        relative : whether the terms compare p with pi, and are known where pi alone has mass
+        """
+        escaped = np.where(self.times > 0, self.escaped, 0.0)
+        with np.errstate(invalid="ignore"):
+            value, width = curve[0].copy(), curve[1] + escaped * largest
+        for index in range(len(self.times)):
+            state = self.levels[-1].state(index)
+            masses = state.masses + np.exp(state.log_gibbs) if relative else state.masses
+            missing, diverges = state.beyond(terms(state), masses)
+            width[index] += missing
+            if diverges:
+                value[index] = np.inf
+        return value, np.where(np.isnan(width) | np.isinf(value), np.inf, width)
+
+    def _largest_log_ratio(self, state: DensityState) -> float:
+        """Largest |log(p/pi)| among the cells that are known and hold more than escaped."""
+        known = state.masses > max(state.noise, self.escaped, 1e-300)
+        logs = np.log(state.masses[known]) - state.log_gibbs[known]
+        return float(np.abs(logs).max(initial=0.0))
 
     def relative_entropy(self) -> Curve:
         """KL(p_t | pi), nats."""
-        return self.functional(
+        curve = self.functional(
             lambda s: functionals.relative_entropy(s.masses, s.log_gibbs, s.excess)
+        )
+        largest = np.array([1.0 + self._largest_log_ratio(s) for s in self._finest])
+        largest -= np.log(max(self.escaped, 1e-300))
+        return self._with_beyond(
+            curve,
+            lambda s: functionals.GibbsRatio.of(s.masses, s.log_gibbs, s.excess).entropy_terms(),
+            largest,
+            relative=True,
         )
 
     def chi_square(self) -> Curve:
         """chi2(p_t | pi)."""
-        return self.functional(lambda s: functionals.chi_square(s.masses, s.log_gibbs, s.excess))
+        curve = self.functional(lambda s: functionals.chi_square(s.masses, s.log_gibbs, s.excess))
+        with np.errstate(over="ignore"):
+            largest = np.exp([self._largest_log_ratio(s) for s in self._finest])
+
+        def terms(state: DensityState) -> FloatArray:
+            with np.errstate(divide="ignore", over="ignore"):
+                return np.asarray(np.exp(2 * np.log(np.abs(state.excess)) - state.log_gibbs))
+
+        return self._with_beyond(curve, terms, 2 * largest, relative=True)
+
+    @property
+    def _finest(self) -> list[DensityState]:
+        return [self.levels[-1].state(index) for index in range(len(self.times))]
 
     def fisher_information(self) -> Curve:
         """FI(p_t | pi) = int p |grad log(p/pi)|^2, from the densities alone."""
@@ -192,11 +262,14 @@ class DensityPath:
         value, width = self.functional(
             lambda state: functionals.expectation(state.masses, values(state))
         )
-        sizes = [
-            functionals.expectation(state.masses, np.abs(values(state)))
-            for state in map(self.levels[-1].state, range(len(self.times)))
-        ]
-        return value, width + _MASS_ROUNDING * np.array(sizes)
+        sizes = [functionals.expectation(s.masses, np.abs(values(s))) for s in self._finest]
+        largest = np.array([2 * float(np.abs(values(s)).max()) for s in self._finest])
+        return self._with_beyond(
+            (value, width + _MASS_ROUNDING * np.array(sizes)),
+            lambda state: state.masses * np.abs(values(state)),
+            largest,
+            relative=False,
+        )
 
     def energy_mean(self) -> Curve:
         """E_{p_t} U."""

@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
-from .box import find_box
+from .box import TAIL_MASS, find_box
 from .fokker_planck import (
+    TOLERATED,
     GridDensity,
     check_box,
     check_cells,
@@ -29,13 +30,16 @@ from .fokker_planck import (
 )
 from .generator import build_generator
 from .grid import Grid
+from .outflow import Outflow, outflow
 from .path import DensityPath, Level
+from .reach import widened
 from .resolution import axis_maps, base_maps, resolutions, resolves_start
 from .semigroup import Snapshot, evolve
 
 FloatArray = npt.NDArray[np.float64]
 
 _CELLS = {1: 512, 2: 96, 3: 32}
+_WIDENINGS = 6
 _SHARES = (3, 4, 6, 8)  # eighths of the cells and of the steps
 
 
@@ -57,7 +61,8 @@ def solve_time_dependent(
     times : increasing, >= 0
     step : longest time step of the finest resolution; a 64th of the whole time if None
     cells : per axis, multiples of 8
-    box : must hold every pi_t; None takes the union over the asked times and their midpoints
+    box : must hold every pi_t and the flow; None takes the union over the asked times and their
+        midpoints, widened as far as the flow asks
 
     Raises
     ------
@@ -75,20 +80,48 @@ def solve_time_dependent(
     chosen = _CELLS.get(dim, 32) if cells is None else cells
     counts = [chosen] * dim if isinstance(chosen, int) else list(chosen)
     check_cells(counts, dim)
-    maps = axis_maps(first, start, base_maps(first, region), counts)
-    grids = resolutions(maps, counts)
-    levels = tuple(
+    allowed = TAIL_MASS.get(dim, 1e-10) if box is None else TOLERATED
+    for _ in range(_WIDENINGS):
+        maps = axis_maps(first, start, base_maps(first, region), counts)
+        grids = resolutions(maps, counts)
+        leaving = _Leaving()
+        coarsest = _solve_level(energy_at, start, moments, grids[0], longest, _SHARES[0], leaving)
+        if leaving.total <= allowed or box is not None:
+            break
+        region = widened(leaving.energy or first, grids[0], leaving.largest, allowed)
+    if leaving.total > allowed:
+        raise SolverError(
+            f"the box {grids[0].box} does not hold the flow until {moments[-1]:g}: up to "
+            f"{min(leaving.total, 1.0):.2g} of its mass would leave, {allowed:g} may",
+            last_state=coarsest.snapshots[-1].masses,
+        )
+    finer = [
         _solve_level(energy_at, start, moments, grid, longest, share)
-        for grid, share in zip(grids, _SHARES, strict=True)
-    )
+        for grid, share in zip(grids[1:], _SHARES[1:], strict=True)
+    ]
     return DensityPath(
         energy=energy_at(float(moments[-1])),
         times=moments,
-        levels=levels,
+        levels=(coarsest, *finer),
+        escaped=leaving.total,
         resolved=resolves_start(
             build_generator(first, grids[-1]), initial_masses(start, grids[-1])
         ),
     )
+
+
+class _Leaving:
+    """What would have left the box step by step, and the step in which most would."""
+
+    def __init__(self) -> None:
+        self.total, self._most = 0.0, -1.0
+        self.energy: Energy | None = None
+        self.largest = Outflow(walls=())
+
+    def note(self, energy: Energy, step: Outflow) -> None:
+        self.total += step.total
+        if step.total > self._most:
+            self._most, self.energy, self.largest = step.total, energy, step
 
 
 def advance_masses(energy: Energy, density: GridDensity, time: float) -> GridDensity:
@@ -107,6 +140,7 @@ def _solve_level(
     grid: Grid,
     longest: float,
     share: int,
+    leaving: _Leaving | None = None,
 ) -> Level:
     masses = initial_masses(start, grid)
     now, negative, work = 0.0, 0.0, 0.0
@@ -115,7 +149,10 @@ def _solve_level(
         steps = share * math.ceil((time - now) / (8 * longest) - 1e-9)
         length = (time - now) / max(steps, 1)
         for k in range(steps):
-            generator = build_generator(energy_at(now + (k + 0.5) * length), grid, masses)
+            energy = energy_at(now + (k + 0.5) * length)
+            generator = build_generator(energy, grid, masses)
+            if leaving is not None:
+                leaving.note(energy, outflow(generator, masses, length))
             after, cost = evolve(generator, masses, [length])
             masses = after[0].masses
             negative += after[0].negative
