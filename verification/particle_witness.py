@@ -26,6 +26,7 @@ from .curves import Curve
 from .measurement import Measurement
 
 if TYPE_CHECKING:
+    from solvers.densities import DensityPath
     from solvers.noise import Noise
     from solvers.particles.scheme import Scheme
 
@@ -66,21 +67,30 @@ class Snapshots:
             confidence=self.confidence,
         )
 
-    def relative_entropy(self, masses: FloatArray, edges: Sequence[FloatArray]) -> Curve:
-        """KL(law of X_t | reference) by histogram; masses and edges are the reference's."""
+    def relative_entropy(self, path: DensityPath) -> Curve:
+        """KL(law of X_t | pi) by histogram on the cells of a path's grid; outside them by U."""
         from .estimate.relative_entropy import relative_entropy
 
-        alpha = 1.0 - self.confidence
-        here = [relative_entropy(x, masses, edges, alpha) for x in self.fine]
-        there = [relative_entropy(x, masses, edges, alpha) for x in self.coarse]
+        def log_density(x: FloatArray) -> FloatArray:
+            return np.asarray(-path.energy.potential(x) - sum(path.log_normaliser))
+
+        here, there = (
+            [
+                relative_entropy(
+                    x, path.gibbs, path.grid.edges, 1.0 - self.confidence, log_density=log_density
+                )
+                for x in particles
+            ]
+            for particles in (self.fine, self.coarse)
+        )
         return _joined("KL", self.times, here, there, self.confidence)
 
-    def w2_to(self, masses: FloatArray, edges: FloatArray) -> Curve:
-        """W2(law of X_t, reference) on the line; masses and edges are the reference's."""
+    def w2_to(self, path: DensityPath) -> Curve:
+        """W2(law of X_t, pi) on the line, pi as on a path's grid."""
         from .estimate.transport import ReferenceOnLine, wasserstein
 
         alpha = 1.0 - self.confidence
-        reference = ReferenceOnLine.of(masses, edges, self.fine.shape[1])
+        reference = ReferenceOnLine.of(path.gibbs, path.grid.edges[0], self.fine.shape[1])
         here = [wasserstein(x[:, 0], reference, alpha) for x in self.fine]
         there = [wasserstein(x[:, 0], reference, alpha) for x in self.coarse]
         return _joined("W2", self.times, here, there, self.confidence)

@@ -20,8 +20,9 @@ _PER_CELL = 8  # buckets of the lookup table for each cell
 
 
 def count_cells(x: npt.ArrayLike, edges: Sequence[FloatArray]) -> IntArray:
-    """Counts of particles x (n, d) in the cells of a tensor grid; outside goes to the end cells.
+    """Counts of particles x (n, d) in the cells of a tensor grid.
 
+    Those outside are in no cell: they are n minus the sum of the counts.
     Even cells are found by a multiplication, others by a lookup table of even buckets and a
     bisection within the bucket. A particle within rounding of an edge may be on either side.
 
@@ -50,8 +51,8 @@ def count_cells(x: npt.ArrayLike, edges: Sequence[FloatArray]) -> IntArray:
     if any(e.ndim != 1 or e.size < 2 or not e[0] < e[-1] for e in axes):
         raise ArgumentError("grid edges must be finite and increasing")
     cells = int(np.prod(shape))
-    if len(axes) <= 2 and cells < 2**31 and all(_is_even(e) for e in axes):
-        count = functools.partial(_even, axes=axes, cells=cells)
+    if len(axes) <= 2 and cells < 2**30 and all(_is_even(e) for e in axes):
+        count = functools.partial(_even, axes=axes)
     else:
         count = functools.partial(_uneven, axes=axes, tables=[_table(e) for e in axes])
     found = run_all(count, [(points[k : k + _PART],) for k in range(0, len(points), _PART)])
@@ -66,17 +67,18 @@ def _is_even(edges: FloatArray) -> bool:
     return bool(np.abs(np.diff(edges) - step).max() <= 1e-12 * max(step, np.abs(edges).max()))
 
 
-def _even(points: FloatArray, axes: Sequence[FloatArray], cells: int) -> tuple[IntArray, int]:
+def _even(points: FloatArray, axes: Sequence[FloatArray]) -> tuple[IntArray, int]:
     from .counting_kernels import count_even, count_plane
 
-    counts = np.zeros(cells, dtype=np.int64)
-    scales = [(e.size - 1) / (e[-1] - e[0]) for e in axes]
+    ends = [(e[0], e[-1], (e.size - 1) / (e[-1] - e[0])) for e in axes]
+    counts = np.zeros([e.size + 1 for e in axes], dtype=np.int64)
     if len(axes) == 1:
-        column = np.ascontiguousarray(points[:, 0])
-        return counts, count_even(column, axes[0][0], scales[0], counts)
+        bad = count_even(np.ascontiguousarray(points[:, 0]), *ends[0], counts)
+        return counts[1:-1], bad
+    lows, highs, scales = np.array(ends).T
     pairs = np.ascontiguousarray(points).reshape(-1)
-    columns = axes[1].size - 1
-    return counts, count_plane(pairs, axes[0][0], axes[1][0], *scales, columns, counts)
+    bad = count_plane(pairs, lows, highs, scales, counts.shape[1], counts.reshape(-1))
+    return counts[1:-1, 1:-1].reshape(-1), bad
 
 
 def _uneven(

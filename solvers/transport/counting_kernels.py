@@ -14,26 +14,29 @@ BLOCK = 512
 PLACE = 26  # bits of a place: its bin, and below that where in the bin
 SHARE = 44  # bits for the sum of the places of one chunk; the count stands above them
 CHUNK = 1 << (SHARE - PLACE)
+OUTSIDE = np.int64(1 << 60)
 # added to a number it leaves the nearest integer in the last bits
 ROUND = 6755399441055744.0
 ROUND_BITS = np.int64(np.float64(ROUND).view(np.int64))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def count_even(x, low, scale, counts):  # type: ignore[no-untyped-def]
-    """Counts x (n,) into even cells of width 1 / scale, outsiders into the end cells.
+def count_even(x, low, high, scale, counts):  # type: ignore[no-untyped-def]
+    """Counts x (n,) into even cells of width 1 / scale between low and high.
 
-    Returns how many are not finite (those are counted somewhere).
+    ``counts`` has a place more at either end, for what is below and beyond. Returns how many are
+    not finite (those are counted somewhere).
     """
     place = np.empty(BLOCK, dtype=np.int32)
-    most, bad = np.float64(counts.size - 1), np.int64(0)
+    cells, bad = np.float64(counts.size - 2), np.int64(0)
     for start in range(0, x.size, BLOCK):
         part = x[start : start + BLOCK]
         here = place[: part.size]
         for k in range(here.size):
-            t = (part[k] - low) * scale
-            t = t if t > 0.0 else 0.0
-            here[k] = np.int32(t if t < most else most)
+            t = (part[k] - low) * scale + 1.0
+            t = t if t < cells else cells
+            t = t if part[k] <= high else cells + 1.0
+            here[k] = np.int32(t if part[k] >= low else 0.0)
             bad += np.int64(part[k] - part[k] != 0.0)
         for k in range(here.size):
             counts[np.uint32(here[k])] += 1
@@ -41,21 +44,28 @@ def count_even(x, low, scale, counts):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def count_plane(x, low_1, low_2, scale_1, scale_2, columns, counts):  # type: ignore[no-untyped-def]
-    """The same for n pairs (2n,) on an even plane grid with this many columns; counts are flat."""
+def count_plane(x, lows, highs, scales, columns, counts):  # type: ignore[no-untyped-def]
+    """The same for n pairs (2n,) on an even plane grid.
+
+    ``counts`` are flat, with this many columns; both count the places at the ends.
+    """
     place = np.empty(BLOCK, dtype=np.int32)
-    most_1, most_2 = np.float64(counts.size // columns - 1), np.float64(columns - 1)
+    low_1, high_1, scale_1 = lows[0], highs[0], scales[0]
+    low_2, high_2, scale_2 = lows[1], highs[1], scales[1]
+    cells_1, cells_2 = np.float64(counts.size // columns - 2), np.float64(columns - 2)
     width, bad = np.int32(columns), np.int64(0)
     for start in range(0, x.size, 2 * BLOCK):
         part = x[start : start + 2 * BLOCK]
         here = place[: part.size // 2]
         for k in range(here.size):
             a, b = part[2 * k], part[2 * k + 1]
-            t, u = (a - low_1) * scale_1, (b - low_2) * scale_2
-            t = t if t > 0.0 else 0.0
-            u = u if u > 0.0 else 0.0
-            t = t if t < most_1 else most_1
-            u = u if u < most_2 else most_2
+            t, u = (a - low_1) * scale_1 + 1.0, (b - low_2) * scale_2 + 1.0
+            t = t if t < cells_1 else cells_1
+            u = u if u < cells_2 else cells_2
+            t = t if a <= high_1 else cells_1 + 1.0
+            u = u if b <= high_2 else cells_2 + 1.0
+            t = t if a >= low_1 else 0.0
+            u = u if b >= low_2 else 0.0
             here[k] = np.int32(t) * width + np.int32(u)
             bad += np.int64((a - a) + (b - b) != 0.0)
         for k in range(here.size):
@@ -65,7 +75,7 @@ def count_plane(x, low_1, low_2, scale_1, scale_2, columns, counts):  # type: ig
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_cells(x, edges, table, scale, stride, found):  # type: ignore[no-untyped-def]
-    """found += stride * (cell of x) between any increasing edges, outsiders in the end cells.
+    """found += stride * (cell of x) between any increasing edges; below zero where x is outside.
 
     ``table`` (m + 1,) holds, for m even buckets of the whole range, the cell of each bucket's
     left end; a step or two, or bisection, is left to do. Returns how many are not finite.
@@ -90,15 +100,19 @@ def find_cells(x, edges, table, scale, stride, found):  # type: ignore[no-untype
             low += one
         while low > 0 and value < edges[low]:
             low -= one
-        found[k] += stride * np.int64(low)
+        if first <= value <= edges[edges.size - 1]:
+            found[k] += stride * np.int64(low)
+        else:
+            found[k] -= OUTSIDE
     return bad
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def count_found(found, counts):  # type: ignore[no-untyped-def]
-    """Counts cell numbers."""
+    """Counts cell numbers that are not below zero."""
     for k in range(found.size):
-        counts[found[k]] += 1
+        if found[k] >= 0:
+            counts[found[k]] += 1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -16,9 +16,10 @@ CLUSTERED = np.concatenate([[-9.0], np.linspace(0.1, 0.1001, 60), [7.0]])
 
 def by_bisection(x: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
     counts = np.zeros([e.size - 1 for e in edges], dtype=int)
+    inside = np.all([(e[0] <= c) & (c <= e[-1]) for c, e in zip(x.T, edges, strict=True)], axis=0)
     cells = [
-        np.clip(np.searchsorted(e, column, side="right") - 1, 0, e.size - 2)
-        for column, e in zip(x.T, edges, strict=True)
+        np.minimum(np.searchsorted(e, column, side="right") - 1, e.size - 2)
+        for column, e in zip(x[inside].T, edges, strict=True)
     ]
     np.add.at(counts, tuple(cells), 1)
     return counts
@@ -32,7 +33,19 @@ def test_counts_are_those_of_bisection(edges: list) -> None:
     rng = np.random.default_rng(len(edges))
     x = rng.normal(0.1, 2.5, size=(70_001, len(edges)))
     x[:3] = [[-1e300], [1e300], [0.1]]
-    np.testing.assert_array_equal(count_cells(x, edges), by_bisection(x, edges))
+    counts = count_cells(x, edges)
+    np.testing.assert_array_equal(counts, by_bisection(x, edges))
+    assert counts.sum() < len(x) - 2  # what is outside is in no cell
+
+
+@pytest.mark.parametrize("edges", [[EVEN], [GRADED], [EVEN, EVEN], [EVEN, GRADED]])
+def test_one_particle_outside_is_in_no_cell(edges: list) -> None:
+    x = np.zeros((100, len(edges)))
+    for axis in range(len(edges)):
+        for far in (-1e300, -5.0001e3, 5.0001e3, 1e300):
+            moved = x.copy()
+            moved[17, axis] = far
+            assert count_cells(moved, edges).sum() == 99
 
 
 def test_edges_themselves_belong_to_the_cell_on_their_right() -> None:

@@ -9,14 +9,19 @@ is too large by (K - 1) / (2 n) (Miller and Madow). Its law has two regimes,
 and one family that joins them: a non-central chi-square with K - 1 degrees of freedom, shifted to
 the right mean 2 n KL + K - 1, of variance 2 (K - 1) + 4 n Var log(p / q). Intervals invert it, so
 they hold at equality too. Binning loses information: KL of the cells <= KL (data processing).
+
+What lies outside the grid is a cell of its own. Reference masses that sum to less than one leave it
+the rest; where they sum to one it has at most ``UNSEEN``, and a sample there counts as log(p / q)
+of that at least. How much more it is worth only the reference's density can say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betaincinv
 
 from lvebm_theory.errors import ArgumentError
 from solvers.transport.cell_counts import count_cells, merge_thin_cells
@@ -27,6 +32,8 @@ from .partition import MANY, balanced_partition, box_widths
 from .quadratic_form import QuadraticForm, invert
 
 FloatArray = npt.NDArray[np.float64]
+LogDensity = Callable[[FloatArray], npt.ArrayLike]
+UNSEEN = 1e-10  # mass outside the cells, where their masses sum to one but for less than this
 LEAST_EXPECTED = 10.0  # expected reference count of a cell, where chi-square limits are usual
 
 
@@ -97,11 +104,29 @@ def binned_relative_entropy(
     ----------
     x : array (n, d)
     masses : array (n_1, ..., n_d)
-        Reference cell masses.
+        Reference cell masses; what they lack of one is outside.
     edges : d arrays (n_i + 1,)
     """
-    counts = count_cells(x, edges)
-    return miller_madow(*merge_thin_cells(counts, masses, least=LEAST_EXPECTED, many=MANY))
+    points, mass = np.asarray(x, dtype=float), np.asarray(masses, dtype=float)
+    counts = count_cells(points, edges)
+    far, rest = _outside(len(points), counts, mass)
+    held, wanted = merge_thin_cells(counts, mass, least=LEAST_EXPECTED, many=MANY)
+    if rest > 0:
+        held, wanted = np.append(held, far), np.append(wanted * mass.sum(), rest)
+    return miller_madow(held, wanted)
+
+
+def _outside(number: int, counts: npt.ArrayLike, masses: FloatArray) -> tuple[int, float]:
+    """Samples outside the cells, and what the reference has there at most.
+
+    Zero for the latter where neither counts: no sample, and a mass that may be rounding.
+    """
+    total = float(masses.sum())
+    if not -1e-6 < 1 - total < 1:
+        raise ArgumentError(f"reference masses must sum to one or less, got {total}")
+    far = number - int(np.sum(counts))
+    known = 1 - total
+    return far, known if known > UNSEEN else UNSEEN if far else 0.0
 
 
 def relative_entropy_of_cells(
@@ -164,23 +189,28 @@ def relative_entropy(
     alpha: float,
     *,
     cells: int | None = None,
+    log_density: LogDensity | None = None,
 ) -> Measurement:
     """Interval for KL(law of x || reference) in d = 1 or 2, binning loss included; nats.
 
     The lower end is that of the binned KL, which is below KL whatever the cells. The upper end
     adds the binning loss KL - KL_cells = (h^2 / 24) E |grad log(rho / pi)|^2 + O(h^4), estimated
     from cells of twice the width (which lose four times as much, so a third of the difference is
-    the loss), doubled, plus its own statistical error.
+    the loss), doubled, plus its own statistical error; and, where samples lie outside the cells,
+    what the reference's density there costs at most. Without that density the width is infinite.
 
     Parameters
     ----------
     x : array (n, d)
         Independent draws.
     masses : array (n_1, ..., n_d)
-        Reference cell masses on a grid at least as fine as the histogram.
+        Reference cell masses on a grid at least as fine as the histogram; what they lack of one is
+        outside the grid.
     edges : d arrays (n_i + 1,)
     cells : int, optional
         Histogram cells along each axis; by default 128 in one dimension and 32 in two.
+    log_density : callable, optional
+        Logarithm of the reference's density at points (m, d) outside the cells, shape (m,).
     """
     check_alpha(alpha)
     mass = np.asarray(masses, dtype=float)
@@ -190,7 +220,8 @@ def relative_entropy(
     if histogram.shape != mass.shape:
         raise ArgumentError(f"masses {mass.shape} need edges of as many cells: {histogram.shape}")
     n, results = len(points), []
-    widths = box_widths(mass, histogram, wide)
+    far, rest = _outside(n, histogram, mass)
+    widths = box_widths(mass, histogram if far < n else mass, wide)
     for factor in (1, 2):
         sides = [factor * w for w in widths]
         boxes = factor**mass.ndim  # cells that are wide for want of counts double too
@@ -202,16 +233,59 @@ def relative_entropy(
         counts: FloatArray = np.bincount(
             labels.ravel(), weights=histogram.ravel(), minlength=number
         ).astype(np.float64)
-        results.append((labels, counts, np.asarray(reference / reference.sum())))
-    # a third of alpha pays for the loss, the rest for the binned value
-    binned = relative_entropy_of_cells(results[0][1], results[0][2], alpha * 2 / 3)
-    loss = _binning_loss(results, histogram, alpha / 3)
+        results.append((labels, counts, np.asarray(reference, dtype=float)))
+    held, wanted = results[0][1], results[0][2]
+    if rest > 0:
+        held, wanted = np.append(held, far), np.append(wanted, rest)
+    # a third of alpha pays for the loss, a tenth for what is outside, the rest for the binned value
+    binned = relative_entropy_of_cells(held, wanted / wanted.sum(), alpha * (2 / 3 - 0.1))
+    loss = _binning_loss(results, histogram, alpha / 3) if far < n else 0.0
+    if far:
+        loss += _outer_loss(points, edges, far, rest, widths, alpha / 10, log_density)
+    if not np.isfinite(loss):
+        return Measurement(
+            value=binned.value,
+            statistical=binned.statistical,
+            numerical=np.inf,
+            confidence=1 - alpha,
+        )
     return Measurement(
         value=binned.value + loss / 2,
         statistical=binned.statistical,
         numerical=binned.numerical + loss / 2,
         confidence=1 - alpha,
     )
+
+
+def _outer_loss(
+    points: FloatArray,
+    edges: Sequence[FloatArray],
+    far: int,
+    rest: float,
+    widths: Sequence[float],
+    alpha: float,
+    log_density: LogDensity | None,
+) -> float:
+    """What the part outside the cells may be worth beyond p log(p / q) of its cell.
+
+    p E[log rho - log pi | outside], where p is known from ``far`` of n, -log pi is at most what it
+    is at the farthest of them, and rho is taken to be no denser than if all of p lay in one box of
+    the histogram.
+    """
+    if log_density is None:
+        return float(np.inf)
+    n = len(points)
+    inside = np.all([(e[0] <= c) & (c <= e[-1]) for c, e in zip(points.T, edges, strict=True)], 0)
+    surprise = -np.asarray(log_density(points[~inside]), dtype=float)
+    box = float(
+        np.prod([w * (e[-1] - e[0]) / (e.size - 1) for w, e in zip(widths, edges, strict=True)])
+    )
+    # Clopper and Pearson 1934
+    low = float(betaincinv(far, n - far + 1, alpha / 2))
+    high = float(betaincinv(far + 1, n - far, 1 - alpha / 2)) if far < n else 1.0
+    concentrated = max(p * np.log(p / box) for p in (low, high))
+    worth = high * max(float(surprise.max()), 0.0) + concentrated
+    return max(float(worth - far / n * np.log(far / n / rest)), 0.0)
 
 
 def _binning_loss(
@@ -221,7 +295,7 @@ def _binning_loss(
 ) -> float:
     """Upper estimate of KL - KL_cells from two widths."""
     (fine, counts, q), (coarse, coarse_counts, coarse_q) = results
-    n = counts.sum()
+    n, q, coarse_q = counts.sum(), q / q.sum(), coarse_q / coarse_q.sum()
     values = [_plug_in(c, r) for c, r in ((counts, q), (coarse_counts, coarse_q))]
     corrected = [v - (k - 1) / (2 * n) for v, _, k in values]
     with np.errstate(divide="ignore"):

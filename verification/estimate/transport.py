@@ -31,6 +31,9 @@ from .quadratic_form import QuadraticForm, invert
 
 FloatArray = npt.NDArray[np.float64]
 
+# mass outside the cells: taken to be within their span of an edge, refused beyond the largest
+_LOST_MASS, _LARGEST_LOST = 1e-13, 1e-9
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceOnLine:
@@ -39,7 +42,7 @@ class ReferenceOnLine:
     Parameters
     ----------
     masses, edges : arrays (k,) and (k + 1,)
-        Piecewise constant density.
+        Piecewise constant density; the masses sum to one but for 1e-9.
     count : int
         n.
     eigenvalues : array
@@ -78,8 +81,20 @@ class ReferenceOnLine:
     def of(
         cls, masses: npt.ArrayLike, edges: npt.ArrayLike, count: int, *, draws: int = 2000
     ) -> ReferenceOnLine:
-        """Build it by drawing order statistics ``draws`` times, with a fixed seed of its own."""
+        """Build it by drawing order statistics ``draws`` times, with a fixed seed of its own.
+
+        Raises
+        ------
+        ArgumentError
+            For unusable cells, cells that hold less than the whole law, or fewer than 20 samples.
+        """
         pieces = grid_pieces(masses, edges)
+        outside = 1.0 - float(np.sum(masses))
+        if outside > _LARGEST_LOST:
+            raise ArgumentError(
+                f"the cells hold {1.0 - outside:.9g} of the reference: W2 needs all of it but "
+                f"{_LARGEST_LOST:g}, where the rest lies decides"
+            )
         mass, at = pieces.mass, np.append(pieces.left, pieces.right[-1])
         if count < 20:
             raise ArgumentError(f"need at least 20 samples, got {count}")
@@ -101,7 +116,8 @@ class ReferenceOnLine:
             offset=count * quantised**2,
             linear=_is_linear(quantile, mass, count),
             inflation=1.0,
-            numerical=_grid_error(mass, at),
+            numerical=_grid_error(mass, at)
+            + float(np.sqrt(max(outside, _LOST_MASS)) * (at[-1] - at[0])),
         )
         if reference.linear:
             return reference

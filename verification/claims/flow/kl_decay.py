@@ -162,7 +162,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             mutate=mutate,
             particles=None if run else enough(setting, context),
             companion=not run,
-        ).relative_entropy(path.gibbs, path.grid.edges)
+        ).relative_entropy(path)
     return Evidence(
         outcomes=statement.outcomes(asked, measured),
         dataset=dataset(

@@ -122,7 +122,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             mutate=(lambda scheme: with_noise_scaled(scheme, 0.5**0.5)) if run else None,
             particles=None if run else enough(setting, context),
             companion=not run,
-        ).w2_to(path.gibbs, path.grid.edges[0])
+        ).w2_to(path)
     return Evidence(
         outcomes=statement.outcomes(asked, measured),
         dataset=dataset(

@@ -124,7 +124,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             step_size=step_for(conditional, start, setting.times[0]),
             mutate=mutate,
         )
-        measured = ensemble.relative_entropy(path.gibbs, path.grid.edges)
+        measured = ensemble.relative_entropy(path)
     curves = dataset(
         measured, {NAME: bound.bound}, setting=setting.name, witness=witness, claim=NAME
     )
