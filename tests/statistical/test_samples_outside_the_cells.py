@@ -1,4 +1,4 @@
-"""Samples outside a reference's cells are their own cell, and the interval is as wide as they ask."""
+"""Samples outside a reference's cells are their own cell; the interval is as wide as they ask."""
 
 import itertools
 import math
