@@ -72,7 +72,7 @@ def _pair(potential: Potential) -> tuple[Constant, float]:
     for rate in _candidates(samples, potential.dim):
         exact = sympy.Rational(repr(rate))
         offsets = [
-            -Field(part.symbols, [sympy.expand(product - exact * square)]).infimum(TOLERANCE).lower
+            -Field(part.symbols, sympy.expand(product - exact * square)).infimum(TOLERANCE).lower
             for part, product, square in radial
         ]
         if all(math.isfinite(c) for c in offsets):

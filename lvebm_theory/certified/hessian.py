@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import sympy
 from flint import arb
-from sympy.simplify.fu import TR8
 
 from ..constant import Constant, How
 from ..errors import AssumptionError
 from ..protocols import Energy
-from .infimum import Bracket, Field, tidied
+from .combination import hessian_combination
+from .infimum import Bracket, Field
 from .normalisable import positive_definite
 from .subject import Potential, exact_number, potential_of, precisely
 from .transform import separated
@@ -79,11 +78,6 @@ def _extremes(potential: Potential) -> tuple[Bracket, Bracket]:
     if len(parts) > 1:
         brackets = [_extremes(part) for part in parts]
         return _least([b[0] for b in brackets]), _least([b[1] for b in brackets])
-    if potential.dim > 2:
-        raise AssumptionError(
-            "Hessian bounds",
-            [f"U couples {potential.dim} coordinates; at most 2 can be enclosed"],
-        )
     return _whole_space(potential, 1), _whole_space(potential, -1)
 
 
@@ -112,32 +106,11 @@ def smallest_eigenvalue(form: Any) -> Bracket:
 
 
 def _whole_space(potential: Potential, sign: int) -> Bracket:
-    rows = potential.hessian
-    entries = [rows[i][j] for i in range(potential.dim) for j in range(i, potential.dim)]
-    field = Field(potential.symbols, [sign * e for e in entries])
-    opposite = Field(potential.symbols, [-sign * e for e in entries])
-    if opposite.grows_without_bound():
+    combination = hessian_combination(potential)
+    signed, opposite = combination, combination.negated()
+    if sign < 0:
+        signed, opposite = opposite, signed
+    if Field(potential.symbols, signed).falls_without_bound():
         return Bracket(-math.inf, -math.inf)
-    best = field.infimum(TOLERANCE)
-    for other in _presentations(potential.symbols, entries):
-        tight = best.upper - best.lower <= 10 * TOLERANCE * (1 + abs(best.upper))
-        if tight and not (len(entries) == 1 and best.lower < 0 <= best.upper):
-            break  # on the line the sign of a vanishing infimum is worth another look
-        if math.isinf(best.lower) and (best.upper < -1e4 or other == entries):
-            break  # falls without bound, as far as samples tell; or nothing new to try
-        found = Field(potential.symbols, [sign * e for e in other]).infimum(TOLERANCE)
-        best = Bracket(max(best.lower, found.lower), min(best.upper, found.upper))
+    best = Field(potential.symbols, signed).infimum(TOLERANCE)
     return best
-
-
-def _presentations(symbols: tuple[Any, ...], entries: list[Any]) -> Iterator[list[Any]]:
-    """The same matrix written otherwise: over a common denominator, and in axes turned by pi/4.
-
-    Enclosures depend on how a formula is written; the second suits functions of x + y and x - y.
-    """
-    yield [tidied(e) for e in entries]
-    if len(entries) == 3:
-        a, b, c = entries
-        half = (a + c) / 2
-        # products of sines and cosines become sums, in which each argument occurs once
-        yield [TR8(sympy.expand(e)) for e in (half + b, (c - a) / 2, half - b)]

@@ -1,44 +1,55 @@
-"""The infimum over R^d of a function, or of the smaller eigenvalue of a 2 x 2 matrix function.
+"""The infimum over R^d of the least eigenvalue of a symmetric matrix function, or of a function.
 
-Inside a cube: best-first branch and bound. A box X around m is bounded below by the mean value
-form f(m) + sum_i d_i f(X) (X_i - m_i) and, where that is not enough, by plain interval evaluation
-(sharp in sign). A symmetric matrix A is first rotated by the eigenvectors of A(m): with B = Q' A Q
-the smaller eigenvalue is non-decreasing in B_11, B_22 and -|B_12|, and near an interior minimum
-the slopes of B_11 vanish, so that both forms err by O(width^2).
+The matrix is a combination H = sum_j c_j M_j (``combination``). Two lower bounds over a set X:
 
-Outside: for every box of directions and all r >= R at once, growth arithmetic proves A >= m I
-from ranges, or from A_11 >= m, A_22 >= m and det(A - m I) >= 0.
+    ranges    every M_j of one sign takes the end of c_j(X) that hurts, the others
+              mid(c_j) M_j - rad(c_j) B_j with -B_j <= M_j <= B_j; sharp where one end is attained,
+              on unbounded sets too;
+    centred   c_j(x) = c_j(m) + s_j (x - m) + e_j, s_j and |e_j| from slopes over X: the smallest
+              eigenvalue of a matrix affine in x is concave, so that its least value over a box is
+              at a vertex. Errs by O(width^2), whatever the multiplicity of the eigenvalue.
+
+Inside a cube: best-first branch and bound. Outside: for every box of directions and all r >= R at
+once, ranges of the forms, then growth arithmetic (in the plane also A_11 >= m, A_22 >= m and
+det(A - m I) >= 0). Work is bounded: what was proved when the boxes are spent is returned.
 """
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb
+from flint import arb, arb_mat
+from scipy.optimize import minimize
 
 from ..formula.expression import differentiate
+from .combination import Combination, scalar
 from .domain import Domain, Outside
-from .finite import Box, bisect, intervals
-from .growth import Growth
-from .interval import Interval
+from .eigenvalue import down, least_eigenvalue_above, least_eigenvalue_below
+from .finite import Box, bisect
+from .growth import Growth, ray
+from .interval import INFINITY, WHOLE, Interval
 from .scale import unbounded
 from .subject import Potential
 
 RADII = (4, 16, 64, 1024, 2**16)
-MOST_BOXES = {1: 8_000, 2: 4_000}
+MOST_BOXES = 8_000
+#: operations of all box evaluations together
+MOST_WORK = 1_500_000
 MOST_DIRECTIONS = 80
+#: growth arithmetic is dear: programs with more operations do without
+MOST_GROWTH = 600
 #: expressions with more operations are not rewritten
 MOST_OPERATIONS = 300
 #: directions this narrow without any bound: more bisection is not tried
 NARROW = 0.02
+_SAMPLES = 3e7
 
 
 @dataclass(frozen=True)
@@ -50,85 +61,79 @@ class Bracket:
 
 
 class Field:
-    """A scalar (one entry f) or a symmetric 2 x 2 matrix (entries a, b, c) of expressions."""
+    """The least eigenvalue of a combination over R^d.
 
-    def __init__(self, symbols: Sequence[Any], entries: Sequence[Any]) -> None:
-        self.entries = tuple(entries)
-        self.domain = Domain.of(self.entries, symbols)
-        symbols = self.domain.symbols
-        self.space = Potential(sympy.Add(*entries), symbols)
-        self.dim = len(symbols)
-        self.scalar = len(self.entries) == 1
+    Parameters
+    ----------
+    symbols : sequence of coordinates
+    what : Combination, or an expression in the coordinates
+    """
+
+    def __init__(self, symbols: Sequence[Any], what: Any) -> None:
+        given = what if isinstance(what, Combination) else scalar(what, symbols)
+        symbols, self.combination = given.reduced(symbols)
+        inserted = {
+            f.symbol: sympy.Add(f.offset, *(a * s for a, s in zip(f.slope, symbols, strict=True)))
+            for f in self.combination.forms
+        }
+        explicit = [c.xreplace(inserted) for c in self.combination.coefficients]
+        self.domain = Domain.of(explicit, symbols)
+        self.dim = len(self.domain.symbols)
+        self.size = self.combination.size
+        coefficients = self.combination.coefficients
+        self._map = _FormMap(self.combination, symbols, self.domain.symbols)
+        self._space = Potential(sympy.Add(*coefficients), self._map.symbols)
+        self._natural = self._space.on_intervals(*coefficients)
+        self._at = self._space.on_balls(*coefficients)
+        self._floats = self._space.on_floats(*coefficients)
         # the mean value form needs continuity: slopes know nothing of a jump
-        self._continuous = not any(e.has(sympy.sign, sympy.Heaviside) for e in self.entries)
-        slopes = [differentiate(e, s) for e in self.entries for s in symbols]
-        self._natural = self.space.on_intervals(*self.entries)
-        self._at = self.space.on_balls(*self.entries)
-        self._slopes = self.space.on_balls(*slopes)
-        self._floats = self.space.on_floats(*self.entries)
-
-    @functools.cached_property
-    def _determinant(self) -> Any:
-        a, b, c = self.entries
-        determinant = a * c - b * b
-        return tidied(determinant)
+        self._continuous = not any(e.has(sympy.sign, sympy.Heaviside) for e in coefficients)
+        self._places = [
+            (j, i)
+            for j, c in enumerate(coefficients)
+            for i, s in enumerate(self._map.symbols)
+            if c.has(s)
+        ]
+        slopes = [differentiate(coefficients[j], self._map.symbols[i]) for j, i in self._places]
+        self._slopes = self._space.on_balls(*slopes) if slopes else lambda _: []
+        self._matrices = _Matrices(self.combination)
+        self.work = len(self._space.program(*coefficients, *slopes).instructions) + 10
 
     def samples(self, points: Sequence[Any]) -> Any:
-        """Float values of the (smaller eigenvalue of the) field at arrays of coordinates."""
-        values = self._floats(points)
-        if self.scalar:
-            return np.array(values[0])
-        a, b, c = values
+        """Float values at arrays of coordinates."""
         with np.errstate(all="ignore"):
-            return (a + c) / 2 - np.hypot((a - c) / 2, b)
+            forms = self._map.floats(points)
+            values = self._floats(forms) if forms else self._floats([np.zeros(np.shape(points[0]))])
+            return self._matrices.floats(np.array(values))
 
     def upper(self, point: Sequence[float]) -> float:
         """An upper bound of the infimum: the value at a point, proved."""
-        values = self._at([arb(x) for x in point])
-        if self.scalar:
-            value = values[0]
-        else:
-            a, b, c = values
-            half = (a - c) / 2
-            square = (half * half + b * b).lower()
-            value = (a + c) / 2 - (square.sqrt() if square > 0 else arb(0))
-        return _up(value.upper()) if value.is_finite() else math.inf
+        return self._matrices.value_above(self._at(self._map.at([arb(x) for x in point])))
 
     def lower(self, box: Box, target: float) -> float:
-        """A lower bound over the box; the plain form is tried when the centred one is < target."""
+        """A lower bound over the box; ranges are tried when the centred form is < target."""
         bound = self._centred(box) if self._continuous else -math.inf
         if not bound >= target:
-            plain = self._plain(box)
+            plain = self._matrices.from_ranges(self._natural(self._map.ranges(box)))
             bound = plain if not bound > plain else bound
         return bound
 
-    def _plain(self, box: Box) -> float:
-        values = self._natural(intervals(box))
-        if not all(v.defined for v in values):
-            return -math.inf
-        if self.scalar:
-            return _down(values[0].low)
-        a, b, c = values
-        return _smaller_eigenvalue(a.low, abs(b).high, c.low)
+    def everywhere(self) -> float:
+        """The bound from ranges over the whole space at once."""
+        return self._matrices.from_ranges(self._natural([WHOLE] * len(self._map.symbols)))
 
     def _centred(self, box: Box) -> float:
-        middle = [(a + b) / 2 for a, b in box]
-        balls = [arb(a).union(arb(b)) for a, b in box]
-        at = self._at([arb(m) for m in middle])
-        slopes = self._slopes(balls)
-        shifts = [ball - arb(m) for ball, m in zip(balls, middle, strict=True)]
-        if self.scalar:
-            (value,) = _mean_value(at, slopes, shifts)
-            return _down(value.lower())
-        turn = _rotation(at)
-        rotated = _rotated(at, turn)
-        columns = [slopes[i :: self.dim] for i in range(self.dim)]
-        turned = [_rotated(column, turn) for column in columns]
-        by_entry = [turned[i][k] for k in range(3) for i in range(self.dim)]
-        a, b, c = _mean_value(rotated, by_entry, shifts)
-        if not (a.is_finite() and b.is_finite() and c.is_finite()):
+        middle = [arb((a + b) / 2) for a, b in box]
+        radii = [_larger(b - m, m - a) for (a, b), m in zip(box, middle, strict=True)]
+        at = self._at(self._map.at(middle))
+        slopes = self._slopes([r.ball for r in self._map.ranges(box)])
+        if not all(v.is_finite() for v in (*at, *slopes)):
             return -math.inf
-        return _smaller_eigenvalue(a.lower(), b.abs_upper(), c.lower())
+        changes = [[arb(0)] * self.dim for _ in at]
+        for (j, i), slope in zip(self._places, slopes, strict=True):
+            for k in range(self.dim):
+                changes[j][k] += slope * self._map.slope[i, k] * radii[k]
+        return self._matrices.from_changes(at, changes)
 
     def inside(self, radius: float, tolerance: float, known: float) -> Bracket:
         """Branch and bound on the cube of this half-width; ``known`` is an upper bound."""
@@ -136,7 +141,7 @@ class Field:
         cube = self.domain.cube(radius)
         heap = [(self.lower(cube, known), next(counter), cube)]
         upper = known
-        for _ in range(MOST_BOXES.get(self.dim, 4_000)):
+        for _ in range(max(100, min(MOST_BOXES, MOST_WORK // self.work))):
             lower, _, box = heap[0]
             if lower >= upper - tolerance:
                 break
@@ -152,19 +157,14 @@ class Field:
 
         The rays with the worst bound are bisected first, the narrowest of equals.
         """
-        entries = self.entries
-        if target == 0 and not self.scalar:
-            entries = (*entries, self._determinant)
-        evaluate = self.space.on_rays(arb(radius), *entries)
-        level = Interval.between(target, target)
+        bound_on = self._on_rays(radius, target)
         counter = itertools.count()
         heap: list[tuple[float, int, Outside]] = []
         closed = target
 
         def push(rays: Outside) -> None:
-            values = evaluate(rays.coordinates(arb(radius)))
-            if not _above(values, level):
-                bound = min(_range_bound(values[: len(self.entries)]), target)
+            bound = min(bound_on(rays), target)
+            if bound < target:
                 heapq.heappush(heap, (bound, -next(counter), rays))
 
         for rays in self.domain.outside():
@@ -182,23 +182,67 @@ class Field:
                 push(half)
         return min(closed, heap[0][0]) if heap else closed
 
-    def grows_without_bound(self) -> bool:
-        """Whether a diagonal entry was proved to tend to +infinity along some ray."""
+    def _on_rays(self, radius: int, target: float) -> Callable[[Outside], float]:
+        """Lower bounds for all r >= radius on boxes of directions; ``target`` where it is met."""
+        far, level = arb(radius), Interval.between(target, target)
+        grown = self._grown(radius, target)
+
+        def bound(rays: Outside) -> float:
+            plain = self._matrices.from_ranges(self._natural(self._map.far_ranges(rays, far)))
+            if plain >= target or grown is None:
+                return plain
+            values = grown(self._map.on_rays(rays, far))
+            count = len(self.combination.coefficients)
+            if not all(v.defined for v in values[:count]):
+                return plain
+            ranged = self._matrices.from_ranges([v.range() for v in values[:count]])
+            if ranged >= target or _above(values[count:], level):
+                return target
+            return max(plain, ranged)
+
+        return bound
+
+    def _grown(self, radius: int, target: float) -> Callable[..., Any] | None:
+        if self.work > MOST_GROWTH:
+            return None
+        expressions = list(self.combination.coefficients)
+        if self.size == 2:
+            a, b, c = (self.combination.entry(*e) for e in ((0, 0), (0, 1), (1, 1)))
+            expressions += [a, b, c]
+            if target == 0:
+                expressions.append(tidied(a * c - b * b))
+        return self._space.on_rays(arb(radius), *expressions)
+
+    def falls_without_bound(self) -> bool:
+        """Whether a diagonal entry was proved to tend to -infinity along some ray."""
+        if self.domain.compact or not self._still_falling():
+            return False
         radius = arb(64)
-        evaluate = self.space.on_rays(radius, *self.entries)
+        diagonal = [-self.combination.entry(i, i) for i in range(self.size)]
+        evaluate = self._space.on_rays(radius, *diagonal)
+        grid = (-1.0, 0.0, 0.5, 1.0) if self.dim <= 3 else (0.0,)
         for rays in self.domain.outside():
-            for point in itertools.product((-1.0, 0.0, 0.5, 1.0), repeat=self.dim - 1):
+            for point in itertools.product(grid, repeat=self.dim - 1):
                 others = iter(point)
                 sides = tuple(
                     (0.0, 0.0) if i == rays.axis else ((u := next(others)), u)
                     for i in range(self.dim)
                 )
-                values = evaluate(replace(rays, sides=sides).coordinates(radius))
-                for value in values[:: max(1, len(values) - 1)]:
+                for value in evaluate(self._map.on_rays(replace(rays, sides=sides), radius)):
                     term = value.lower_term() if value.defined else None
                     if term is not None and unbounded(term[1], radius):
                         return True
         return False
+
+    def _still_falling(self) -> bool:
+        """Floats: whether lower values are found ever farther out, or none at all."""
+        least = []
+        for radius in (1e2, 1e4):
+            values = self.samples(self._spread(radius, 2000))
+            if not np.isfinite(values).all():
+                return True
+            least.append(float(values.min()))
+        return least[1] < least[0] - 1e-6 * abs(least[0])
 
     def infimum(self, tolerance: float) -> Bracket:
         """The infimum over R^d, enclosed to a relative ``tolerance`` where that is possible."""
@@ -208,16 +252,22 @@ class Field:
         upper = self.upper(point)
         typical = self._typical()
         scale = max(abs(guess), 0.1 * typical)
+        everywhere = self.everywhere()
+        if everywhere >= upper - 1e-14 * scale or (
+            everywhere >= upper - tolerance * scale and guess != 0
+        ):
+            return Bracket(min(everywhere, upper), upper)
         if abs(guess) <= 1e-9 * typical:
             guess = 0.0
         if self.domain.compact:
-            return self.inside(0.0, tolerance * scale / 4, upper)
+            found = self.inside(0.0, tolerance * scale / 4, upper)
+            return Bracket(max(found.lower, everywhere), found.upper)
         target = 0.0 if 0 < guess <= tolerance * typical else guess
         beyond, radius = self._beyond(target, tolerance * scale)
         if radius is None:
-            return Bracket(-math.inf, upper)
+            return Bracket(everywhere, upper)
         inside = self.inside(float(radius), tolerance * scale / 4, upper)
-        return Bracket(min(inside.lower, beyond), inside.upper)
+        return Bracket(max(min(inside.lower, beyond), everywhere), inside.upper)
 
     def _beyond(self, target: float, slack: float) -> tuple[float, int | None]:
         """The best bound outside a cube, and its half-width; gives up after a few radii."""
@@ -231,40 +281,198 @@ class Field:
         return best
 
     def _typical(self) -> float:
-        grid = [g.ravel() for g in np.meshgrid(*[np.linspace(-1, 1, 5)] * self.dim)]
-        values = np.abs(self.samples(grid))
+        values = np.abs(self.samples(self._spread(1.0, 25)))
         values = values[np.isfinite(values)]
         return float(np.median(values)) + 1e-12 if len(values) else 1.0
+
+    def _spread(self, radius: float, count: int) -> list[Any]:
+        """Points of the cube of this half-width: a grid, or at random from three dimensions on."""
+        if self.dim <= 2:
+            side = max(5, round(count ** (1 / self.dim)) // 2 * 2 + 1)
+            axes = [np.linspace(low, high, side) for low, high in self.domain.cube(radius)]
+            return [g.ravel() for g in np.meshgrid(*axes)]
+        draws = np.random.default_rng(0).uniform(-1, 1, (self.dim, max(count, 1000)))
+        sides = np.array([high for _, high in self.domain.cube(radius)])
+        return list(np.concatenate([np.zeros((self.dim, 1)), draws], axis=1) * sides[:, None])
 
     def _sampled(self) -> tuple[float, list[float]]:
         """Floats: the least value found near and far, and where."""
         best, where = math.inf, [0.0] * self.dim
-        count = 4001 if self.dim == 1 else 161
+        count = int(min(4001 if self.dim == 1 else 26_000, max(1000, _SAMPLES / self.work / 10)))
+        starts: list[tuple[float, float, list[float]]] = []
         for radius in (2.0, 8.0, 32.0, 1e3, 1e6):
             before = best
-            axes = [np.linspace(low, high, count) for low, high in self.domain.cube(radius)]
-            grid = [g.ravel() for g in np.meshgrid(*axes)]
-            values = self.samples(grid)
+            points = self._spread(radius, count)
+            values = self.samples(points)
             values = np.where(np.isfinite(values), values, np.inf)
             i = int(np.argmin(values))
+            place = [float(g[i]) for g in points]
+            starts.append((float(values[i]), radius / count ** (1 / self.dim), place))
             if values[i] < best:
-                best, where = float(values[i]), [float(g[i]) for g in grid]
+                best, where = float(values[i]), place
             if radius > 1e5 and best < 10 * before < 0:
                 return -math.inf, where  # falls without bound, as far as samples tell
-        return self._polished(best, where)
-
-    def _polished(self, best: float, where: list[float]) -> tuple[float, list[float]]:
-        width = 0.1 * (1 + max(abs(w) for w in where)) if self.dim > 1 else 0.05
-        for _ in range(12):
-            axes = [np.linspace(w - width, w + width, 41) for w in where]
-            grid = [g.ravel() for g in np.meshgrid(*axes)]
-            values = self.samples(grid)
-            values = np.where(np.isfinite(values), values, np.inf)
-            i = int(np.argmin(values))
-            if values[i] < best:
-                best, where = float(values[i]), [float(g[i]) for g in grid]
-            width /= 8
+        for value, width, place in sorted(starts)[:3]:
+            if math.isfinite(value):
+                found, at = self._polished(place, max(width, 0.02))
+                if found < best:
+                    best, where = found, at
         return best, where
+
+    def _polished(self, place: list[float], width: float) -> tuple[float, list[float]]:
+        def value(x: Any) -> float:
+            found = float(self.samples([np.array([c]) for c in x])[0])
+            return found if math.isfinite(found) else math.inf
+
+        centre = np.array(place)
+        corners = np.vstack([centre, centre + width * np.eye(self.dim)])
+        options = {"initial_simplex": corners, "xatol": 1e-9, "fatol": 1e-15, "maxfev": 250}
+        found = minimize(value, centre, method="Nelder-Mead", options=options)
+        return float(found.fun), [float(c) for c in found.x]
+
+
+class _FormMap:
+    """The affine forms of a combination over points, boxes and rays of the domain."""
+
+    def __init__(
+        self, combination: Combination, symbols: Sequence[Any], active: Sequence[Any]
+    ) -> None:
+        keep = [symbols.index(s) for s in active]
+        forms = combination.forms
+        self.symbols = tuple(f.symbol for f in forms)
+        rows = [[_ball(f.slope[k]) for k in keep] for f in forms]
+        self.slope = arb_mat(len(forms), len(keep), [v for row in rows for v in row])
+        self._rises = _clipped(rows, len(keep), 1)
+        self._falls = _clipped(rows, len(keep), -1)
+        self._offsets = [_ball(f.offset) for f in forms]
+        self._float_slope = np.array([[float(v) for v in row] for row in rows])
+        self._float_offset = np.array([float(v) for v in self._offsets])
+
+    def floats(self, points: Sequence[Any]) -> list[Any]:
+        """Float values at arrays of coordinates."""
+        if not self.symbols:
+            return []
+        return list(self._float_slope @ np.array(points) + self._float_offset[:, None])
+
+    def at(self, point: Sequence[Any]) -> list[Any]:
+        """Values at a point of balls."""
+        return [v + b for v, b in zip(_times(self.slope, point), self._offsets, strict=True)]
+
+    def ranges(self, box: Box) -> list[Interval]:
+        """Sharp ranges over a box."""
+        return self._between([arb(a) for a, _ in box], [arb(b) for _, b in box], self._offsets)
+
+    def _between(self, low: list[Any], high: list[Any], offsets: list[Any]) -> list[Interval]:
+        least = _sum(_times(self._rises, low), _times(self._falls, high))
+        most = _sum(_times(self._rises, high), _times(self._falls, low))
+        return [
+            Interval((a + o).lower(), (b + o).upper())
+            for a, b, o in zip(least, most, offsets, strict=True)
+        ]
+
+    def far_ranges(self, rays: Outside, radius: Any) -> list[Interval]:
+        """Ranges of the forms over all r >= radius."""
+        far = Interval(radius, INFINITY)
+        return [d * far + c for d, c in self._along(rays)]
+
+    def on_rays(self, rays: Outside, radius: Any) -> list[Growth]:
+        """The forms for all r >= radius at once."""
+        return [ray(d, radius, c) for d, c in self._along(rays)]
+
+    def _along(self, rays: Outside) -> list[tuple[Interval, Interval]]:
+        """(d, c) of each form d r + c on these rays."""
+        ends = [
+            (float(rays.sign), float(rays.sign)) if i == rays.axis else side
+            for i, side in enumerate(rays.sides)
+        ]
+        straight = [(0.0, 0.0) if p else e for p, e in zip(rays.periodic, ends, strict=True)]
+        around = [e if p else (0.0, 0.0) for p, e in zip(rays.periodic, ends, strict=True)]
+        nothing = [arb(0)] * len(self.symbols)
+        directions = self._between(
+            [arb(a) for a, _ in straight], [arb(b) for _, b in straight], nothing
+        )
+        centres = self._between(
+            [arb(a) for a, _ in around], [arb(b) for _, b in around], self._offsets
+        )
+        return list(zip(directions, centres, strict=True))
+
+
+class _Matrices:
+    """The constant matrices of a combination, as columns of their upper triangles."""
+
+    def __init__(self, combination: Combination) -> None:
+        self.size = combination.size
+        self.signs = [t.sign for t in combination.terms]
+        self._places = [(i, j) for i in range(self.size) for j in range(i, self.size)]
+        rows = [[_ball(t.matrix[i][j]) for t in combination.terms] for i, j in self._places]
+        bounds = [[_ball(t.bound[i][j]) for t in combination.terms] for i, j in self._places]
+        count = len(combination.terms)
+        self._columns = arb_mat(len(rows), count, [v for row in rows for v in row])
+        self._bounds = arb_mat(len(rows), count, [v for row in bounds for v in row])
+        self._float_columns = np.array([[float(v) for v in row] for row in rows])
+
+    def floats(self, values: Any) -> Any:
+        """Least eigenvalues for coefficient values (j, n), in floats."""
+        entries = self._float_columns @ np.where(np.isfinite(values), values, np.nan)
+        if self.size == 1:
+            return entries[0]
+        if self.size == 2:
+            a, b, c = entries
+            return (a + c) / 2 - np.hypot((a - c) / 2, b)
+        matrices = np.empty((entries.shape[1], self.size, self.size))
+        for (i, j), entry in zip(self._places, entries, strict=True):
+            matrices[:, i, j] = matrices[:, j, i] = entry
+        good = np.isfinite(entries).all(axis=0)
+        least = np.full(entries.shape[1], np.nan)
+        least[good] = np.linalg.eigvalsh(matrices[good])[:, 0]
+        return least
+
+    def value_above(self, values: Sequence[Any]) -> float:
+        """An upper bound of the least eigenvalue; infinity where it is not finite."""
+        return least_eigenvalue_above(_times(self._columns, values), self.size)
+
+    def from_ranges(self, ranges: Sequence[Interval]) -> float:
+        """A lower bound of the least eigenvalue when every c_j has a range of its own."""
+        chosen, radii = [], []
+        for sign, c in zip(self.signs, ranges, strict=True):
+            if not c.defined:
+                return -math.inf
+            radius = arb(0)
+            if c.thin or sign > 0:
+                value = c.low
+            elif sign < 0:
+                value = c.high
+            else:
+                value = ((c.low + c.high) / 2).mid()
+                radius = _larger((c.high - value).upper(), (value - c.low).upper())
+            if not (value.is_finite() and radius.is_finite()):
+                return -math.inf
+            chosen.append(value)
+            radii.append(radius)
+        return self._least(_times(self._columns, chosen), radii)
+
+    def _least(self, entries: list[Any], radii: list[Any]) -> float:
+        if any(r != 0 for r in radii):
+            entries = [a - b for a, b in zip(entries, _times(self._bounds, radii), strict=True)]
+        return least_eigenvalue_below(entries, self.size)
+
+    def from_changes(self, at: Sequence[Any], changes: Sequence[Sequence[Any]]) -> float:
+        """A lower bound for c_j = at_j + sum_k t_k changes_jk, |t_k| <= 1, changes being balls."""
+        centre = _times(self._columns, at)
+        spare = [sum((v.rad() for v in row), arb(0)) for row in changes]
+        width = len(changes[0])
+        turns = [_times(self._columns, [row[k].mid() for row in changes]) for k in range(width)]
+        if width > 4:
+            # too many vertices: Frobenius norms of the changes
+            loss = sum((_frobenius(t, self._places) for t in turns), arb(0))
+            return down((arb(self._least(centre, spare)) - loss).lower())
+        least = math.inf
+        for signs in itertools.product((1, -1), repeat=width):
+            corner = centre
+            for sign, turn in zip(signs, turns, strict=True):
+                corner = [a + sign * t for a, t in zip(corner, turn, strict=True)]
+            least = min(least, self._least(corner, spare))
+        return least
 
 
 def tidied(expression: Any) -> Any:
@@ -275,28 +483,13 @@ def tidied(expression: Any) -> Any:
     return sympy.expand(numerator) / denominator
 
 
-def _range_bound(values: Sequence[Growth]) -> float:
-    if not all(v.defined for v in values):
-        return -math.inf
-    if len(values) == 1:
-        return _down(values[0].range().low)
-    a, b, c = values
-    size = abs(b.range()).high
-    if not size < arb.pos_inf():
-        return -math.inf
-    return _smaller_eigenvalue(a.range().low, size, c.range().low)
-
-
 def _above(values: Sequence[Growth], level: Interval) -> bool:
-    if not all(v.defined for v in values):
+    """Whether [[a, b], [b, c]] >= level was proved from the determinant."""
+    if len(values) < 3 or not all(v.defined for v in values):
         return False
-    if len(values) == 1:
-        return bool(values[0].range().low >= level.low)
     a, b, c = values[:3]
     if not (a.range().low >= level.low and c.range().low >= level.low):
         return False
-    if _range_bound(values[:3]) >= level.low:
-        return True
     if len(values) == 4 and values[3].range().low >= 0:
         return True
     shift = a.constant(level)
@@ -304,51 +497,34 @@ def _above(values: Sequence[Growth], level: Interval) -> bool:
     return bool(determinant.defined and determinant.range().low >= 0)
 
 
-def _mean_value(at: Sequence[Any], slopes: Sequence[Any], shifts: Sequence[Any]) -> list[Any]:
-    d = len(shifts)
-    return [
-        value + sum((slopes[k * d + i] * shifts[i] for i in range(d)), arb(0))
-        for k, value in enumerate(at)
-    ]
+def _ball(number: Any) -> Any:
+    if number.is_Rational:
+        return arb(int(number.p)) / int(number.q)
+    (value,) = Potential(number, ()).on_balls(number)([])
+    return value
 
 
-def _rotation(at: Sequence[Any]) -> tuple[Any, Any]:
-    a, b, c = (float(v.mid()) for v in at)
-    angle = arb(0.5 * math.atan2(2 * b, a - c)) if math.isfinite(a + b + c) else arb(0)
-    return angle.cos(), angle.sin()
+def _clipped(rows: Sequence[Sequence[Any]], width: int, sign: int) -> Any:
+    """The entries of this sign, zeros elsewhere."""
+    values = [v if (v > 0) == (sign > 0) and v != 0 else arb(0) for row in rows for v in row]
+    return arb_mat(len(rows), width, values)
 
 
-def _rotated(entries: Sequence[Any], turn: tuple[Any, Any]) -> list[Any]:
-    a, b, c = entries
-    cos, sin = turn
-    return [
-        a * cos * cos + 2 * b * cos * sin + c * sin * sin,
-        (c - a) * cos * sin + b * (cos * cos - sin * sin),
-        a * sin * sin - 2 * b * cos * sin + c * cos * cos,
-    ]
+def _times(matrix: Any, vector: Sequence[Any]) -> list[Any]:
+    if matrix.nrows() == 0:
+        return []
+    product: list[Any] = (matrix * arb_mat(len(vector), 1, list(vector))).entries()
+    return product
 
 
-def _smaller_eigenvalue(a: Any, b: Any, c: Any) -> float:
-    """A lower bound of the smaller eigenvalue of [[a, b], [b, c]]; exact numbers."""
-    if not (abs(a) < arb.pos_inf() and abs(c) < arb.pos_inf()):
-        # +infinity on the diagonal only helps: any large number may stand for it
-        big = arb(2) ** 200
-        if a == -arb.pos_inf() or c == -arb.pos_inf() or not (a == a and c == c):
-            return -math.inf
-        a, c = (big if v == arb.pos_inf() else v for v in (a, c))
-    if b == 0:
-        return _down(a if a < c else c)
-    half = (a - c) / 2
-    value = (a + c) / 2 - (half * half + b * b).sqrt()
-    return _down(value.lower()) if value.is_finite() else -math.inf
+def _sum(left: list[Any], right: list[Any]) -> list[Any]:
+    return [a + b for a, b in zip(left, right, strict=True)]
 
 
-def _up(x: Any) -> float:
-    return -_down(-x)
+def _frobenius(entries: Sequence[Any], places: Sequence[tuple[int, int]]) -> Any:
+    pairs = zip(entries, places, strict=True)
+    return sum(((1 if i == j else 2) * v * v for v, (i, j) in pairs), arb(0)).sqrt().upper()
 
 
-def _down(x: Any) -> float:
-    value = float(x)
-    if math.isnan(value):
-        return -math.inf
-    return value if arb(value) <= x else math.nextafter(value, -math.inf)
+def _larger(a: Any, b: Any) -> Any:
+    return a if a > b else b

@@ -91,8 +91,8 @@ def proved_range(expression: Any, symbols: tuple[Any, ...]) -> tuple[float, floa
     @precisely
     def prove() -> tuple[float, float]:
         return (
-            Field(symbols, [expression]).infimum(_WIDTH).lower,
-            -Field(symbols, [-expression]).infimum(_WIDTH).lower,
+            Field(symbols, expression).infimum(_WIDTH).lower,
+            -Field(symbols, -expression).infimum(_WIDTH).lower,
         )
 
     return prove()
