@@ -16,6 +16,7 @@ function is monotone in it, so that ranges over boxes are sharp.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import Counter
@@ -97,6 +98,14 @@ class Combination:
         """-H."""
         return replace(self, coefficients=tuple(-c for c in self.coefficients))
 
+    def explicit(self, symbols: Sequence[Any]) -> list[Any]:
+        """The coefficients in the coordinates."""
+        inserted = {
+            f.symbol: sympy.Add(f.offset, *(a * s for a, s in zip(f.slope, symbols, strict=True)))
+            for f in self.forms
+        }
+        return [c.xreplace(inserted) for c in self.coefficients]
+
     def entry(self, i: int, j: int) -> Any:
         """H_ij in the forms' symbols."""
         pairs = zip(self.coefficients, self.terms, strict=True)
@@ -115,6 +124,7 @@ def scalar(expression: Any, symbols: Sequence[Any]) -> Combination:
     return Combination(forms, (expression,), (Weighed(unit, unit, 1),))
 
 
+@functools.lru_cache(maxsize=64)
 def hessian_combination(potential: Potential) -> Combination:
     """The Hessian of a potential."""
     builder = _Builder(potential.symbols)

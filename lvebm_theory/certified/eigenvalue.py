@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from flint import arb
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def least_eigenvalue_below(entries: Sequence[Any], size: int) -> float:
@@ -57,12 +60,39 @@ def least_eigenvalue_above(entries: Sequence[Any], size: int) -> float:
     return -down(-quotient.upper()) if quotient.is_finite() else math.inf
 
 
+def least_eigenvalues(entries: FloatArray, size: int) -> FloatArray:
+    """Float values for upper triangles (e, n), shape (n,); NaN where not finite."""
+    if size == 1:
+        return np.where(np.isfinite(entries[0]), entries[0], np.nan)
+    with np.errstate(all="ignore"):
+        if size == 2:
+            a, b, c = entries
+            least = (a + c) / 2 - np.hypot((a - c) / 2, b)
+            return np.where(np.isfinite(least), least, np.nan)
+        good = np.isfinite(entries).all(axis=0)
+    matrices = np.empty((int(good.sum()), size, size))
+    for (i, j), entry in zip(_places(size), entries, strict=True):
+        matrices[:, i, j] = matrices[:, j, i] = entry[good]
+    least = np.full(entries.shape[1], np.nan)
+    least[good] = np.linalg.eigvalsh(matrices)[:, 0]
+    return least
+
+
+def norm_above(entries: Sequence[Any], size: int) -> Any:
+    """The Frobenius norm, an upper bound of the spectral one."""
+    pairs = zip(entries, _places(size), strict=True)
+    total = sum(((1 if i == j else 2) * v * v for v, (i, j) in pairs), arb(0))
+    return total.abs_upper().sqrt().upper()
+
+
+def _places(size: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(size) for j in range(i, size)]
+
+
 def _square(entries: Sequence[Any], size: int) -> list[list[Any]]:
     rows: list[list[Any]] = [[None] * size for _ in range(size)]
-    remaining = iter(entries)
-    for i in range(size):
-        for j in range(i, size):
-            rows[i][j] = rows[j][i] = next(remaining)
+    for (i, j), entry in zip(_places(size), entries, strict=True):
+        rows[i][j] = rows[j][i] = entry
     return rows
 
 

@@ -107,10 +107,7 @@ def smallest_eigenvalue(form: Any) -> Bracket:
 
 def _whole_space(potential: Potential, sign: int) -> Bracket:
     combination = hessian_combination(potential)
-    signed, opposite = combination, combination.negated()
-    if sign < 0:
-        signed, opposite = opposite, signed
-    if Field(potential.symbols, signed).falls_without_bound():
+    field = Field(potential.symbols, combination if sign > 0 else combination.negated())
+    if field.falls_without_bound():
         return Bracket(-math.inf, -math.inf)
-    best = Field(potential.symbols, signed).infimum(TOLERANCE)
-    return best
+    return field.infimum(TOLERANCE)

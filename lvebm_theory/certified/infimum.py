@@ -16,6 +16,7 @@ det(A - m I) >= 0). Work is bounded: what was proved when the boxes are spent is
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -25,21 +26,30 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb, arb_mat
+from flint import arb
 from scipy.optimize import minimize
 
-from ..formula.expression import differentiate
 from .combination import Combination, scalar
 from .domain import Domain, Outside
-from .eigenvalue import down, least_eigenvalue_above, least_eigenvalue_below
+from .eigenvalue import (
+    down,
+    least_eigenvalue_above,
+    least_eigenvalue_below,
+    least_eigenvalues,
+    norm_above,
+)
 from .finite import Box, bisect
-from .growth import Growth, ray
-from .interval import INFINITY, WHOLE, Interval
+from .forms import FormMap
+from .growth import Growth
+from .interval import INFINITY, Interval
 from .scale import unbounded
+from .shares import shares
 from .subject import Potential
 
 RADII = (4, 16, 64, 1024, 2**16)
 MOST_BOXES = 8_000
+#: above this dimension the vertices of a box are too many
+MOST_CORNERED = 4
 #: operations of all box evaluations together
 MOST_WORK = 1_500_000
 MOST_DIRECTIONS = 80
@@ -72,85 +82,95 @@ class Field:
     def __init__(self, symbols: Sequence[Any], what: Any) -> None:
         given = what if isinstance(what, Combination) else scalar(what, symbols)
         symbols, self.combination = given.reduced(symbols)
-        inserted = {
-            f.symbol: sympy.Add(f.offset, *(a * s for a, s in zip(f.slope, symbols, strict=True)))
-            for f in self.combination.forms
-        }
-        explicit = [c.xreplace(inserted) for c in self.combination.coefficients]
-        self.domain = Domain.of(explicit, symbols)
+        self.domain = self._domain(symbols)
         self.dim = len(self.domain.symbols)
         self.size = self.combination.size
+        self._columns = [symbols.index(s) for s in self.domain.symbols]
+        self._shares = shares(self.combination, self._columns)
+        self.work = sum(share.work for share in self._shares) + 10
+
+    def _domain(self, symbols: tuple[Any, ...]) -> Domain:
         coefficients = self.combination.coefficients
-        self._map = _FormMap(self.combination, symbols, self.domain.symbols)
-        self._space = Potential(sympy.Add(*coefficients), self._map.symbols)
-        self._natural = self._space.on_intervals(*coefficients)
-        self._at = self._space.on_balls(*coefficients)
-        self._floats = self._space.on_floats(*coefficients)
-        # the mean value form needs continuity: slopes know nothing of a jump
-        self._continuous = not any(e.has(sympy.sign, sympy.Heaviside) for e in coefficients)
-        self._places = [
-            (j, i)
-            for j, c in enumerate(coefficients)
-            for i, s in enumerate(self._map.symbols)
-            if c.has(s)
-        ]
-        slopes = [differentiate(coefficients[j], self._map.symbols[i]) for j, i in self._places]
-        self._slopes = self._space.on_balls(*slopes) if slopes else lambda _: []
-        self._matrices = _Matrices(self.combination)
-        self.work = len(self._space.program(*coefficients, *slopes).instructions) + 10
+        if not self.combination.forms or any(c.has(sympy.sin, sympy.cos) for c in coefficients):
+            return Domain.of(self.combination.explicit(symbols), symbols)
+        slopes = [f.slope for f in self.combination.forms]
+        active = tuple(s for k, s in enumerate(symbols) if any(a[k] != 0 for a in slopes))
+        return Domain(active, (None,) * len(active))
 
     def samples(self, points: Sequence[Any]) -> Any:
-        """Float values at arrays of coordinates."""
-        with np.errstate(all="ignore"):
-            forms = self._map.floats(points)
-            values = self._floats(forms) if forms else self._floats([np.zeros(np.shape(points[0]))])
-            return self._matrices.floats(np.array(values))
+        """Float values at arrays of coordinates; NaN where undefined."""
+        entries = np.sum([share.floats(points) for share in self._shares], axis=0)
+        return least_eigenvalues(entries, self.size)
 
     def upper(self, point: Sequence[float]) -> float:
         """An upper bound of the infimum: the value at a point, proved."""
-        return self._matrices.value_above(self._at(self._map.at([arb(x) for x in point])))
+        parts = [share.at(point) for share in self._shares]
+        return least_eigenvalue_above(_total(parts), self.size)
 
     def lower(self, box: Box, target: float) -> float:
-        """A lower bound over the box; ranges are tried when the centred form is < target."""
-        bound = self._centred(box) if self._continuous else -math.inf
+        """A lower bound over the box; ranges are tried when the centred one is < target."""
+        bound = self._centred(box)
         if not bound >= target:
-            plain = self._matrices.from_ranges(self._natural(self._map.ranges(box)))
-            bound = plain if not bound > plain else bound
+            bound = max(bound, self._below([share.over_box(box) for share in self._shares]))
         return bound
 
     def everywhere(self) -> float:
         """The bound from ranges over the whole space at once."""
-        return self._matrices.from_ranges(self._natural([WHOLE] * len(self._map.symbols)))
+        return self._everywhere
+
+    @functools.cached_property
+    def _everywhere(self) -> float:
+        return self._below([share.everywhere() for share in self._shares])
+
+    def _below(self, parts: list[list[Any] | None]) -> float:
+        known = [p for p in parts if p is not None]
+        if len(known) < len(parts):
+            return -math.inf
+        return least_eigenvalue_below(_total(known), self.size)
 
     def _centred(self, box: Box) -> float:
-        middle = [arb((a + b) / 2) for a, b in box]
-        radii = [_larger(b - m, m - a) for (a, b), m in zip(box, middle, strict=True)]
-        at = self._at(self._map.at(middle))
-        slopes = self._slopes([r.ball for r in self._map.ranges(box)])
-        if not all(v.is_finite() for v in (*at, *slopes)):
-            return -math.inf
-        changes = [[arb(0)] * self.dim for _ in at]
-        for (j, i), slope in zip(self._places, slopes, strict=True):
-            for k in range(self.dim):
-                changes[j][k] += slope * self._map.slope[i, k] * radii[k]
-        return self._matrices.from_changes(at, changes)
+        parts = []
+        for share in self._shares:
+            part = share.changes(box)
+            if part is None:
+                return -math.inf
+            parts.append(part)
+        spare = _total([p[2] for p in parts])
+        centre = [a - b for a, b in zip(_total([p[0] for p in parts]), spare, strict=True)]
+        turns = [_total([p[1][k] for p in parts]) for k in range(self.dim)]
+        if self.dim > MOST_CORNERED:
+            loss = sum((norm_above(t, self.size) for t in turns), arb(0))
+            bound = arb(least_eigenvalue_below(centre, self.size)) - loss
+            return down(bound.lower()) if bound.is_finite() else -math.inf
+        least = math.inf
+        for signs in itertools.product((1, -1), repeat=self.dim):
+            corner = centre
+            for sign, turn in zip(signs, turns, strict=True):
+                corner = [a + sign * t for a, t in zip(corner, turn, strict=True)]
+            least = min(least, least_eigenvalue_below(corner, self.size))
+        return least
 
     def inside(self, radius: float, tolerance: float, known: float) -> Bracket:
         """Branch and bound on the cube of this half-width; ``known`` is an upper bound."""
         counter = itertools.count()
         cube = self.domain.cube(radius)
         heap = [(self.lower(cube, known), next(counter), cube)]
-        upper = known
+        upper, closed = known, math.inf
         for _ in range(max(100, min(MOST_BOXES, MOST_WORK // self.work))):
-            lower, _, box = heap[0]
-            if lower >= upper - tolerance:
+            if not heap or min(heap[0][0], closed) >= upper - tolerance:
                 break
-            heapq.heappop(heap)
+            lower, _, box = heapq.heappop(heap)
             for piece in bisect(box):
-                upper = min(upper, self.upper([(a + b) / 2 for a, b in piece]))
                 bound = max(lower, self.lower(piece, upper))
+                if bound >= upper - tolerance:
+                    closed = min(closed, bound)
+                    continue
+                middle = [(a + b) / 2 for a, b in piece]
+                if self.samples([np.array([m]) for m in middle])[0] < upper:
+                    upper = min(upper, self.upper(middle))
                 heapq.heappush(heap, (bound, next(counter), piece))
-        return Bracket(min(heap[0][0], upper), upper)
+        least = heap[0][0] if heap else math.inf
+        return Bracket(min(least, closed, upper), upper)
 
     def outside(self, radius: int, target: float, slack: float) -> float:
         """A lower bound outside the cube; the search ends at ``target - slack``.
@@ -188,38 +208,44 @@ class Field:
         grown = self._grown(radius, target)
 
         def bound(rays: Outside) -> float:
-            plain = self._matrices.from_ranges(self._natural(self._map.far_ranges(rays, far)))
+            plain = self._below([share.over_rays(rays, radius) for share in self._shares])
             if plain >= target or grown is None:
                 return plain
-            values = grown(self._map.on_rays(rays, far))
-            count = len(self.combination.coefficients)
-            if not all(v.defined for v in values[:count]):
+            values = grown(self._growing.on_rays(rays, far))
+            if not all(v.defined for v in values):
                 return plain
-            ranged = self._matrices.from_ranges([v.range() for v in values[:count]])
-            if ranged >= target or _above(values[count:], level):
+            if _above(values, level):
                 return target
-            return max(plain, ranged)
+            return max(plain, _from_growth(values, self.size))
 
         return bound
 
+    @functools.cached_property
+    def _growing(self) -> FormMap:
+        return FormMap(self.combination.forms, self._columns)
+
     def _grown(self, radius: int, target: float) -> Callable[..., Any] | None:
-        if self.work > MOST_GROWTH:
-            return None
-        expressions = list(self.combination.coefficients)
-        if self.size == 2:
-            a, b, c = (self.combination.entry(*e) for e in ((0, 0), (0, 1), (1, 1)))
-            expressions += [a, b, c]
-            if target == 0:
-                expressions.append(tidied(a * c - b * b))
-        return self._space.on_rays(arb(radius), *expressions)
+        """The entries in growth arithmetic, in the plane with the determinant."""
+        if self.work > MOST_GROWTH or math.isfinite(self.everywhere()):
+            return None  # ranges are enough where they are bounded
+        places = [(i, j) for i in range(self.size) for j in range(i, self.size)]
+        entries = [self.combination.entry(i, j) for i, j in places]
+        if self.size == 2 and target == 0:
+            entries.append(tidied(entries[0] * entries[2] - entries[1] ** 2))
+        return self._in_forms.on_rays(arb(radius), *entries)
+
+    @functools.cached_property
+    def _in_forms(self) -> Potential:
+        coefficients = self.combination.coefficients
+        return Potential(sympy.Add(*coefficients), self._growing.symbols)
 
     def falls_without_bound(self) -> bool:
         """Whether a diagonal entry was proved to tend to -infinity along some ray."""
-        if self.domain.compact or not self._still_falling():
+        if math.isfinite(self.everywhere()) or self.domain.compact or not self._still_falling():
             return False
         radius = arb(64)
         diagonal = [-self.combination.entry(i, i) for i in range(self.size)]
-        evaluate = self._space.on_rays(radius, *diagonal)
+        evaluate = self._in_forms.on_rays(radius, *diagonal)
         grid = (-1.0, 0.0, 0.5, 1.0) if self.dim <= 3 else (0.0,)
         for rays in self.domain.outside():
             for point in itertools.product(grid, repeat=self.dim - 1):
@@ -228,7 +254,7 @@ class Field:
                     (0.0, 0.0) if i == rays.axis else ((u := next(others)), u)
                     for i in range(self.dim)
                 )
-                for value in evaluate(self._map.on_rays(replace(rays, sides=sides), radius)):
+                for value in evaluate(self._growing.on_rays(replace(rays, sides=sides), radius)):
                     term = value.lower_term() if value.defined else None
                     if term is not None and unbounded(term[1], radius):
                         return True
@@ -246,6 +272,7 @@ class Field:
 
     def infimum(self, tolerance: float) -> Bracket:
         """The infimum over R^d, enclosed to a relative ``tolerance`` where that is possible."""
+        tolerance = max(tolerance, *(share.resolution for share in self._shares))
         guess, point = self._sampled()
         if not math.isfinite(guess):
             return Bracket(-math.inf, math.inf if guess > 0 else self.upper(point))
@@ -331,148 +358,10 @@ class Field:
         return float(found.fun), [float(c) for c in found.x]
 
 
-class _FormMap:
-    """The affine forms of a combination over points, boxes and rays of the domain."""
-
-    def __init__(
-        self, combination: Combination, symbols: Sequence[Any], active: Sequence[Any]
-    ) -> None:
-        keep = [symbols.index(s) for s in active]
-        forms = combination.forms
-        self.symbols = tuple(f.symbol for f in forms)
-        rows = [[_ball(f.slope[k]) for k in keep] for f in forms]
-        self.slope = arb_mat(len(forms), len(keep), [v for row in rows for v in row])
-        self._rises = _clipped(rows, len(keep), 1)
-        self._falls = _clipped(rows, len(keep), -1)
-        self._offsets = [_ball(f.offset) for f in forms]
-        self._float_slope = np.array([[float(v) for v in row] for row in rows])
-        self._float_offset = np.array([float(v) for v in self._offsets])
-
-    def floats(self, points: Sequence[Any]) -> list[Any]:
-        """Float values at arrays of coordinates."""
-        if not self.symbols:
-            return []
-        return list(self._float_slope @ np.array(points) + self._float_offset[:, None])
-
-    def at(self, point: Sequence[Any]) -> list[Any]:
-        """Values at a point of balls."""
-        return [v + b for v, b in zip(_times(self.slope, point), self._offsets, strict=True)]
-
-    def ranges(self, box: Box) -> list[Interval]:
-        """Sharp ranges over a box."""
-        return self._between([arb(a) for a, _ in box], [arb(b) for _, b in box], self._offsets)
-
-    def _between(self, low: list[Any], high: list[Any], offsets: list[Any]) -> list[Interval]:
-        least = _sum(_times(self._rises, low), _times(self._falls, high))
-        most = _sum(_times(self._rises, high), _times(self._falls, low))
-        return [
-            Interval((a + o).lower(), (b + o).upper())
-            for a, b, o in zip(least, most, offsets, strict=True)
-        ]
-
-    def far_ranges(self, rays: Outside, radius: Any) -> list[Interval]:
-        """Ranges of the forms over all r >= radius."""
-        far = Interval(radius, INFINITY)
-        return [d * far + c for d, c in self._along(rays)]
-
-    def on_rays(self, rays: Outside, radius: Any) -> list[Growth]:
-        """The forms for all r >= radius at once."""
-        return [ray(d, radius, c) for d, c in self._along(rays)]
-
-    def _along(self, rays: Outside) -> list[tuple[Interval, Interval]]:
-        """(d, c) of each form d r + c on these rays."""
-        ends = [
-            (float(rays.sign), float(rays.sign)) if i == rays.axis else side
-            for i, side in enumerate(rays.sides)
-        ]
-        straight = [(0.0, 0.0) if p else e for p, e in zip(rays.periodic, ends, strict=True)]
-        around = [e if p else (0.0, 0.0) for p, e in zip(rays.periodic, ends, strict=True)]
-        nothing = [arb(0)] * len(self.symbols)
-        directions = self._between(
-            [arb(a) for a, _ in straight], [arb(b) for _, b in straight], nothing
-        )
-        centres = self._between(
-            [arb(a) for a, _ in around], [arb(b) for _, b in around], self._offsets
-        )
-        return list(zip(directions, centres, strict=True))
-
-
-class _Matrices:
-    """The constant matrices of a combination, as columns of their upper triangles."""
-
-    def __init__(self, combination: Combination) -> None:
-        self.size = combination.size
-        self.signs = [t.sign for t in combination.terms]
-        self._places = [(i, j) for i in range(self.size) for j in range(i, self.size)]
-        rows = [[_ball(t.matrix[i][j]) for t in combination.terms] for i, j in self._places]
-        bounds = [[_ball(t.bound[i][j]) for t in combination.terms] for i, j in self._places]
-        count = len(combination.terms)
-        self._columns = arb_mat(len(rows), count, [v for row in rows for v in row])
-        self._bounds = arb_mat(len(rows), count, [v for row in bounds for v in row])
-        self._float_columns = np.array([[float(v) for v in row] for row in rows])
-
-    def floats(self, values: Any) -> Any:
-        """Least eigenvalues for coefficient values (j, n), in floats."""
-        entries = self._float_columns @ np.where(np.isfinite(values), values, np.nan)
-        if self.size == 1:
-            return entries[0]
-        if self.size == 2:
-            a, b, c = entries
-            return (a + c) / 2 - np.hypot((a - c) / 2, b)
-        matrices = np.empty((entries.shape[1], self.size, self.size))
-        for (i, j), entry in zip(self._places, entries, strict=True):
-            matrices[:, i, j] = matrices[:, j, i] = entry
-        good = np.isfinite(entries).all(axis=0)
-        least = np.full(entries.shape[1], np.nan)
-        least[good] = np.linalg.eigvalsh(matrices[good])[:, 0]
-        return least
-
-    def value_above(self, values: Sequence[Any]) -> float:
-        """An upper bound of the least eigenvalue; infinity where it is not finite."""
-        return least_eigenvalue_above(_times(self._columns, values), self.size)
-
-    def from_ranges(self, ranges: Sequence[Interval]) -> float:
-        """A lower bound of the least eigenvalue when every c_j has a range of its own."""
-        chosen, radii = [], []
-        for sign, c in zip(self.signs, ranges, strict=True):
-            if not c.defined:
-                return -math.inf
-            radius = arb(0)
-            if c.thin or sign > 0:
-                value = c.low
-            elif sign < 0:
-                value = c.high
-            else:
-                value = ((c.low + c.high) / 2).mid()
-                radius = _larger((c.high - value).upper(), (value - c.low).upper())
-            if not (value.is_finite() and radius.is_finite()):
-                return -math.inf
-            chosen.append(value)
-            radii.append(radius)
-        return self._least(_times(self._columns, chosen), radii)
-
-    def _least(self, entries: list[Any], radii: list[Any]) -> float:
-        if any(r != 0 for r in radii):
-            entries = [a - b for a, b in zip(entries, _times(self._bounds, radii), strict=True)]
-        return least_eigenvalue_below(entries, self.size)
-
-    def from_changes(self, at: Sequence[Any], changes: Sequence[Sequence[Any]]) -> float:
-        """A lower bound for c_j = at_j + sum_k t_k changes_jk, |t_k| <= 1, changes being balls."""
-        centre = _times(self._columns, at)
-        spare = [sum((v.rad() for v in row), arb(0)) for row in changes]
-        width = len(changes[0])
-        turns = [_times(self._columns, [row[k].mid() for row in changes]) for k in range(width)]
-        if width > 4:
-            # too many vertices: Frobenius norms of the changes
-            loss = sum((_frobenius(t, self._places) for t in turns), arb(0))
-            return down((arb(self._least(centre, spare)) - loss).lower())
-        least = math.inf
-        for signs in itertools.product((1, -1), repeat=width):
-            corner = centre
-            for sign, turn in zip(signs, turns, strict=True):
-                corner = [a + sign * t for a, t in zip(corner, turn, strict=True)]
-            least = min(least, self._least(corner, spare))
-        return least
+def _total(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    if len(parts) == 1:
+        return list(parts[0])
+    return [sum(entries[1:], entries[0]) for entries in zip(*parts, strict=True)]
 
 
 def tidied(expression: Any) -> Any:
@@ -483,9 +372,24 @@ def tidied(expression: Any) -> Any:
     return sympy.expand(numerator) / denominator
 
 
+def _from_growth(values: Sequence[Growth], size: int) -> float:
+    """A lower bound of the least eigenvalue from the ranges of the entries."""
+    entries = []
+    places = [(i, j) for i in range(size) for j in range(i, size)]
+    for (i, j), value in zip(places, values, strict=False):
+        entry = value.range()
+        if i == j:
+            # any large number may stand for infinity on the diagonal
+            entries.append(entry.low if entry.low < INFINITY else arb(2) ** 200)
+        else:
+            size_of = abs(entry).high
+            entries.append(arb(0, size_of) if size_of < INFINITY else arb.nan())
+    return least_eigenvalue_below(entries, size)
+
+
 def _above(values: Sequence[Growth], level: Interval) -> bool:
     """Whether [[a, b], [b, c]] >= level was proved from the determinant."""
-    if len(values) < 3 or not all(v.defined for v in values):
+    if len(values) < 3 or len(values) > 4:
         return False
     a, b, c = values[:3]
     if not (a.range().low >= level.low and c.range().low >= level.low):
@@ -495,36 +399,3 @@ def _above(values: Sequence[Growth], level: Interval) -> bool:
     shift = a.constant(level)
     determinant = (a - shift) * (c - shift) - b.square()
     return bool(determinant.defined and determinant.range().low >= 0)
-
-
-def _ball(number: Any) -> Any:
-    if number.is_Rational:
-        return arb(int(number.p)) / int(number.q)
-    (value,) = Potential(number, ()).on_balls(number)([])
-    return value
-
-
-def _clipped(rows: Sequence[Sequence[Any]], width: int, sign: int) -> Any:
-    """The entries of this sign, zeros elsewhere."""
-    values = [v if (v > 0) == (sign > 0) and v != 0 else arb(0) for row in rows for v in row]
-    return arb_mat(len(rows), width, values)
-
-
-def _times(matrix: Any, vector: Sequence[Any]) -> list[Any]:
-    if matrix.nrows() == 0:
-        return []
-    product: list[Any] = (matrix * arb_mat(len(vector), 1, list(vector))).entries()
-    return product
-
-
-def _sum(left: list[Any], right: list[Any]) -> list[Any]:
-    return [a + b for a, b in zip(left, right, strict=True)]
-
-
-def _frobenius(entries: Sequence[Any], places: Sequence[tuple[int, int]]) -> Any:
-    pairs = zip(entries, places, strict=True)
-    return sum(((1 if i == j else 2) * v * v for v, (i, j) in pairs), arb(0)).sqrt().upper()
-
-
-def _larger(a: Any, b: Any) -> Any:
-    return a if a > b else b

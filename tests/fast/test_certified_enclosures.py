@@ -101,7 +101,7 @@ def test_even_powers_are_never_negative():
 def test_a_jump_is_not_smoothed_over():
     # the infimum .49 - 5 lies at the jump, x -> .7+; a mean value form from the left misses it
     potential = potential_of(parse_potential("x**2-5*sign(x-0.7)"))
-    bracket = Field(potential.symbols, [potential.expression]).inside(4.0, 1e-6, 10.0)
+    bracket = Field(potential.symbols, potential.expression).inside(4.0, 1e-6, 10.0)
     assert 0.49 - 5 - 1e-4 <= bracket.lower <= 0.49 - 5
 
 
