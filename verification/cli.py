@@ -8,6 +8,7 @@ with ``--resume``; 141 says that the reader of the output was gone.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -314,9 +315,20 @@ def _open_streams() -> None:
             setattr(sys, name, stream)
 
 
+def _pictures_without_home() -> None:
+    """Where there is no home, matplotlib would make a folder of its own for each process."""
+    with contextlib.suppress(RuntimeError):
+        if os.access(Path.home(), os.W_OK):
+            return
+    from lvebm_theory.formula.generated import cache_folder
+
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+
+
 def main() -> None:
     """Entry point of the console script."""
     _open_streams()
+    _pictures_without_home()
     sys.exit(run())
 
 

@@ -103,6 +103,10 @@ def written_aside(target: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         aside.chmod(0o644)
         aside.replace(target)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say where
+            error.filename = str(target)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -39,6 +39,9 @@ ONE_THREAD = dict.fromkeys(
 # POT would import torch, for arrays that claims never give it
 NO_TORCH_FOR_POT = {"POT_BACKEND_DISABLE_PYTORCH": "1"}
 
+# seconds that an idle worker has to end by itself, and to clear away what is its own
+POLITE = 1.0
+
 
 class WorkerDied(errors.LvebmError, RuntimeError):
     """A worker process ended without an answer: killed, or out of memory."""
@@ -86,6 +89,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._answer: Future[Any] | None = None
         self._ended_by_us = False
 
     def submit(self, call: str, *arguments: Any, limit: float | None = None) -> Future[Any]:
@@ -113,6 +117,7 @@ class Worker:
         if process is None:
             future.set_exception(WorkerDied("its process does not begin"))
             return future
+        self._answer = future
         threading.Thread(target=self._hear, args=(process, future), daemon=True).start()
         return future
 
@@ -159,15 +164,18 @@ class Worker:
             self._process.kill()
 
     def drop(self) -> None:
-        """Ends the process at once."""
+        """Ends the process: politely where it has nothing to do, else at once."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
-        process.wait()
         assert process.stdin is not None
         with contextlib.suppress(OSError):  # what was not written any more
             process.stdin.close()
+        if self._answer is None or self._answer.done():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLITE)
+        process.kill()
+        process.wait()
 
 
 _TIMED_OUT = {

@@ -81,9 +81,27 @@ def _user() -> int:
 def _of_this_process() -> Path:
     import atexit
 
-    folder = Path(tempfile.mkdtemp(prefix="lvebm-cache-"))
+    prefix = f"{_temporary().name}-"
+    for left in _temporary().parent.glob(f"{prefix}*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            if not _alive(int(left.name.removeprefix(prefix).split("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _alive(process: int) -> bool:
+    """True unless there is surely no such process."""
+    if not hasattr(os, "getuid"):  # a signal of 0 ends a process there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def ours_alone(folder: Path) -> bool:
