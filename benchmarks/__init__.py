@@ -27,6 +27,7 @@ NAMES = (
     "whole_runs",
     "trainer",
     "experiments",
+    "faults",
     "noise_law",
     "sampler_cost",
     "sampler_kills",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +52,9 @@ class Session:
         """
         try:
             content = self.finished()
-            if content is None:
+            if content is not None:
+                self._tidy()
+            else:
                 findings = run_plan(
                     self.plan, self.folder, jobs=jobs, listener=listener, time_limit=time_limit
                 )
@@ -63,6 +66,12 @@ class Session:
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def _tidy(self) -> None:
+        """Removes what a process left that was killed just before its end."""
+        # nobody may write here, or somebody else is about to do it
+        with contextlib.suppress(ArgumentError, OSError), Lock(self.folder.path):
+            self.folder.forget_pieces()
 
     def finished(self) -> dict[str, Any] | None:
         """What findings.json holds, None unless it holds every finding of this plan, measured.
