@@ -3,8 +3,8 @@
 A chain is one run that is killed (``kill -9`` of the process that was started, and of it alone) at
 random moments until it has been killed often enough; each time it is taken up again, and in the end
 it runs through. Three kinds of moments: soon after some files more were stored, the first second,
-and the tenth of a second after a worker begins. Chains are kept in ``benchmarks/.runs/faults``; a killed benchmark
-goes on where it was.
+and the tenth of a second after a worker begins. Chains are kept in ``benchmarks/.runs/faults``; a
+killed benchmark goes on where it was.
 """
 
 from __future__ import annotations
