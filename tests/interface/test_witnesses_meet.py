@@ -237,8 +237,9 @@ def test_a_claim_with_one_witness_says_so(tmp_path):
         for p in plan.cases
     ]
     page = render(folder, plan, folder.contents(plan, findings))
-    assert page.count("One witness alone (grid, closed-form) measures") == 1
-    assert page.count("Measured twice and compared: KL (numba and grid).") == 1
+    alone = "Measured by one witness, with no second to check it: FI (grid, closed-form)."
+    assert page.count(alone) == page.count("Measured by one witness") == 1
+    assert page.count("Measured by two witnesses and compared: KL (numba, grid).") == 1
 
 
 # the claims' own witnesses, one of them made wrong ----------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lvebm_theory.errors import ArgumentError
@@ -83,15 +83,31 @@ def known(plan: Plan, name: str) -> Claim | None:
 
 
 def _witnesses(plan: Plan, summary: ClaimSummary) -> str:
-    """Which witnesses meet in this claim; that it has one alone, where none do."""
+    """Which quantities two witnesses measured, and which one alone."""
     met = [m for m in plan.meetings if m.claim == summary.claim and m.control is None]
-    pairs = dict.fromkeys(
-        f"{m.first.quantity} ({m.first.witness} and {m.second.witness})" for m in met
-    )
-    if pairs:
-        return f"Measured twice and compared: {', '.join(pairs)}."
-    alone = ", ".join(dict.fromkeys(f.witness for f in summary.findings))
-    return f"One witness alone ({alone}) measures what this claim says; no second one checks it."
+    twice: dict[str, dict[str, None]] = {}
+    for m in met:
+        twice.setdefault(m.first.quantity, {}).update(
+            {m.first.witness: None, m.second.witness: None}
+        )
+    alone: dict[str, dict[str, None]] = {}
+    bounds = {m.second.quantity for m in met}
+    for f in summary.findings:
+        if f.quantity not in twice and f.quantity not in bounds:
+            alone.setdefault(f.quantity, {})[f.witness] = None
+    said = [
+        f"{words} {', '.join(f'{name} ({_listed(by)})' for name, by in found.items())}."
+        for words, found in (
+            ("Measured by two witnesses and compared:", twice),
+            ("Measured by one witness, with no second to check it:", alone),
+        )
+        if found
+    ]
+    return " ".join(said)
+
+
+def _listed(witnesses: Iterable[str]) -> str:
+    return ", ".join(witnesses)
 
 
 def _theorem(theorem: Theorem) -> Html:
