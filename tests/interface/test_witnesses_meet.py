@@ -78,6 +78,7 @@ def test_a_coupling_is_met_from_below_only():
     grid, coupled = case("grid", "W2"), case("numba", "cost", upper_bound_of="W2", part="coupling")
     assert met(grid, coupled) == met(coupled, grid) == [(grid, coupled, None, Relation.AT_MOST)]
     assert met(case("grid", "W1"), coupled) == []
+    assert met(case("grid", "W2", part="another distance"), coupled) == []
 
 
 def test_half_the_noise_meets_the_true_run_of_the_other_witness():
