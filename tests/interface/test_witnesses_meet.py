@@ -279,13 +279,14 @@ def _scaled_curve(monkeypatch):
     monkeypatch.setattr(grid_witness, "curve", wrong)
 
 
-def _box_at_the_start(monkeypatch):
+def _densities_of_another_noise(monkeypatch):
     from verification import grid_witness
+    from verification.controls.flows import with_noise_scaled
 
     true = grid_witness.density_path
 
     def wrong(energy, start, times, **fields):
-        return true(energy, start, times, **{**fields, "box": [(-1.0, 4.5)]})
+        return with_noise_scaled(true(energy, start, times, **fields), start, 0.8)
 
     monkeypatch.setattr(grid_witness, "density_path", wrong)
 
@@ -305,7 +306,7 @@ def _half_noise(monkeypatch):
     monkeypatch.setattr(particle_witness, "snapshots", wrong)
 
 
-@pytest.mark.parametrize("plant", [_scaled_curve, _box_at_the_start, _half_noise])
+@pytest.mark.parametrize("plant", [_scaled_curve, _densities_of_another_noise, _half_noise])
 def test_a_wrong_witness_is_found_out_whatever_the_theorem_says(plant, monkeypatch, tmp_path):
     plant(monkeypatch)
     findings = users_run(tmp_path / "results", "kl-decay")
