@@ -76,6 +76,8 @@ def soft_transform(h, first, last, x, y, starts, matrix, e, out):  # type: ignor
                 near, here = -np.inf, y[j]
                 for l in range(row.size):
                     s = (row[l] - away) * inverse - top[l]
+                    # fused, it may round above zero, far above where a line has no mass
+                    s = s if s < 0.0 else 0.0
                     exponent[l] = s
                     bound = s + steep * abs(here - where[l])
                     near = bound if bound > near else near

@@ -36,6 +36,7 @@ def test_soft_minima_are_those_of_the_definition(shape: tuple, epsilon: float) -
     g, mass = rng.normal(size=shape), rng.random(shape)
     mass[rng.random(shape) < 0.3] = 0.0
     mass[0] = 1e-300
+    mass[:, shape[1] // 2 + 1 :][:, :3] = 0.0  # lines without mass
     log_mass = np.log(mass, out=np.full(shape, -np.inf), where=mass > 0)
     points = np.stack(np.meshgrid(*centres, indexing="ij"), -1).reshape(-1, 2)
     cost = ((points[:, None] - points) ** 2).sum(-1)
@@ -114,3 +115,74 @@ def test_sweeps_that_do_not_end_and_unusable_laws_are_refused() -> None:
     for laws, epsilon in (((a, -b), 0.1), ((a, b[1:]), 0.1), ((a, b), 0.0), ((a, 0 * b), 0.1)):
         with pytest.raises(ArgumentError):
             sinkhorn_divergence(*laws, [EDGES, EDGES], epsilon)
+
+
+def test_an_epsilon_that_the_grid_does_not_allow_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PlaneKernel, "__init__", lambda *_: pytest.fail("work began"))
+    edges = np.arange(97) * 0.125
+    law = np.outer(np.diff(ndtr(edges - 5)), np.diff(ndtr(edges - 6)))
+    with pytest.raises(ArgumentError, match=r"at least 0\.003906 on cells 0\.125 apart"):
+        sinkhorn_divergence(law, law, [edges, edges], 1e-4)
+    # the coarser axis counts, and of it what holds mass
+    graded = np.concatenate([[-50.0], edges, [60.0]])
+    padded = np.pad(law, ((1, 1), (0, 0)), constant_values=1e-12)
+    with pytest.raises(ArgumentError, match=r"at least 0\.003906"):
+        sinkhorn_divergence(padded, padded, [graded, edges], 1e-4)
+
+
+def random_laws(seed: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], float]:
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(5, 30, 2)
+    spacing = rng.uniform(0.05, 0.5)
+    a, b = rng.random((2, n, m)) ** rng.integers(1, 9)
+    if seed % 2:
+        a[rng.random((n, m)) < 0.5] = 0
+        a[0, 0] = 1
+    edges = [np.arange(n + 1) * spacing, np.arange(m + 1) * spacing]
+    return a, b, edges, spacing**2 * 10 ** rng.uniform(-0.3, 2.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_unfinished_sweeps_are_within_the_stated_width(seed: int) -> None:
+    a, b, edges, epsilon = random_laws(seed)
+    exact = sinkhorn_divergence(a, b, edges, epsilon, threshold=1e-11, most_sweeps=100_000)
+    # without the width, early values would be wrong by more than rounding
+    early = []
+    for threshold in (1e-2, 1e-3):
+        found = sinkhorn_divergence(a, b, edges, epsilon, threshold=threshold)
+        early.append(abs(found.value - exact.value))
+        assert early[-1] <= found.half_width + exact.half_width
+        same = sinkhorn_divergence(a, a, edges, epsilon, threshold=threshold)
+        assert abs(same.value) <= same.half_width
+        assert found.half_width < 0.02 * exact.value + 0.5 * threshold * epsilon + 1e-9
+    assert early[0] > 1e-9
+
+
+def test_the_distance_counts_the_bias_of_epsilon_and_of_the_cells() -> None:
+    # coarse cells of uniform laws: W2 is the shift, whatever the cells
+    edges = [np.arange(9) / 2.0, np.arange(9) / 2.0]
+    a, b = np.zeros((8, 8)), np.zeros((8, 8))
+    a[1:4, 2:4], b[3:6, 3:5] = 1.0, 1.0
+    for epsilon in (0.1, 0.5, 2.0):
+        found = sinkhorn_divergence(a, b, edges, epsilon).distance
+        assert found.lower <= np.hypot(1.0, 0.5) <= found.upper
+    # Gaussians on cells of half their width: the points alone would miss the truth
+    coarse = np.linspace(-6, 6, 25)
+    laws = [
+        np.outer(*(np.diff(ndtr((coarse - m) / s)) for m in (0, 0))) for m, s in ((0, 1), (0, 0.4))
+    ]
+    found = sinkhorn_divergence(*laws, [coarse, coarse], 0.0625)
+    exact = np.sqrt(2) * 0.6
+    assert found.distance.lower <= exact <= found.distance.upper
+    assert abs(np.sqrt(found.value) - exact) > found.half_width
+
+
+def test_a_pace_that_cannot_do_ends_early() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.random((2, 30, 30)) ** 8
+    edges = [np.arange(31) / 10.0] * 2
+    with pytest.raises(SolverError, match="take a larger epsilon") as caught:
+        sinkhorn_divergence(a, b, edges, 0.0026, threshold=1e-12, most_sweeps=3000)
+    assert " in 3000 sweeps" not in str(caught.value)
