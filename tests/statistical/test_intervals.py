@@ -1,4 +1,4 @@
-"""Coverage of every interval routine: 2000 seeds at alpha = 0.05 against known truths.
+"""Coverage of every interval routine: many seeds at alpha = 0.05 against known truths.
 
 Calibrated routines must miss between 3 % and 7 % of the time, at equality too, where a naive
 interval misses always or never. Routines that are conservative by construction (no limit taken,
@@ -19,7 +19,7 @@ from verification.estimate.transport import QuantileFunction, ReferenceOnLine, w
 from verification.measurement import Measurement
 
 SEEDS, ALPHA = 2000, 0.05
-FEWER = 500  # for the costlier of the conservative routines
+FEWER, FEWEST = 1000, 200  # for costlier routines, and for those of them that are conservative
 
 
 def most_misses(seeds: int) -> float:
@@ -110,7 +110,7 @@ def test_relative_entropy_of_cells(tilt: float, cells: int, count: int) -> None:
     def measure(rng: np.random.Generator) -> Measurement:
         return relative_entropy_of_cells(rng.multinomial(count, p), q, ALPHA)
 
-    assert 0.03 <= miss_rate(measure, truth) <= 0.07
+    assert 0.03 <= miss_rate(measure, truth, FEWER) <= 0.07
 
 
 EDGES = np.linspace(-8, 8, 1025)
@@ -130,7 +130,7 @@ def test_relative_entropy_with_its_binning_loss_is_conservative(shift: float, di
         return relative_entropy(x, mass, [edges] * dim, ALPHA, cells=16)
 
     truth = dim * shift**2 / 2
-    assert miss_rate(measure, truth, FEWER) <= most_misses(FEWER)
+    assert miss_rate(measure, truth, FEWEST) <= most_misses(FEWEST)
 
 
 def well(barrier: float) -> np.ndarray:
