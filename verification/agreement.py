@@ -14,6 +14,7 @@ wrong, so that every finding that rests on either is left UNDECIDED.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,13 +138,13 @@ def _met(
 
 
 def measurement_of(finding: Finding) -> Measurement | None:
-    """The interval of a finding, None where nothing was compared."""
+    """The interval of a finding, None where nothing was compared; null is an infinite width."""
     if finding.measured is None:
         return None
     return Measurement(
         value=finding.measured,
-        statistical=finding.statistical or 0.0,
-        numerical=finding.numerical or 0.0,
+        statistical=math.inf if finding.statistical is None else finding.statistical,
+        numerical=math.inf if finding.numerical is None else finding.numerical,
         confidence=finding.confidence or 1.0,
     )
 

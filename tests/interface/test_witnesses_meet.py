@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lvebm_theory.theorem import Relation
+from verification.agreement import findings_of_meetings
 from verification.claim import BUDGETS, Case, Setting
 from verification.decide import Verdict
 from verification.discovery import claims
@@ -188,6 +189,20 @@ def test_what_is_not_told_apart_is_no_pass_and_no_doubt(tmp_path):
     agreed = [replace(f, verdict=Verdict.HOLDS) for f in rows]
     assert exit_status(agreed) is Exit.UNDECIDED
     assert len(findings) == plan.findings
+
+
+def test_a_width_that_is_infinite_is_not_read_as_none(tmp_path):
+    asked = Request(claims=("disagreeing",), package=PACKAGE, budget="quick")
+    plan, _ = finished(asked, tmp_path / "results")
+    folder = Folder(tmp_path / "results")
+    found = {}
+    for group in plan.groups:
+        for planned, finding in zip(group.cases, folder.read_piece(plan, group), strict=True):
+            wide = planned.case.witness == "numba"
+            found[planned] = replace(finding, numerical=None) if wide else finding
+    rows = findings_of_meetings(plan, found, {})
+    assert {row.verdict for row in rows} == {Verdict.NOT_TOLD_APART}
+    assert {row.to_json()["numerical"] for row in rows} == {None}
 
 
 def test_the_budget_grows_for_a_meeting_where_that_can_help():
