@@ -152,6 +152,8 @@ def _mergeable(c: Interval, m: Scale, d: Interval, n: Scale) -> bool:
         return False
     if [a for a, _ in m.exponents] != [a for a, _ in n.exponents]:
         return False
+    if all(e is f for (_, e), (_, f) in _pairs(m, n)):
+        return True  # from one exponential: the same function of the ray
     if not all(e.low == f.low and e.high == f.high for (_, e), (_, f) in _pairs(m, n)):
         return False
     # c1 e^s + c2 e^t = (c1 + c2) e^u with u between s and t, if c1 and c2 have one sign

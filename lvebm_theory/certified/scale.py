@@ -175,6 +175,10 @@ def unbounded(m: Scale, radius: Any) -> bool:
 def _merged(left: Exponents, right: Exponents, *, subtract: bool) -> Exponents:
     table = dict(left)
     for a, e in right:
+        if subtract and table.get(a) is e:
+            # one interval object stands for one function of the ray: it cancels exactly
+            del table[a]
+            continue
         signed = -e if subtract else e
         table[a] = table[a] + signed if a in table else signed
     return tuple(sorted(((a, e) for a, e in table.items() if not e.is_zero), reverse=True))

@@ -159,6 +159,23 @@ def potential_of(energy: Energy | Potential) -> Potential:
     return numeric_potential(formula.expression.xreplace(table), tuple(formula.coordinates))
 
 
+def as_written(energy: Energy | Potential) -> Potential:
+    """As ``potential_of``, but sums of exponentials keep their exponents: log sum_k exp(f_k).
+
+    Jets treat such a sum as a whole and want the f_k; see ``jets``.
+    """
+    if isinstance(energy, Potential):
+        return energy
+    formula = getattr(energy, "formula", None)
+    if formula is None:
+        raise AssumptionError("certification", [f"{energy.name} is not given by a formula"])
+    values = dict(energy.parameters)
+    table = {s: sympy.Rational(repr(float(values[s.name]))) for s in formula.parameter_symbols}
+    reals = {s: sympy.Symbol(s.name, real=True) for s in formula.coordinates}
+    expression = formula.expression.xreplace(table).xreplace(reals)
+    return Potential(stabilised(exact_numbers(expression)), tuple(reals.values()))
+
+
 def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
     """A potential from an expression in these symbols; floats are read as decimals."""
     reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}

@@ -28,11 +28,15 @@ PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """See the module; ``shift`` and ``slope`` are g and g', None without a shear."""
+    """See the module; ``shift`` and ``slope`` are g and g', None without a shear.
+
+    ``shift_range`` encloses g over intervals, given and returned by their ends.
+    """
 
     axes: FloatArray
     shift: Callable[[FloatArray], FloatArray] | None = None
     slope: Callable[[FloatArray], FloatArray] | None = None
+    shift_range: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None = None
 
     def outward(self, p: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Original coordinates of points of the frame."""
@@ -47,6 +51,17 @@ class Frame:
         if self.shift is not None:
             local[:, 1] -= self.shift(local[:, 0])
         return np.asarray(local)
+
+    def enclosure(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Boxes of the frame that hold boxes (n, 2), (n, 2) of the original coordinates."""
+        middle = ((low + high) / 2) @ self.axes
+        reach = ((high - low) / 2) @ np.abs(self.axes)
+        reach = reach + 1e-13 * (np.abs(low) + np.abs(high)).sum(axis=1)[:, None]
+        lower, upper = middle - reach, middle + reach
+        if self.shift_range is not None:
+            least, most = self.shift_range(lower[:, 0], upper[:, 0])
+            lower[:, 1], upper[:, 1] = lower[:, 1] - most, upper[:, 1] - least
+        return lower, upper
 
     def potential(self, potential: PlanePotential) -> PlanePotential:
         """U in the coordinates of the frame."""
@@ -87,9 +102,28 @@ def _frames(
         axes = np.eye(2) if which == 1 else np.eye(2)[::-1].copy()
         g, slope = (potential.on_floats(e) for e in (shift, sympy.diff(shift, other)))
         frames.append(
-            Frame(axes=axes, shift=partial(_along, g, which), slope=partial(_along, slope, which))
+            Frame(
+                axes=axes,
+                shift=partial(_along, g, which),
+                slope=partial(_along, slope, which),
+                shift_range=partial(_range_along, potential, shift, which),
+            )
         )
     return frames
+
+
+def _range_along(
+    potential: Potential, shift: Any, which: int, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    from ..certified.array_intervals import ARRAY_INTERVALS
+    from ..certified.evaluation import bind
+
+    side, zero = (low, high), (np.zeros_like(low), np.zeros_like(low))
+    with np.errstate(all="ignore"):
+        (found,) = bind(potential.program(shift), ARRAY_INTERVALS)(
+            [side, zero] if which == 1 else [zero, side]
+        )
+    return np.broadcast_to(found[0], low.shape), np.broadcast_to(found[1], low.shape)
 
 
 def _along(function: Callable[[list[FloatArray]], list[Any]], which: int, p: FloatArray) -> Any:

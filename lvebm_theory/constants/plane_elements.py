@@ -56,7 +56,7 @@ class PlaneElements:
         floor = float(u.min())
         if not np.isfinite(floor):
             raise ArgumentError("the potential is not finite where its mass should be")
-        self._potential, self._floor, self._level = potential, floor, level
+        self._potential, self.floor, self.level = potential, floor, level
         # nodes of edge cells reach far beyond the level; a plateau there costs e^-level and
         # keeps the scaled stiffness within range
         weight = np.exp(np.maximum(floor - np.where(np.isnan(u), np.inf, u), -level - 10.0))
@@ -93,7 +93,32 @@ class PlaneElements:
         """(U - min U)/level at points (n, 2), where level is the height at which cells end."""
         with np.errstate(all="ignore"):
             u = np.asarray(self._potential(points[:, 0], points[:, 1]), dtype=float)
-        return (np.where(np.isnan(u), np.inf, u) - self._floor) / self._level
+        return (np.where(np.isnan(u), np.inf, u) - self.floor) / self.level
+
+    def height_at(self, points: FloatArray) -> FloatArray:
+        """U - min U at points (n, 2)."""
+        return self.share_of_level(points) * self.level
+
+    def covers(self, low: FloatArray, high: FloatArray) -> npt.NDArray[np.bool_]:
+        """Whether boxes with corners (n, 2), (n, 2) are sure to lie in the mesh."""
+        corners = self.frame.enclosure(low, high)
+        first, last, inside = [], [], np.ones(len(low), dtype=bool)
+        for axis in (0, 1):
+            e = self.mesh.edges[axis]
+            a, b = corners[0][:, axis], corners[1][:, axis]
+            inside &= (a >= e[0]) & (b <= e[-1])
+            first.append(np.clip(np.searchsorted(e, a, side="right") - 1, 0, len(e) - 2))
+            last.append(np.clip(np.searchsorted(e, b, side="left"), 1, len(e) - 1))
+        total = np.zeros((self.mesh.active.shape[0] + 1, self.mesh.active.shape[1] + 1), dtype=int)
+        total[1:, 1:] = self.mesh.active.cumsum(axis=0).cumsum(axis=1)
+        last = [np.maximum(b, a + 1) for a, b in zip(first, last, strict=True)]
+        held = (
+            total[last[0], last[1]]
+            - total[first[0], last[1]]
+            - total[last[0], first[1]]
+            + total[first[0], first[1]]
+        )
+        return np.asarray(inside & (held == (last[0] - first[0]) * (last[1] - first[1])))
 
     def shift_inverse(self, shift: float) -> Callable[[FloatArray], FloatArray]:
         """y -> (S + shift)^{-1} y in scaled variables, by one sparse factorisation."""

@@ -1,0 +1,272 @@
+r"""A drift condition in the plane by branch and bound: outside a set no unseen mode can hide.
+
+With V_a = (1/4 - a^2) |grad U|^2 - Lap U / 2 and heights U - min U,
+
+    V_a >= c                     wherever the height exceeds ``inner``,
+    |grad U|^2 <= steepest       on heights from ``inner`` to ``inner`` + 1/a,
+    the height exceeds ``outer`` outside a set D.
+
+W = e^{U/2} has -L W / W = V_0, so this is a Lyapunov condition; ``constants.confinement`` draws
+the conclusion for the gap. Inside a square boxes are halved until intervals show all three;
+beyond it growth arithmetic treats whole boxes of directions and all radii at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+from flint import arb
+
+from .array_intervals import ARRAY_INTERVALS, Intervals, array_hull, array_meet
+from .domain import Domain
+from .evaluation import bind
+from .growth import CONSTANT, Growth, extremum_hull, leading_size
+from .growth_algebra import GrowthAlgebra
+from .interval import INFINITY, NOTHING, Interval
+from .jets import JetAlgebra, NotSmooth
+from .subject import Potential, precisely
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Covered = Callable[[FloatArray, FloatArray], BoolArray]
+
+#: boxes looked at before giving up
+MOST_BOXES = 120_000
+MOST_DIRECTIONS = 160
+#: boxes evaluated together, which bounds the memory
+_TOGETHER = 4096
+_NARROWEST = 2.0**-22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The condition; see the module.
+
+    Parameters
+    ----------
+    share : float
+        a, in (0, 1/2).
+    rate : float
+        c.
+    minimum : float
+        The least U, from which heights are counted.
+    inner, outer : float
+        Heights.
+    steepest : float
+        Bound of |grad U|^2 on the shell above ``inner``.
+    """
+
+    share: float
+    rate: float
+    minimum: float
+    inner: float
+    outer: float
+    steepest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Whether the condition was proved; else why not, and points (k, 2) where it fails or may."""
+
+    proved: bool
+    reason: str
+    places: FloatArray
+
+
+_NOWHERE = np.zeros((0, 2))
+
+
+@precisely
+def prove_drift(potential: Potential, drift: Drift, covered: Covered, radius: float) -> Outcome:
+    """Tries to prove a drift condition over the plane.
+
+    Parameters
+    ----------
+    potential : Potential
+        In two smooth coordinates.
+    drift : Drift
+    covered : callable
+        Corners (n, 2), (n, 2) of boxes to whether D is sure to hold them.
+    radius : float
+        Half the width of a square around the origin that holds D.
+    """
+    try:
+        for times in (1.0, 4.0, 64.0):
+            if _outside(potential, drift, times * radius):
+                return _inside(potential, drift, covered, times * radius)
+    except NotSmooth:
+        return Outcome(proved=False, reason="U has kinks", places=_NOWHERE)
+    reason = "no drift was proved far out in every direction"
+    return Outcome(proved=False, reason=reason, places=_NOWHERE)
+
+
+def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
+    """V_a >= c and height > outer on all rays from the square on."""
+    exact = arb(float(np.ceil(radius)))
+    growth = GrowthAlgebra(exact)
+    jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
+    evaluate = bind(potential.program(potential.expression), jets)
+    share = Interval.point(Fraction(1, 4) - Fraction(drift.share) ** 2)
+    half = Interval.point(Fraction(-1, 2))
+    pending = Domain(potential.symbols, (None, None)).outside()
+    for _ in range(MOST_DIRECTIONS):
+        if not pending:
+            return True
+        rays = pending.pop()
+        (found,) = evaluate(jets.coordinates(*rays.coordinates(exact)))
+        u, x, y, xx, _, yy = (_slim(entry) for entry in found)
+        v = u.constant(half) * (xx + yy)
+        for slope in (x, y):
+            v = v + u.constant(share) * _square_below(slope)
+        if (
+            v.defined
+            and u.defined
+            and v.range().low >= drift.rate
+            and u.range().low > drift.minimum + drift.outer
+        ):
+            continue
+        halves = rays.halves()
+        if not halves:
+            return False
+        pending.extend(halves)
+    return False
+
+
+def _slim(u: Growth) -> Growth:
+    """Terms that stay below one become part of the constant: products of sums stay short."""
+    kept, rest = [], NOTHING
+    for c, m in u.terms:
+        size = c * m.range(u.radius)
+        if size.finite and abs(size).high < 1:
+            rest = rest + size
+        else:
+            kept.append((c, m))
+    return Growth([*kept, (rest, CONSTANT)], u.radius)
+
+
+def _square_below(u: Growth) -> Growth:
+    """A lower bound of u^2 of one term; 0 where u may vanish."""
+    below = u.lower_term() or (-u).lower_term()
+    if below is None:
+        return u.constant(NOTHING)
+    c, m = below
+    return Growth([(Interval((c * c).lower(), INFINITY), m * m)], u.radius)
+
+
+def _inside(potential: Potential, drift: Drift, covered: Covered, radius: float) -> Outcome:
+    jets = JetAlgebra(ARRAY_INTERVALS, hull=array_hull, meet=array_meet)
+    evaluate = bind(potential.program(potential.expression), jets)
+
+    def jet(low: FloatArray, high: FloatArray) -> list[Intervals]:
+        sides = [(low[:, i], high[:, i]) for i in (0, 1)]
+        (found,) = evaluate(jets.coordinates(*sides))
+        shape = low[:, 0].shape
+        return [(np.broadcast_to(a, shape), np.broadcast_to(b, shape)) for a, b in found]
+
+    cuts = np.linspace(-radius, radius, 17)
+    a, b = (c.ravel() for c in np.meshgrid(cuts[:-1], cuts[:-1], indexing="ij"))
+    low = np.stack([a, b], axis=1)
+    high = low + (cuts[1] - cuts[0])
+    seen = 0
+    while len(low):
+        seen += len(low)
+        if seen > MOST_BOXES:
+            reason = f"the drift was not proved with {MOST_BOXES} boxes"
+            return Outcome(proved=False, reason=reason, places=((low + high) / 2)[:64])
+        open_boxes, failing = [], []
+        for start in range(0, len(low), _TOGETHER):
+            piece = slice(start, start + _TOGETHER)
+            with np.errstate(all="ignore"):
+                open_here, fails = _judge(jet, drift, covered, low[piece], high[piece])
+            open_boxes.append(open_here)
+            failing.append(fails)
+        fails = np.concatenate(failing)
+        if fails.any():
+            return Outcome(
+                proved=False,
+                reason="the drift condition fails outside the mesh",
+                places=((low + high) / 2)[fails],
+            )
+        left = np.concatenate(open_boxes)
+        low, high = _halved(low[left], high[left])
+        if len(low) and (high - low).max() < _NARROWEST * radius:
+            return Outcome(
+                proved=False, reason="the drift is borderline", places=((low + high) / 2)[:64]
+            )
+    return Outcome(proved=True, reason="", places=_NOWHERE)
+
+
+def _judge(
+    jet: Callable[[FloatArray, FloatArray], list[Intervals]],
+    drift: Drift,
+    covered: Covered,
+    low: FloatArray,
+    high: FloatArray,
+) -> tuple[BoolArray, BoolArray]:
+    """Boxes that stay open, and those whose middle breaks the condition."""
+    middle = (low + high) / 2
+    u, x, y, xx, xy, yy = jet(low, high)
+    point = jet(middle, middle)
+    # a middle is rounded, and the half-widths cover that
+    reach = [np.nextafter(np.maximum(high - middle, middle - low)[:, i], np.inf) for i in (0, 1)]
+    x = _mean_value(x, point[1], (xx, xy), reach)
+    y = _mean_value(y, point[2], (xy, yy), reach)
+    u = _mean_value(u, point[0], (x, y), reach)
+    square = _sum_of_squares(x, y)
+    share = (0.25 - drift.share**2) * (1 - 1e-14)
+    base = drift.minimum
+    drifts = share * square[0] - _upper_half(xx, yy) >= drift.rate * (1 + 1e-12)
+    within = u[1] <= base + drift.inner
+    beyond = u[0] > base + drift.outer
+    shell = (u[1] > base + drift.inner) & (u[0] < base + drift.inner + 1 / drift.share)
+    gentle = ~shell | (square[1] <= drift.steepest)
+    inside = covered(low, high)
+    done = (inside | beyond) & (within | drifts) & gentle
+    middle_square = _sum_of_squares(point[1], point[2])
+    falls = share * middle_square[1] - (point[3][0] + point[5][0]) / 2 < drift.rate
+    high_up = point[0][0] > base + drift.inner
+    outside = (point[0][1] < base + drift.outer) & ~covered(middle, middle)
+    return ~done, (falls & high_up) | outside
+
+
+def _upper_half(xx: Intervals, yy: Intervals) -> FloatArray:
+    """An upper bound of half the sum, with room for the rounding of this and the next steps."""
+    return (xx[1] + yy[1]) / 2 + 1e-13 * (np.abs(xx[1]) + np.abs(yy[1]))
+
+
+def _mean_value(
+    natural: Intervals, at: Intervals, slopes: tuple[Intervals, ...], reach: list[FloatArray]
+) -> Intervals:
+    """natural range and f(m) + sum slopes [-reach, reach], intersected."""
+    spread = sum(
+        np.maximum(np.abs(s[0]), np.abs(s[1])) * r for s, r in zip(slopes, reach, strict=True)
+    )
+    spread = spread * (1 + 1e-14)
+    low, high = at[0] - spread, at[1] + spread
+    slack = 1e-15 * (np.abs(at[0]) + np.abs(at[1]) + spread)
+    low, high = low - slack, high + slack
+    return (
+        np.where(np.isnan(low), natural[0], np.maximum(natural[0], low)),
+        np.where(np.isnan(high), natural[1], np.minimum(natural[1], high)),
+    )
+
+
+def _sum_of_squares(x: Intervals, y: Intervals) -> Intervals:
+    squares = ARRAY_INTERVALS.power(x, 2), ARRAY_INTERVALS.power(y, 2)
+    low, high = ARRAY_INTERVALS.add(*squares)
+    return np.maximum(low, 0.0), high
+
+
+def _halved(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Every box cut across its longer side."""
+    axis = np.argmax(high - low, axis=1)
+    rows = np.arange(len(low))
+    cut = (low[rows, axis] + high[rows, axis]) / 2
+    first_high, second_low = high.copy(), low.copy()
+    first_high[rows, axis] = cut
+    second_low[rows, axis] = cut
+    return np.concatenate([low, second_low]), np.concatenate([first_high, high])
