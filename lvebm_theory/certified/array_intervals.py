@@ -155,9 +155,7 @@ def _cosh(u: Intervals) -> Intervals:
 
 
 def _log_cosh(u: Intervals) -> Intervals:
-    least, most = (
-        size + np.log1p(np.exp(-2 * size)) - math.log(2) for size in _abs(u)
-    )
+    least, most = (size + np.log1p(np.exp(-2 * size)) - math.log(2) for size in _abs(u))
     slack = _LIBRARY * (1 + np.where(np.isfinite(most), most, 0.0))
     return np.maximum(least - slack, 0.0), most + slack
 

@@ -1,12 +1,12 @@
 r"""A drift condition in the plane by branch and bound: outside a set no unseen mode can hide.
 
-With V_a = (1/4 - a^2) |grad U|^2 - Lap U / 2 and heights U - min U,
+With V = |grad U|^2/4 - Lap U/2 and heights u = U - min U,
 
-    V_a >= c                     wherever the height exceeds ``inner``,
-    |grad U|^2 <= steepest       on heights from ``inner`` to ``inner`` + 1/a,
-    the height exceeds ``outer`` outside a set D.
+    V >= c + a(u)^2 |grad U|^2    where the height exceeds ``inner``; a(u) = 0 above ``outer``,
+    |grad U|^2 <= steepest        on heights from ``inner`` to ``inner`` + ``ramp``,
+    the height exceeds ``outer``  outside a set D.
 
-W = e^{U/2} has -L W / W = V_0, so this is a Lyapunov condition; ``constants.confinement`` draws
+W = e^{U/2} has -L W / W = V, so this is a Lyapunov condition; ``constants.confinement`` draws
 the conclusion for the gap. Inside a square boxes are halved until intervals show all three;
 beyond it growth arithmetic treats whole boxes of directions and all radii at once.
 """
@@ -48,24 +48,39 @@ class Drift:
 
     Parameters
     ----------
-    share : float
-        a, in (0, 1/2).
     rate : float
         c.
     minimum : float
         The least U, from which heights are counted.
-    inner, outer : float
+    inner, outer, ramp : float
         Heights.
+    shares : array (k,)
+        a on k bands of equal width from ``inner`` to ``outer``.
     steepest : float
-        Bound of |grad U|^2 on the shell above ``inner``.
+        Bound of |grad U|^2 on the ramp.
     """
 
-    share: float
     rate: float
     minimum: float
     inner: float
     outer: float
+    ramp: float
+    shares: FloatArray
     steepest: float
+
+    def largest_share(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """The largest a on heights from low (n,) to high (n,)."""
+        k = len(self.shares)
+        width = (self.outer - self.inner) / k
+        table = np.concatenate([[0.0], self.shares, [0.0]])
+        # one band more on either side, whatever the rounding
+        with np.errstate(invalid="ignore"):
+            first = np.clip(np.floor((low - self.inner) / width - 1e-9), -1, k).astype(int) + 1
+            last = np.clip(np.floor((high - self.inner) / width + 1e-9), -1, k).astype(int) + 1
+        largest = np.array(
+            [[table[i : j + 1].max(initial=0.0) for j in range(k + 2)] for i in range(k + 2)]
+        )
+        return np.asarray(largest[first, np.maximum(first, last)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +110,7 @@ def prove_drift(potential: Potential, drift: Drift, covered: Covered, radius: fl
         Half the width of a square around the origin that holds D.
     """
     try:
-        for times in (1.0, 4.0, 64.0):
+        for times in (1.0, 4.0, 64.0, 2048.0):
             if _outside(potential, drift, times * radius):
                 return _inside(potential, drift, covered, times * radius)
     except NotSmooth:
@@ -105,12 +120,12 @@ def prove_drift(potential: Potential, drift: Drift, covered: Covered, radius: fl
 
 
 def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
-    """V_a >= c and height > outer on all rays from the square on."""
+    """V >= c and height > outer on all rays from the square on."""
     exact = arb(float(np.ceil(radius)))
     growth = GrowthAlgebra(exact)
     jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
     evaluate = bind(potential.program(potential.expression), jets)
-    share = Interval.point(Fraction(1, 4) - Fraction(drift.share) ** 2)
+    quarter = Interval.point(Fraction(1, 4))
     half = Interval.point(Fraction(-1, 2))
     pending = Domain(potential.symbols, (None, None)).outside()
     for _ in range(MOST_DIRECTIONS):
@@ -121,7 +136,7 @@ def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
         u, x, y, xx, _, yy = (_slim(entry) for entry in found)
         v = u.constant(half) * (xx + yy)
         for slope in (x, y):
-            v = v + u.constant(share) * _square_below(slope)
+            v = v + u.constant(quarter) * _square_below(slope)
         if (
             v.defined
             and u.defined
@@ -217,17 +232,19 @@ def _judge(
     y = _mean_value(y, point[2], (xy, yy), reach)
     u = _mean_value(u, point[0], (x, y), reach)
     square = _sum_of_squares(x, y)
-    share = (0.25 - drift.share**2) * (1 - 1e-14)
     base = drift.minimum
+    share = (0.25 - drift.largest_share(u[0] - base, u[1] - base) ** 2) * (1 - 1e-14)
     drifts = share * square[0] - _upper_half(xx, yy) >= drift.rate * (1 + 1e-12)
     within = u[1] <= base + drift.inner
     beyond = u[0] > base + drift.outer
-    shell = (u[1] > base + drift.inner) & (u[0] < base + drift.inner + 1 / drift.share)
+    shell = (u[1] > base + drift.inner) & (u[0] < base + drift.inner + drift.ramp)
     gentle = ~shell | (square[1] <= drift.steepest)
     inside = covered(low, high)
     done = (inside | beyond) & (within | drifts) & gentle
     middle_square = _sum_of_squares(point[1], point[2])
-    falls = share * middle_square[1] - (point[3][0] + point[5][0]) / 2 < drift.rate
+    height = point[0][0] - base
+    here = 0.25 - drift.largest_share(height, height) ** 2
+    falls = here * middle_square[1] - (point[3][0] + point[5][0]) / 2 < drift.rate
     high_up = point[0][0] > base + drift.inner
     outside = (point[0][1] < base + drift.outer) & ~covered(middle, middle)
     return ~done, (falls & high_up) | outside
@@ -242,10 +259,8 @@ def _mean_value(
     natural: Intervals, at: Intervals, slopes: tuple[Intervals, ...], reach: list[FloatArray]
 ) -> Intervals:
     """natural range and f(m) + sum slopes [-reach, reach], intersected."""
-    spread = sum(
-        np.maximum(np.abs(s[0]), np.abs(s[1])) * r for s, r in zip(slopes, reach, strict=True)
-    )
-    spread = spread * (1 + 1e-14)
+    sizes = [np.maximum(np.abs(s[0]), np.abs(s[1])) * r for s, r in zip(slopes, reach, strict=True)]
+    spread = (sizes[0] + sizes[1]) * (1 + 1e-14)
     low, high = at[0] - spread, at[1] + spread
     slack = 1e-15 * (np.abs(at[0]) + np.abs(at[1]) + spread)
     low, high = low - slack, high + slack

@@ -193,7 +193,7 @@ class JetAlgebra:
             products = (self._squared(dx), self._times(dx, dy), self._squared(dy))
             for place, product in zip((2, 3, 4), products, strict=True):
                 entries[place] = self._plus(entries[place], self._times(pair, product))
-        return (a.log_sum_exp(*values), *entries)  # type: ignore[return-value]
+        return (a.log_sum_exp(*values), *entries)
 
     def sign(self, u: Jet) -> Jet:
         """A kink."""
@@ -250,4 +250,4 @@ class JetAlgebra:
 
 
 def _jet(entries: Any) -> Jet:
-    return tuple(entries)  # type: ignore[return-value]
+    return tuple(entries)

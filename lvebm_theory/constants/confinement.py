@@ -1,15 +1,15 @@
 r"""What the mesh of the plane leaves out: a proof that no slow mode hides outside it.
 
-With g an eigenfunction of -L of eigenvalue at most c - d, normalised, and Phi = F(U - min U),
-multiplying -L g = lambda g by Phi^2 g and writing psi = g e^{-U/2} gives (Agmon 1982)
+With g an eigenfunction of -L of eigenvalue lambda <= c - d, normalised, heights u = U - min U and
+Phi = F(u), multiplying -L g = lambda g by Phi^2 g and writing psi = g e^{-U/2} gives (Agmon 1982)
 
-    int (V - lambda) Phi^2 psi^2 dx <= int F'(U)^2 |grad U|^2 psi^2 dx,   V = |grad U|^2/4 - Lap U/2.
+    int (V - lambda) Phi^2 psi^2 dx <= int F'(u)^2 |grad U|^2 psi^2 dx,  V = |grad U|^2/4 - Lap U/2.
 
-Let V - a^2 |grad U|^2 >= c at heights above h (``certified.drift``) and |grad U|^2 <= G on the
-shell from h to h + 1/a. F = 0 below h, linear on the shell, then growing like e^{a U} leaves
-d int Phi^2 psi^2 <= G, so that with all of {height <= H} in the mesh D
+Let V >= c + a(u)^2 |grad U|^2 at heights above h (``certified.drift``), |grad U|^2 <= G on the
+ramp from h to h + t, and {u <= H} be in the mesh D. With F = 0 below h, u - h on the ramp, then
+F' = a(u) F, and F constant above H,  d int Phi^2 psi^2 <= G, so that
 
-    int_{outside D} g^2 d pi <= loss := (G a^2 e^2 / d) e^{-2 a (H - h)}.
+    int_{outside D} g^2 d pi <= loss := G/(d t^2) exp(-2 int_{h + t}^H a(u) du).
 
 The span of 1 and the slowest g, restricted to D, is a trial space for the reflecting problem on D:
 
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-_SHARES = (0.4, 0.3, 0.2, 0.12)
 # the mesh ends a little below its level, where cells stop between nodes
 _RIM = 2.0
 _ROOM = 0.5
+_RAMP = 2.0
+_BAND = 1.5
 _LARGEST_LOSS = 1e-4
-_TRIES = 4
+_TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,70 +82,77 @@ def confinement(
     """
     from ..certified.drift import Drift, prove_drift
 
-    margin = min(max(gap, 0.05 * natural_shift(elements)), (bottom - gap) / 2)
+    margin = min(max(0.3 * gap, 0.05 * natural_shift(elements)), (bottom - gap) / 2)
     if not margin > 1e-3 * gap:
         return unproved("the gap is the bottom of the essential spectrum")
     rate = gap + margin
     outer = elements.level - _RIM
-    chosen = _chosen(energy, elements, rate, margin / 2, outer)
-    if chosen is None:
-        return unproved("|grad U|^2/4 - Lap U/2 is not above the gap near the edge of the mesh")
-    share, inner, steepest = chosen
+    height, square, excess = _on(energy, elements, elements.points, rate)
     radius = float(np.ceil(np.abs(elements.points).max() * 1.02))
     reason, places = "", np.zeros((0, 2))
     for _ in range(_TRIES):
-        loss = _loss(share, inner, steepest, margin / 2, outer)
+        chosen = _chosen(height, square, excess, outer)
+        if chosen is None:
+            break
+        inner, shares, steepest = chosen
+        width = (outer - inner) / len(shares)
+        covered = np.clip(inner + width * np.arange(1, len(shares) + 1) - inner - _RAMP, 0.0, width)
+        loss = float(steepest / (margin / 2) / _RAMP**2 * np.exp(-2 * (shares * covered).sum()))
         if not loss <= _LARGEST_LOSS:
-            return unproved(reason or "the mesh ends too close to where modes live")
+            reason = reason or "the mesh ends too close to where modes live"
+            break
         drift = Drift(
-            share=share,
             rate=rate,
             minimum=elements.floor,
             inner=inner,
             outer=outer,
+            ramp=_RAMP,
+            shares=shares,
             steepest=steepest,
         )
         try:
             outcome = prove_drift(potential, drift, elements.covers, radius)
-        except (LvebmError, ArithmeticError, OverflowError) as failure:
+        except (LvebmError, ArithmeticError) as failure:
             return unproved(f"no proof: {failure}")
         if outcome.proved:
             return Confinement(loss=loss, floor=rate - margin / 2, reason="", places=places)
         reason, places = outcome.reason, outcome.places
-        # floats saw the nodes only: the condition may fail a little higher up, inside the mesh
-        held = elements.covers(places, places) if len(places) else np.zeros(0, dtype=bool)
-        if not len(places) or not held.all():
+        if not len(places) or not elements.covers(places, places).all():
             break
-        inner = float(elements.height_at(places).max()) + _ROOM
+        # floats saw the nodes only: these points count from now on
+        more = _on(energy, elements, places, rate)
+        height, square, excess = (
+            np.concatenate(pair) for pair in zip((height, square, excess), more, strict=True)
+        )
+    reason = reason or "|grad U|^2/4 - Lap U/2 is not above the gap near the edge of the mesh"
     return Confinement(loss=np.inf, floor=0.0, reason=reason, places=places)
 
 
-def _chosen(
-    energy: Energy, elements: PlaneElements, rate: float, excess: float, outer: float
-) -> tuple[float, float, float] | None:
-    """(a, h, G) of the least loss as far as the nodes of the mesh tell."""
-    height, points = elements.height_at(elements.points), list(elements.points.T)
+def _on(
+    energy: Energy, elements: PlaneElements, points: FloatArray, rate: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Heights, |grad U|^2 and V - c at points, with some room."""
     with np.errstate(all="ignore"):
-        square = (energy.on_coordinates("gradient", points) ** 2).sum(axis=0)
-        laplacian = energy.on_coordinates("laplacian", points)
+        square = (energy.on_coordinates("gradient", list(points.T)) ** 2).sum(axis=0)
+        laplacian = energy.on_coordinates("laplacian", list(points.T))
+        excess = square / 4 - laplacian / 2 - 1.05 * rate
+    return elements.height_at(points), square, np.nan_to_num(excess, nan=-np.inf)
+
+
+def _chosen(
+    height: FloatArray, square: FloatArray, excess: FloatArray, outer: float
+) -> tuple[float, FloatArray, float] | None:
+    """(h, a on bands, G) as far as points tell: h just above the last place without a drift."""
     inside = height <= outer
-    best: tuple[float, tuple[float, float, float] | None] = (np.inf, None)
-    for share in _SHARES:
-        with np.errstate(all="ignore"):
-            low = inside & ~((0.25 - share**2) * square - laplacian / 2 >= 1.05 * rate)
-        inner = max(1.0, float(height[low].max(initial=0.0)) + _ROOM)
-        shell = (height >= inner - _ROOM) & (height <= inner + 1 / share + _ROOM)
-        if not shell.any():
-            continue
-        steepest = 4 * float(square[shell].max()) + rate
-        loss = _loss(share, inner, steepest, excess, outer)
-        if loss < best[0]:
-            best = (loss, (share, inner, steepest))
-    return best[1]
-
-
-def _loss(share: float, inner: float, steepest: float, excess: float, outer: float) -> float:
-    return float(
-        steepest * share**2 / excess * np.exp(min(2 - 2 * share * (outer - inner), 700.0))
-    )
-
+    inner = max(1.0, float(height[inside & (excess < 0)].max(initial=0.0)) + _ROOM)
+    count = int((outer - inner) // _BAND)
+    if count < 1:
+        return None
+    shares = np.full(count, 0.45)
+    band = np.floor((height - inner) / ((outer - inner) / count)).astype(int, copy=False)
+    ratio = 0.85 * np.maximum(excess, 0.0) / np.maximum(square, 1e-300)
+    for k in range(count):
+        here = inside & (np.abs(band - k) <= 1) & (height > inner)
+        shares[k] = min(0.49, float(np.sqrt(ratio[here].min(initial=0.24))))
+    ramp = (height >= inner - _ROOM) & (height <= inner + _RAMP + _ROOM)
+    return inner, shares, 2 * float(square[ramp].max(initial=0.0)) + 1e-300

@@ -151,7 +151,10 @@ class EnergyConstants:
         source = f"weighted spectral elements on {_box_text(found.domain)}, two resolutions"
         if found.essential_source:
             source += f"; {found.essential_source}"
+        if found.unproved:
+            source += f"; a slow mode outside is not excluded: {found.unproved}"
         trusted = error <= _TRUSTED * value or (value == 0 and found.essential_bottom == 0)
+        trusted = trusted and not found.unproved
         return Constant(
             value=value,
             lower=max(0.0, value - error),

@@ -9,13 +9,15 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError, SolverError
 from ..protocols import Energy
+from .confinement import Confinement, confinement, unproved
 from .frame import Frame, PlanePotential, kink_frames, shear_frames
 from .line_spectrum import line_spectrum
+from .mode_centres import mode_centres
 from .modes import low_modes
-from .parts import separated_parts
+from .parts import provable, separated_parts
 from .plane_elements import PlaneElements
 from .plane_mesh import PlaneRecipe, plane_mesh
-from .region import level_box
+from .region import descend, level_box
 from .spectral import Spectrum
 from .tails import plane_threshold
 
@@ -42,6 +44,8 @@ _GOAL = 3e-7
 _SPARE = 4  # modes beyond those asked for, to replace spurious ones
 _SPURIOUS = 0.9  # with this much of their mass at the very edge
 _EXTENDED = 0.05
+_SEARCHES = 3  # rounds in which modes off the mesh are looked for
+_DESCENTS = 12
 _FAR = 1e4  # from where on V is looked at for a limit
 _ROUNDING = 1e-11
 
@@ -84,9 +88,21 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
     frames: list[Frame] = []
     if not product:
         frames = shear_frames(energy) if energy.smooth else kink_frames(energy)
-    looks, failure = _looks(potential, energy.smooth, frames, count, most)
+    centres = mode_centres(energy)
+    held = unproved("")
+    for _ in range(1 if product else _SEARCHES):
+        looks, failure = _looks(potential, energy.smooth, frames, centres, count, most)
+        if product or len(looks) < 2:
+            break
+        held = _held(energy, looks[-1], bottom)
+        found = _new_wells(potential, looks[-1], held.places)
+        if not found:
+            break
+        centres = [*centres, *found]
     if not product and len(looks) >= 2:
         eigenvalues, error = _settled(looks, energy.smooth)
+        if not held.reason:
+            error = error + 2 * held.loss * eigenvalues + _cut_off(energy, looks[-1])
         error = np.where(eigenvalues < bottom, error, np.maximum(error, eigenvalues - bottom))
         eigenvalues = np.minimum(eigenvalues, bottom)
         functions = looks[-1].functions
@@ -105,17 +121,66 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         elements=elements,
         functions=functions,
         refine=lambda start: elements,
+        unproved=held.reason if not product else "",
     )
 
 
+def _held(energy: Energy, look: Look, bottom: float) -> Confinement:
+    """Whether every slow mode is proved to be on the mesh of a look."""
+    from ..certified.subject import as_written
+
+    subject = provable(energy)
+    if subject is None:
+        return unproved("U is not given by a formula")
+    if not energy.smooth:
+        return unproved("U has kinks")
+    return confinement(
+        energy, as_written(subject), look.elements, float(look.eigenvalues[0]), bottom
+    )
+
+
+def _new_wells(potential: PlanePotential, look: Look, places: FloatArray) -> list[FloatArray]:
+    """Minima below the level of the mesh and off it, by descent from the places."""
+    elements, found = look.elements, []
+    for place in places[:: max(1, len(places) // _DESCENTS)]:
+        if elements.covers(place[None], place[None])[0]:
+            continue
+        well, value = descend(potential, place)
+        off = not elements.covers(well[None], well[None])[0]
+        if off and value < elements.floor + look.level:
+            found.append(well)
+    return found
+
+
+def _cut_off(energy: Energy, look: Look) -> FloatArray:
+    """What a mode of the mesh, cut off before its edge, adds to its eigenvalue.
+
+    With chi(U) falling from 1 to 0 between 0.7 and 0.9 of the level, E(chi phi) = lambda
+    int chi^2 phi^2 + int phi^2 |grad chi|^2: the second term, and the mass that chi removes.
+    """
+    elements = look.elements
+    height = elements.height_at(elements.points)
+    rim = (height > 0.7 * look.level) & (height < 0.9 * look.level)
+    with np.errstate(all="ignore"):
+        slope = energy.on_coordinates("gradient", list(elements.points[rim].T))
+    square = np.nan_to_num((slope**2).sum(axis=0)) / (0.2 * look.level) ** 2
+    added = (elements.masses[rim] * square) @ look.functions[rim] ** 2
+    return np.asarray(added + 2 * look.edge * look.eigenvalues)
+
+
 def _looks(
-    potential: PlanePotential, smooth: bool, frames: list[Frame], count: int, most: int
+    potential: PlanePotential,
+    smooth: bool,
+    frames: list[Frame],
+    centres: list[FloatArray],
+    count: int,
+    most: int,
 ) -> tuple[list[Look], str]:
     """Converged looks, and the last reason why one was left out."""
     looks: list[Look] = []
     failure = ""
     for recipe in _LOOKS:
-        box = level_box(potential, recipe.level, rotate=smooth, frames=frames)
+        box = level_box(potential, recipe.level, rotate=smooth, frames=frames, centres=centres)
         if not box.reached:
             return looks, "tails too heavy for a box"
         mesh = plane_mesh(box.frame.potential(potential), box, recipe)

@@ -39,7 +39,12 @@ class LevelBox:
 
 
 def level_box(
-    potential: PlanePotential, level: float, *, rotate: bool, frames: Sequence[Frame] = ()
+    potential: PlanePotential,
+    level: float,
+    *,
+    rotate: bool,
+    frames: Sequence[Frame] = (),
+    centres: Sequence[FloatArray] = (),
 ) -> LevelBox:
     """The best of the upright box, one along the principal axes of pi, and those of ``frames``.
 
@@ -54,21 +59,34 @@ def level_box(
         False keeps kinks along the axes on element edges.
     frames : sequence of Frame, optional
         Further coordinates to try.
+    centres : sequence of arrays (2,), optional
+        Where else minima are looked for.
 
     Raises
     ------
     ArgumentError
         If U is finite nowhere on the search grid, or unbounded below on it.
     """
-    upright = _box(potential, level, Frame(axes=np.eye(2)), _local_minima(potential))
+    minima = _local_minima(potential) + [descend(potential, c) for c in centres]
+    minima = sorted((m for m in minima if np.isfinite(m[1])), key=lambda pair: pair[1])
+
+    def within(frame: Frame) -> LevelBox:
+        moved = [(frame.inward(z[None])[0], value) for z, value in minima]
+        if frame.shift is not None:  # far minima are lost where a shear bends strongly
+            moved = sorted(
+                moved + _local_minima(frame.potential(potential)), key=lambda pair: pair[1]
+            )
+        return _box(potential, level, frame, moved)
+
+    upright = within(Frame(axes=np.eye(2)))
     best = upright
     if rotate and upright.reached:
         frame = Frame(axes=_principal_axes(potential, upright))
-        tilted = _box(potential, level, frame, _local_minima(frame.potential(potential)))
+        tilted = within(frame)
         if tilted.reached and tilted.area < _SAVING * upright.area:
             best = tilted
     for frame in frames:
-        sheared = _box(potential, level, frame, _local_minima(frame.potential(potential)))
+        sheared = within(frame)
         worth = not rotate and best is upright
         worth = worth or not best.reached or sheared.area < _SHEAR_SAVING * best.area
         if sheared.reached and worth:
@@ -83,7 +101,9 @@ def _finite(potential: PlanePotential, x: FloatArray, y: FloatArray) -> FloatArr
     return np.where(np.isnan(u), np.inf, u)
 
 
-def _polish(potential: PlanePotential, point: FloatArray) -> tuple[FloatArray, float]:
+def descend(potential: PlanePotential, point: FloatArray) -> tuple[FloatArray, float]:
+    """A minimum of U near a point, by a simplex that needs no derivatives, and its value."""
+
     def value(z: FloatArray) -> float:
         return min(float(_finite(potential, z[:1], z[1:])[0]), 1e300)
 
@@ -121,7 +141,7 @@ def _minima_on(
     if lowest.size == 0:
         raise ArgumentError("the potential must be finite somewhere on the plane")
     lowest = lowest[np.argsort(u.ravel()[lowest])][:keep]
-    found = [_polish(potential, np.array([x.ravel()[i], y.ravel()[i]])) for i in lowest]
+    found = [descend(potential, np.array([x.ravel()[i], y.ravel()[i]])) for i in lowest]
     return sorted(found, key=lambda pair: pair[1])
 
 

@@ -57,6 +57,8 @@ class Spectrum:
         Nodal eigenfunctions.
     refine : callable
         InitialLaw -> Elements fine enough to resolve that start.
+    unproved : str
+        Why a slow mode outside the mesh is not excluded; empty if it is, by proof.
     slope : callable, optional
         U' on the line, by which eigenfunctions are continued beyond the domain.
     """
@@ -69,6 +71,7 @@ class Spectrum:
     elements: Elements
     functions: FloatArray
     refine: Callable[[InitialLaw], Elements] = field(repr=False)
+    unproved: str = ""
     slope: Callable[[FloatArray], FloatArray] | None = field(default=None, repr=False)
 
     @property
