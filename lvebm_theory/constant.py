@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .errors import ArgumentError
@@ -59,6 +59,11 @@ class Constant:
     def exact(cls, value: float, source: str) -> Constant:
         """A constant known by formula."""
         return cls(value=value, lower=value, upper=value, how=How.EXACT, source=source)
+
+    def over(self, number: float) -> Constant:
+        """The constant divided by a power of two, which rounds nothing."""
+        value, lower, upper = (v / number for v in (self.value, self.lower, self.upper))
+        return replace(self, value=value, lower=lower, upper=upper)
 
     @property
     def half_width(self) -> float:

@@ -21,8 +21,8 @@ class KnownFacts:
     Parameters
     ----------
     gap, log_sobolev, smoothness, convexity, dissipativity : Constant, optional
-        Poincare constant, LSI constant, Lipschitz constant of grad U, lower bound of Hess U, and
-        a in <grad U, x> >= a |x|^2 - c.
+        Poincare constant, LSI constant, Lipschitz constant of grad U (the largest absolute
+        eigenvalue of Hess U), least eigenvalue of Hess U, and a in <grad U, x> >= a |x|^2 - c.
     dissipativity_offset : float, optional
         c.
     log_normaliser : Constant, optional

@@ -213,7 +213,17 @@ def claim_page(claim: Claim) -> Group:
 
 def constants_table(label: str, constants: Mapping[str, Mapping[str, Any]]) -> Table:
     """Name, value, bounds, grade and source of each constant."""
-    table = Table(box=None, pad_edge=False, title_justify="left", title=escape(label))
+    table = Table(
+        box=None,
+        pad_edge=False,
+        title_justify="left",
+        title=escape(label),
+        caption_justify="left",
+        caption=(
+            "smoothness: Lipschitz constant of grad U, the largest absolute eigenvalue of its "
+            "Hessian; convexity: the least eigenvalue"
+        ),
+    )
     for column in ("constant", "value", "lower", "upper", "how", "source"):
         table.add_column(column, no_wrap=column != "source")
     for name, row in constants.items():

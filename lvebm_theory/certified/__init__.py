@@ -17,6 +17,7 @@ _WHERE = {
     "truncation_box": "truncation",
     "hessian_bounds": "hessian",
     "dissipativity": "dissipative",
+    "centre": "dissipative",
     "certified_gap_1d": "gap",
     "certified_expectation": "integral",
     "certified_integral": "integral",
@@ -27,6 +28,7 @@ _WHERE = {
 __all__ = [
     "Normalisability",
     "Tail",
+    "centre",
     "certified_expectation",
     "certified_gap_1d",
     "certified_integral",

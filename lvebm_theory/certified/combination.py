@@ -84,13 +84,13 @@ class Combination:
         if np.linalg.matrix_rank(slopes / np.linalg.norm(slopes, axis=1)[:, None]) == active:
             return tuple(symbols), self
         columns = sympy.Matrix([list(f.slope) for f in self.forms]).T
-        echelon, pivots = columns.rref(simplify=_plain)
+        echelon, pivots = columns.rref(simplify=plain)
         basis = [self.forms[p] for p in pivots]
         forms = []
         for j, form in enumerate(self.forms):
             slope = tuple(echelon[i, j] for i in range(len(basis)))
             moved = (a * b.offset for a, b in zip(slope, basis, strict=True))
-            forms.append(Form(form.symbol, slope, _plain(form.offset - sympy.Add(*moved))))
+            forms.append(Form(form.symbol, slope, plain(form.offset - sympy.Add(*moved))))
         coordinates = tuple(sympy.Dummy(f"t_{i}", real=True) for i in range(len(basis)))
         return coordinates, replace(self, forms=tuple(forms))
 
@@ -127,13 +127,13 @@ def scalar(expression: Any, symbols: Sequence[Any]) -> Combination:
 @functools.lru_cache(maxsize=64)
 def hessian_combination(potential: Potential) -> Combination:
     """The Hessian of a potential."""
-    builder = _Builder(potential.symbols)
-    for term in _terms(potential.expression):
+    builder = Builder(potential.symbols)
+    for term in terms_of(potential.expression):
         builder.add(*term)
     return builder.finished()
 
 
-def _terms(expression: Any, factor: Any = sympy.S.One) -> Iterable[tuple[Any, Any]]:
+def terms_of(expression: Any, factor: Any = sympy.S.One) -> Iterable[tuple[Any, Any]]:
     """(number, term) with expression = sum of number * term, numbers multiplied through sums.
 
     Products of sines and cosines become sums, each a function of one form.
@@ -144,12 +144,14 @@ def _terms(expression: Any, factor: Any = sympy.S.One) -> Iterable[tuple[Any, An
         rest = sympy.expand(TR8(rest))
     if rest.is_Add:
         for term in rest.args:
-            yield from _terms(term, factor)
+            yield from terms_of(term, factor)
     elif rest.free_symbols:
         yield factor, rest
 
 
-class _Builder:
+class Builder:
+    """Collects the terms of a Hessian."""
+
     def __init__(self, symbols: Sequence[Any]) -> None:
         self.symbols = tuple(symbols)
         self.names = (sympy.Symbol(f"form_{i}", real=True) for i in itertools.count())
@@ -160,10 +162,15 @@ class _Builder:
         self._affine: dict[Any, tuple[Slope, Any] | None] = {}
 
     def finished(self) -> Combination:
+        """The Hessian of the terms added so far."""
         if self.polynomial:
             self._add_polynomial(sympy.expand(sympy.Add(*self.polynomial)))
         for form, functions in self.ridges.values():
             second = sympy.Add(*functions)
+            if form.offset != 0 and second.is_polynomial(form.symbol):
+                # powers of small numbers instead of differences of large ones
+                moved, form = form, self._form(form.slope, sympy.S.Zero)
+                second = sympy.expand(second.xreplace({moved.symbol: form.symbol + moved.offset}))
             for _ in range(2):
                 second = differentiate(second, form.symbol)
             self._put(_tidied_line(second, form.symbol), form.slope, form.slope)
@@ -178,7 +185,7 @@ class _Builder:
         """One term of U, times a number."""
         if isinstance(term, LogSumExp) and self._add_log_sum_exp(number, term.args):
             return
-        pieces = self._pieces(term)
+        pieces = self.pieces(term)
         directions = {_direction(slope) for slope, _ in pieces.values()}
         if len(directions) == 1:
             self._add_ridge(number * term, pieces)
@@ -216,7 +223,7 @@ class _Builder:
                 return tuple(number * a for a in part[0]), number * part[1]
         return None
 
-    def _pieces(self, e: Any) -> dict[Any, tuple[Slope, Any]]:
+    def pieces(self, e: Any) -> dict[Any, tuple[Slope, Any]]:
         """The largest affine subexpressions, with slope and offset."""
         found: dict[Any, tuple[Slope, Any]] = {}
         pending = [e]
@@ -257,8 +264,8 @@ class _Builder:
         table = {}
         axis = next(i for i, a in enumerate(form.slope) if a != 0)
         for piece, (slope, offset) in pieces.items():
-            ratio = _plain(slope[axis] / form.slope[axis])
-            table[piece] = ratio * form.symbol + _plain(offset - ratio * form.offset)
+            ratio = plain(slope[axis] / form.slope[axis])
+            table[piece] = ratio * form.symbol + plain(offset - ratio * form.offset)
         return table
 
     def _add_function(self, term: Any, pieces: dict[Any, tuple[Slope, Any]]) -> None:
@@ -403,20 +410,21 @@ def _add_outer(rows: list[list[Any]], number: Any, left: Slope, right: Slope) ->
     for i, a in enumerate(left):
         for j, b in enumerate(right):
             if a != 0 and b != 0:
-                rows[i][j] = _plain(rows[i][j] + number * a * b)
+                rows[i][j] = plain(rows[i][j] + number * a * b)
 
 
 def _norm(vector: Slope) -> float:
     return math.hypot(*(float(v) for v in vector))
 
 
-def _plain(number: Any) -> Any:
+def plain(number: Any) -> Any:
+    """An exact number in plain form, so that zeros are seen."""
     return number if number.is_Rational else sympy.radsimp(sympy.expand(number))
 
 
 def _direction(slope: Slope) -> Slope:
     first = next((a for a in slope if a != 0), sympy.S.One)
-    return tuple(_plain(a / first) for a in slope)
+    return tuple(plain(a / first) for a in slope)
 
 
 def _tidied_line(second: Any, symbol: Any) -> Any:

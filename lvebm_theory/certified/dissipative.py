@@ -1,14 +1,17 @@
-"""Dissipativity <grad U(x), x> >= a |x|^2 - c on all of R^d, with a chosen to serve its use.
+"""Dissipativity <grad U(x), x - z> >= a |x - z|^2 - c on all of R^d, a chosen to serve its use.
 
-For a given a the best offset is c(a) = sup_x (a |x|^2 - <grad U(x), x>) >= 0 (take x = 0). What
-the pair is for is the bound E|X|^2 <= (c + d)/a of the stationary second moment, so a is taken to
-minimise it: floats choose a, ball arithmetic then proves c for exactly that a.
+The centre z is the origin unless the caller says otherwise; ``centre`` gives the energy's own,
+with which (a, c) do not change when U is shifted. For a given a the best offset is
+c(a) = sup_x (a |x - z|^2 - <grad U(x), x - z>) >= 0 (take x = z). What the pair is for is the bound
+E|X - z|^2 <= (c + d)/a of the stationary second moment, so a is taken to minimise it: floats choose
+a, ball arithmetic then proves c for exactly that a.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,8 @@ from ..protocols import Energy
 from .hessian import smallest_eigenvalue
 from .infimum import Field
 from .normalisable import positive_definite
+from .rotation import separating_rotation
+from .standard import placed, standard
 from .subject import Potential, exact_number, potential_of, precisely
 from .transform import separated
 
@@ -32,15 +37,19 @@ TOLERANCE = 1e-7
 
 
 @precisely
-def dissipativity(energy: Energy | Potential) -> tuple[Constant, float]:
-    """(a, c) with <grad U(x), x> >= a |x|^2 - c for all x, proved; a minimises (c + d)/a.
+def dissipativity(
+    energy: Energy | Potential, centre: Sequence[float] | None = None
+) -> tuple[Constant, float]:
+    """(a, c) with <grad U(x), x - z> >= a |x - z|^2 - c for all x, proved; a minimises (c + d)/a.
 
-    For a centred quadratic a is the smallest eigenvalue and c = 0.
+    For a quadratic centred at z, a is the smallest eigenvalue and c = 0.
 
     Parameters
     ----------
     energy : Energy
         Given by a formula: quadratic, a sum over groups of at most two coordinates, or d <= 2.
+    centre : sequence of d floats, optional
+        z; the origin when left out.
 
     Raises
     ------
@@ -48,14 +57,28 @@ def dissipativity(energy: Energy | Potential) -> tuple[Constant, float]:
         When U is not dissipative as far as can be seen (tails lighter than quadratic, a valley
         that bends), or no offset was proved.
     """
-    return _pair(potential_of(energy))
+    potential = potential_of(energy)
+    z = (0.0,) * potential.dim if centre is None else tuple(centre)
+    # with x = z + s y the pair of y is (s^2 a, c); s is a power of two
+    scale = standard(potential).scale
+    rate, offset = _pair(placed(potential, z, scale))
+    return rate.over(scale**2), offset
+
+
+@precisely
+def centre(energy: Energy | Potential) -> tuple[float, ...]:
+    """The centre about which dissipativity does not change when U is shifted.
+
+    The origin for energies within a few of their own lengths of it; see ``standard``.
+    """
+    return standard(potential_of(energy)).centre
 
 
 @functools.lru_cache(maxsize=256)
 def _pair(potential: Potential) -> tuple[Constant, float]:
     if potential.quadratic_form is not None:
         return _of_quadratic(potential)
-    parts = separated(potential)
+    parts = separated(separating_rotation(potential) or potential)
     if any(part.dim > 2 for part in parts):
         raise AssumptionError(
             "dissipativity", ["U couples more than two coordinates; nothing was proved"]

@@ -16,6 +16,8 @@ from ..protocols import Energy
 from .combination import hessian_combination
 from .infimum import Bracket, Field
 from .normalisable import positive_definite
+from .rotation import separating_rotation
+from .standard import standard
 from .subject import Potential, exact_number, potential_of, precisely
 from .transform import separated
 
@@ -78,7 +80,13 @@ def _extremes(potential: Potential) -> tuple[Bracket, Bracket]:
     if len(parts) > 1:
         brackets = [_extremes(part) for part in parts]
         return _least([b[0] for b in brackets]), _least([b[1] for b in brackets])
-    return _whole_space(potential, 1), _whole_space(potential, -1)
+    turned = separating_rotation(potential)
+    if turned is not None:
+        return _extremes(turned)
+    moved = standard(potential)
+    square = moved.scale**2
+    low, high = (_whole_space(moved.potential, sign) for sign in (1, -1))
+    return low.over(square), high.over(square)
 
 
 def _least(brackets: list[Bracket]) -> Bracket:

@@ -53,8 +53,8 @@ MOST_CORNERED = 4
 #: operations of all box evaluations together
 MOST_WORK = 1_500_000
 MOST_DIRECTIONS = 80
-#: growth arithmetic is dear: programs with more operations do without
-MOST_GROWTH = 600
+#: operations of growth arithmetic, which are a thousand times as dear, in one search
+MOST_GROWTH = 6_000
 #: expressions with more operations are not rewritten
 MOST_OPERATIONS = 300
 #: directions this narrow without any bound: more bisection is not tried
@@ -68,6 +68,10 @@ class Bracket:
 
     lower: float
     upper: float
+
+    def over(self, number: float) -> Bracket:
+        """Both ends divided by a power of two."""
+        return Bracket(self.lower / number, self.upper / number)
 
 
 class Field:
@@ -88,6 +92,7 @@ class Field:
         self._columns = [symbols.index(s) for s in self.domain.symbols]
         self._shares = shares(self.combination, self._columns)
         self.work = sum(share.work for share in self._shares) + 10
+        self._growth_left = MOST_GROWTH
 
     def _domain(self, symbols: tuple[Any, ...]) -> Domain:
         coefficients = self.combination.coefficients
@@ -209,8 +214,9 @@ class Field:
 
         def bound(rays: Outside) -> float:
             plain = self._below([share.over_rays(rays, radius) for share in self._shares])
-            if plain >= target or grown is None:
+            if plain >= target or grown is None or self._growth_left < 0:
                 return plain
+            self._growth_left -= self.work
             values = grown(self._growing.on_rays(rays, far))
             if not all(v.defined for v in values):
                 return plain
@@ -226,7 +232,7 @@ class Field:
 
     def _grown(self, radius: int, target: float) -> Callable[..., Any] | None:
         """The entries in growth arithmetic, in the plane with the determinant."""
-        if self.work > MOST_GROWTH or math.isfinite(self.everywhere()):
+        if math.isfinite(self.everywhere()):
             return None  # ranges are enough where they are bounded
         places = [(i, j) for i in range(self.size) for j in range(i, self.size)]
         entries = [self.combination.entry(i, j) for i, j in places]
@@ -243,7 +249,7 @@ class Field:
         """Whether a diagonal entry was proved to tend to -infinity along some ray."""
         if math.isfinite(self.everywhere()) or self.domain.compact or not self._still_falling():
             return False
-        radius = arb(64)
+        self._growth_left, radius = MOST_GROWTH // 4, arb(64)
         diagonal = [-self.combination.entry(i, i) for i in range(self.size)]
         evaluate = self._in_forms.on_rays(radius, *diagonal)
         grid = (-1.0, 0.0, 0.5, 1.0) if self.dim <= 3 else (0.0,)
@@ -254,6 +260,9 @@ class Field:
                     (0.0, 0.0) if i == rays.axis else ((u := next(others)), u)
                     for i in range(self.dim)
                 )
+                self._growth_left -= self.work
+                if self._growth_left < 0:
+                    return False
                 for value in evaluate(self._growing.on_rays(replace(rays, sides=sides), radius)):
                     term = value.lower_term() if value.defined else None
                     if term is not None and unbounded(term[1], radius):
@@ -273,6 +282,7 @@ class Field:
     def infimum(self, tolerance: float) -> Bracket:
         """The infimum over R^d, enclosed to a relative ``tolerance`` where that is possible."""
         tolerance = max(tolerance, *(share.resolution for share in self._shares))
+        self._growth_left = MOST_GROWTH
         guess, point = self._sampled()
         if not math.isfinite(guess):
             return Bracket(-math.inf, math.inf if guess > 0 else self.upper(point))

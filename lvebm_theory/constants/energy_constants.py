@@ -13,7 +13,7 @@ from ..constant import Constant, How
 from ..errors import AssumptionError, LvebmError
 from ..facts import NOTHING_KNOWN, KnownFacts
 from ..protocols import Energy
-from .parts import PotentialEnergy, exact_potential, provable, separated_parts
+from .parts import PotentialEnergy, exact_potential, independent_parts, provable
 from .sampled import sampled_dissipativity, sampled_hessian_bounds, unknown_gap
 from .spectral import Spectrum, spectrum
 from .tails import plane_threshold
@@ -92,7 +92,7 @@ class EnergyConstants:
     @cached_property
     def parts(self) -> list[EnergyConstants]:
         """Constants of independent groups of coordinates; [self] if there is one group."""
-        energies = separated_parts(self.energy)
+        energies = independent_parts(self.energy)
         if len(energies) == 1:
             return [self]
         return [EnergyConstants(e, self.certify, self.relative_width) for e in energies]
@@ -240,37 +240,49 @@ class EnergyConstants:
 
     @cached_property
     def convexity(self) -> Constant:
-        """The largest m with Hess U >= m; negative, or -infinity, for non-convex U."""
+        """The least eigenvalue of Hess U over R^d, negative, or -infinity, for non-convex U."""
         return _stronger(self.facts.convexity, lambda: self._hessian_bounds[0])
 
     @cached_property
     def smoothness(self) -> Constant:
-        """The Lipschitz constant L of grad U; infinity for quartic growth or kinks."""
+        """The Lipschitz constant L of grad U: the largest absolute eigenvalue of Hess U.
+
+        Not the largest eigenvalue: a concave stretch of curvature -L counts as much. Infinity for
+        quartic growth or kinks.
+        """
         return _stronger(self.facts.smoothness, lambda: self._hessian_bounds[1])
 
     @cached_property
-    def _dissipativity(self) -> tuple[Constant, float]:
+    def _dissipativity(self) -> tuple[Constant, float, tuple[float, ...]]:
         known, offset = self.facts.dissipativity, self.facts.dissipativity_offset
+        origin = (0.0,) * self.energy.dim
         if known is not None and offset is not None:
-            return _with_offset(known, offset), offset
+            return _with_offset(known, offset, origin), offset, origin
         subject = provable(self.energy)
         if self.certify and subject is not None:
-            from ..certified import dissipativity
+            from ..certified import centre, dissipativity
 
             with suppress(LvebmError):
-                rate, c = dissipativity(subject)
-                return _with_offset(rate, c), c
-        return sampled_dissipativity(self.energy)
+                z = centre(subject)
+                rate, c = dissipativity(subject, z)
+                return _with_offset(rate, c, z), c, z
+        rate, c = sampled_dissipativity(self.energy)
+        return rate, c, origin
 
     @property
     def dissipativity(self) -> Constant:
-        """a in <grad U(x), x> >= a |x|^2 - c; the source names c."""
+        """a in <grad U(x), x - z> >= a |x - z|^2 - c; the source names c and the centre z."""
         return self._dissipativity[0]
 
     @property
     def dissipativity_offset(self) -> float:
-        """c in <grad U(x), x> >= a |x|^2 - c."""
+        """c in <grad U(x), x - z> >= a |x - z|^2 - c."""
         return self._dissipativity[1]
+
+    @property
+    def dissipativity_centre(self) -> tuple[float, ...]:
+        """z in <grad U(x), x - z> >= a |x - z|^2 - c: the origin unless U lies far from it."""
+        return self._dissipativity[2]
 
     @cached_property
     def normalisable(self) -> Normalisability:
@@ -326,7 +338,7 @@ def _stronger(known: Constant | None, found: Any) -> Constant:
     return known if known is not None and known.how.rank <= other.how.rank else other
 
 
-def _with_offset(rate: Constant, offset: float) -> Constant:
+def _with_offset(rate: Constant, offset: float, centre: tuple[float, ...]) -> Constant:
     if "offset c" in rate.source:
         return rate
     return Constant(
@@ -334,8 +346,14 @@ def _with_offset(rate: Constant, offset: float) -> Constant:
         lower=rate.lower,
         upper=rate.upper,
         how=rate.how,
-        source=f"{rate.source}; offset c = {offset:.9g}",
+        source=f"{rate.source}; offset c = {offset:.9g}, {_about(centre)}",
     )
+
+
+def _about(centre: tuple[float, ...]) -> str:
+    if not any(centre):
+        return "about the origin"
+    return f"about ({', '.join(f'{z:.9g}' for z in centre)})"
 
 
 def _least(constants: list[Constant], why: str) -> Constant:

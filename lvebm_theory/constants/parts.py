@@ -110,18 +110,38 @@ def exact_potential(energy: Energy) -> Potential | None:
 
 def separated_parts(energy: Energy) -> list[Energy]:
     """Energies on groups of coordinates whose sum is U; [energy] if the formula does not split."""
-    try:
-        potential = exact_potential(energy)
-    except LvebmError:
-        potential = None
-    if potential is None or energy.dim == 1:
+    potential = _splittable(energy)
+    if potential is None:
         return [energy]
     from ..certified.transform import separated
 
-    parts = separated(potential)
+    return _named(energy, separated(potential), "{}")
+
+
+def independent_parts(energy: Energy) -> list[Energy]:
+    """The same, in the plane also on rotated coordinates: independent under pi, not axes of x."""
+    parts = separated_parts(energy)
+    potential = _splittable(energy) if len(parts) == 1 else None
+    if potential is None:
+        return parts
+    from ..certified.rotation import separating_rotation
+    from ..certified.transform import separated
+
+    turned = separating_rotation(potential)
+    return parts if turned is None else _named(energy, separated(turned), "rotated {}")
+
+
+def _splittable(energy: Energy) -> Potential | None:
+    try:
+        return exact_potential(energy) if energy.dim > 1 else None
+    except LvebmError:
+        return None
+
+
+def _named(energy: Energy, parts: list[Potential], axes: str) -> list[Energy]:
     if len(parts) == 1:
         return [energy]
     return [
-        PotentialEnergy(part, f"{energy.name}, {', '.join(map(str, part.symbols))}")
+        PotentialEnergy(part, f"{energy.name}, {axes.format(', '.join(map(str, part.symbols)))}")
         for part in parts
     ]

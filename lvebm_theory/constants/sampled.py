@@ -113,7 +113,7 @@ def sampled_dissipativity(energy: Energy) -> tuple[Constant, float]:
         upper=np.inf,
         how=How.ESTIMATED,
         source=(
-            f"samples of <grad U, x>; offset c = {offset:.9g}"
+            f"samples of <grad U, x>; offset c = {offset:.9g}, about the origin"
             if rate
             else "none: on samples <grad U, x> / |x|^2 falls towards 0 far out"
         ),

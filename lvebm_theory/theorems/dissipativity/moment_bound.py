@@ -3,6 +3,9 @@ r"""Second moments stay bounded, with explicit constants, under dissipativity.
     <grad U(x), x> >= a|x|^2 - c  =>
     E|X_t|^2 <= e^{-2at} E|X_0|^2 + ((c + d)/a) (1 - e^{-2at}).
 
+Here and in the theorems beside it x stands for x - z, the displacement from the centre z about
+which U is dissipative (the origin where none is named): X - z moves under U(z + .).
+
 Derivation. d/dt E|X|^2 = -2 E<grad U, X> + 2d <= -2a E|X|^2 + 2(c + d); Gronwall.
 
 Equality. U = a|x|^2/2, where c = 0.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -138,7 +139,9 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     energy, start = energy_of(setting), start_of(setting)
     constants = constants_of(energy)
     require(statements.theorem, dissipativity=constants.dissipativity)
-    second_moment = float(np.trace(start.covariance) + start.mean @ start.mean)
+    centre = np.array(constants.dissipativity_centre)
+    displaced = start.mean - centre
+    second_moment = float(np.trace(start.covariance) + displaced @ displaced)
     common: dict[str, Any] = {
         "dissipativity": constants.dissipativity,
         "dissipativity_offset": constants.dissipativity_offset,
@@ -151,11 +154,11 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     common["radius"] = (2.0 * (second_moment + growth)) ** 0.5
     witness, run = asked[0].witness, asked[0].run
     if witness == "grid":
-        curve = _on_grid(setting)
+        curve = _on_grid(setting, centre)
     elif witness == "closed-form":
-        curve = _closed_form(setting)
+        curve = _closed_form(setting, centre)
     else:
-        curve = _by_particles(setting, asked, context, run, common["radius"])
+        curve = _by_particles(setting, asked, context, run, common["radius"], centre)
 
     def quantities(time: float) -> dict[str, Any]:
         return {**common, "time": time}
@@ -194,21 +197,25 @@ def _theorem_of(case: Case) -> Theorem:
     return statements.quadratic if case.relation is Relation.EQUAL else statements.theorem
 
 
-def _on_grid(setting: Setting) -> Curve:
+def _on_grid(setting: Setting, centre: FloatArray) -> Curve:
     from ...grid_witness import density_path
 
     path = density_path(energy_of(setting), start_of(setting), setting.times, claim=NAME)
-    values, widths = path.expectation(lambda *axes: sum(x**2 for x in axes))
+    values, widths = path.expectation(
+        lambda *axes: sum((x - z) ** 2 for x, z in zip(axes, centre, strict=True))
+    )
     return Curve(quantity="moment", times=path.times, values=values, numerical=widths)
 
 
-def _closed_form(setting: Setting) -> Curve:
+def _closed_form(setting: Setting, centre: FloatArray) -> Curve:
     from ... import closed_form_witness
 
     found, _ = closed_form_witness.laws(
         energy_of(setting), start_of(setting), setting.times, claim=NAME
     )
-    values = np.array([np.trace(law.covariance) + law.mean @ law.mean for law in found])
+    values = np.array(
+        [np.trace(law.covariance) + np.sum((law.mean - centre) ** 2) for law in found]
+    )
     return Curve(
         quantity="moment",
         times=np.array(setting.times),
@@ -218,7 +225,12 @@ def _closed_form(setting: Setting) -> Curve:
 
 
 def _by_particles(
-    setting: Setting, asked: Sequence[Case], context: Context, run: str, radius: float
+    setting: Setting,
+    asked: Sequence[Case],
+    context: Context,
+    run: str,
+    radius: float,
+    centre: FloatArray,
 ) -> Curve:
 
     from ...controls.schemes import with_noise_scaled
@@ -229,7 +241,7 @@ def _by_particles(
     mutate: Mapping[str, Callable[[Scheme], Scheme] | None] = {
         "": None,
         DOUBLE_NOISE: lambda scheme: with_noise_scaled(scheme, 2.0**0.5),
-        EXCURSION: farthest,
+        EXCURSION: partial(farthest, centre=float(centre[0])),
     }
     # an equality decides closely; a bound is farther off
     share = energy.dim if setting.options.get("equality", False) else max(energy.dim, 2)
@@ -246,7 +258,7 @@ def _by_particles(
         companion=run != DOUBLE_NOISE,
     )
     if run != EXCURSION:
-        return particles.mean(lambda x: np.einsum("nd,nd->n", x, x), "moment")
+        return particles.mean(lambda x: ((x - centre) ** 2).sum(axis=1), "moment")
     return _excursions(particles, radius)
 
 
@@ -278,18 +290,18 @@ def _excursions(particles: Snapshots, radius: float) -> Curve:
     )
 
 
-def farthest(scheme: Scheme) -> Scheme:
-    """On the line: the running maximum of |X| as position, X itself kept in the state."""
+def farthest(scheme: Scheme, centre: float = 0.0) -> Scheme:
+    """On the line: the running maximum of |X - z| as position, X itself kept in the state."""
     from solvers.particles.language import maximum
 
     def init(x: Any, energy: Any) -> dict[str, Any]:
-        return {"x": abs(x), "path": x}
+        return {"x": abs(x - centre), "path": x}
 
     def step(
         state: dict[str, Any], energy: Any, h: Any, draw: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         moved = scheme.step({"x": state["path"]}, energy, h, draw)[0]["x"]
-        return {"x": maximum(state["x"], abs(moved)), "path": moved}, {}
+        return {"x": maximum(state["x"], abs(moved - centre)), "path": moved}, {}
 
     return replace(scheme, name=f"{scheme.name}, farthest", init=init, step=step)
 
