@@ -83,10 +83,7 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
         error = np.abs(looks[-1][1] - looks[-2][1])
         if np.all(error <= _GOAL * looks[-1][1]) or not np.isinf(threshold.bottom):
             break
-    elements, eigenvalues, functions = looks[-1]
-    functions = np.stack(
-        [elements.with_tails(v, f) for v, f in zip(eigenvalues, functions.T, strict=True)], axis=1
-    )
+    elements, eigenvalues, _ = looks[-1]
     error = np.maximum(2 * error, _ROUNDING * eigenvalues)
     if np.isfinite(threshold.bottom):
         if threshold.settled:
@@ -96,17 +93,30 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
         else:
             eigenvalues, spread = _band_edge(looks[0], looks[-1], threshold.bottom)
             error = np.maximum(error, spread)
-    return Spectrum(
-        eigenvalues=eigenvalues,
-        error=error,
-        essential_bottom=threshold.bottom,
-        essential_source=_describe(threshold, interval),
-        domain=elements.box,
-        elements=elements,
-        functions=functions,
-        refine=_refiner(potential),
-        slope=lambda x: np.asarray(energy.on_coordinates("gradient", [x])[0]),
-    )
+    describe = _describe(threshold, interval)
+    refine = _refiner(potential)
+
+    def slope(x: FloatArray) -> FloatArray:
+        return np.asarray(energy.on_coordinates("gradient", [x])[0])
+
+    def as_spectrum(look: Look, coarser: Spectrum | None) -> Spectrum:
+        mesh, values, nodal = look
+        return Spectrum(
+            eigenvalues=eigenvalues,
+            error=error,
+            essential_bottom=threshold.bottom,
+            essential_source=describe,
+            domain=mesh.box,
+            elements=mesh,
+            functions=np.stack(
+                [mesh.with_tails(v, f) for v, f in zip(values, nodal.T, strict=True)], axis=1
+            ),
+            refine=refine,
+            slope=slope,
+            coarser=coarser,
+        )
+
+    return as_spectrum(looks[-1], as_spectrum(looks[-2], None))
 
 
 def _below_threshold(

@@ -31,6 +31,7 @@ from .plane_elements import PlaneElements
 FloatArray = npt.NDArray[np.float64]
 
 _KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
+_LOAD_ROUNDING = 1e-12  # of E |phi_k|
 _SURE_LEVEL = 0.55  # of the highest U - min U on the mesh
 _LARGEST_NORM = 1e8  # times machine precision, the error of p_t / pi
 
@@ -61,6 +62,8 @@ class Spectrum:
         Why a slow mode outside the mesh is not excluded; empty if it is, by proof.
     slope : callable, optional
         U' on the line, by which eigenfunctions are continued beyond the domain.
+    coarser : Spectrum, optional
+        On the line: the same with the eigenfunctions of the mesh and domain before the last.
     """
 
     eigenvalues: FloatArray
@@ -73,6 +76,7 @@ class Spectrum:
     refine: Callable[[InitialLaw], Elements] = field(repr=False)
     unproved: str = ""
     slope: Callable[[FloatArray], FloatArray] | None = field(default=None, repr=False)
+    coarser: Spectrum | None = field(default=None, repr=False)
 
     @property
     def log_normaliser(self) -> float:
@@ -131,6 +135,29 @@ class Spectrum:
     def overlaps(self, start: InitialLaw) -> FloatArray:
         """E_start phi_k for k = 1..count: the amplitudes of the modes in p_0 / pi."""
         return np.asarray(self.refine(start).load(start) @ self._functions_on(start))
+
+    def overlap_error(self, start: InitialLaw, k: int) -> float:
+        """Numerical half-width of E_start phi_k, k >= 1; infinite in the plane.
+
+        Twice the difference to the mesh and domain before the last, and twice that of the load
+        to a trapezoidal rule over each Gaussian component, which shares no mesh with it.
+        """
+        if self.coarser is None:
+            return float(np.inf)
+        elements = self.refine(start)
+        load = elements.load(start)
+        found, other = (
+            float(load @ s.eigenfunction(k)(elements.points)) for s in (self, self.coarser)
+        )
+        z = np.linspace(-12.0, 12.0, 4801)
+        weight = np.exp(-(z**2) / 2)
+        weight = weight / weight.sum()
+        ruled, size = 0.0, 0.0
+        for w, m, s in zip(start.weights, start.means[:, 0], start.sds[:, 0], strict=True):
+            values = self.eigenfunction(k)(m + s * z)
+            ruled += float(w * (weight @ values))
+            size += float(w * (weight @ np.abs(values)))
+        return 2 * abs(found - other) + 2 * abs(found - ruled) + _LOAD_ROUNDING * size
 
     def unknown_share(self, start: InitialLaw) -> float:
         """Mass of a start where eigenfunctions are not known: far out in the plane.

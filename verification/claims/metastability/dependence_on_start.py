@@ -1,7 +1,8 @@
 """Late chi-square carries the squared weight of the start on the first mode, and nothing else.
 
 Grid: e^{2 lambda t} chi2(mu_t|pi) at a late time against (E phi_1(X_0))^2 from the theory storey's
-spectral basis. Two starts with nearly equal KL differ late by orders of magnitude.
+spectral basis, whose own width is counted. Two starts with nearly equal KL differ late by orders of
+magnitude.
 """
 
 from __future__ import annotations
@@ -86,6 +87,9 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
     first = float(weights[0])
     if abs(first) < 1e-6:
         raise AssumptionError(NAME, ["the start has weight on the first mode"])
+    # (c + e)^2 - c^2: the width of the bound is the measured interval's as well
+    uncertain = modes.overlap_error(start, 1)
+    of_bound = uncertain * (2.0 * abs(first) + uncertain)
     ratio = (1.0 + float(weights[1]) ** 2) / first**2
     time = math.log(1e6 * ratio) / (2.0 * (second - gap))
     if first**2 * math.exp(-2.0 * gap * time) < SMALLEST:
@@ -108,7 +112,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
         outcomes={
             case: confront(
                 case,
-                Measurement(value=value, numerical=measured.numerical * grown + rest),
+                Measurement(value=value, numerical=measured.numerical * grown + rest + of_bound),
                 statement.theorem,
                 quantities,
                 resolution=max(nearest / 3.0, 0.003 * true),
