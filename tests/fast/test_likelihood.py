@@ -18,6 +18,7 @@ from lvebm_theory.energies.ring import ring
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.facts import KnownFacts
 from lvebm_theory.gaussian import Gaussian
+from lvebm_theory.parse import parse_potential
 from solvers.learning.likelihood import annealed, quadrature
 from solvers.learning.likelihood.annealed import Annealing, Base, forward, reverse, rows
 from solvers.learning.likelihood.bracket import Bracket, Side, lower_side, mean_lower_side
@@ -28,6 +29,7 @@ from solvers.learning.likelihood.exact_samples import (
     from_known_sampler,
     from_simulation,
 )
+from solvers.learning.likelihood.integration_box import mass_beyond
 from solvers.learning.likelihood.model_evidence import (
     log_normaliser_bracket,
     mean_log_integral_bracket,
@@ -71,9 +73,33 @@ def test_a_lattice_from_the_middle_would_not_see_its_own_error(monkeypatch) -> N
     keep = np.ones((8, 8), dtype=bool)
     for offset, honest in ((0.5, False), (quadrature.OFFSET, True)):
         monkeypatch.setattr(quadrature, "OFFSET", offset)
-        value, width = quadrature._lattice(energy.potential, box, keep, 2)
+        value, width, _ = quadrature._lattice(energy.potential, box, keep, 2)
         assert abs(value - truth) > 1e-4
         assert (abs(value - truth) <= width) == honest
+
+
+@pytest.mark.parametrize("power", [5.0, 3.0, 1.5, 1.2])
+def test_heavy_tails_outside_the_box_are_in_the_width(power: float) -> None:
+    # int (1 + x^2)^(-a) = sqrt pi Gamma(a - 1/2) / Gamma(a)
+    exact = math.log(math.sqrt(math.pi) * math.gamma(power - 0.5) / math.gamma(power))
+    found = log_normaliser(parse_potential(f"{power}*log(1 + x**2)"))
+    assert abs(found.value - exact) <= found.width
+    # the mass outside in closed form, to leading order: the lattices alone do not know of it
+    edge = found.box[0][1]
+    outside = 2 * edge ** (1 - 2 * power) / (2 * power - 1) / math.exp(exact)
+    assert outside <= found.width
+    assert power == 1.2 or found.width < 10 * outside + 1e-8
+
+
+def test_cut_boxes_and_the_heaviest_tails_are_not_believed() -> None:
+    inside = ((-3.0, 3.0),)
+    normal = parse_potential("x**2/2")
+    outside = math.exp(mass_beyond(normal.potential, inside)) / math.sqrt(2 * math.pi)
+    exact = math.erfc(3 / math.sqrt(2))
+    assert exact <= outside < 5 * exact
+    for power in (0.8, 0.6, 0.51):
+        with pytest.raises(SolverError, match=r"too coarse|too heavy|still grows"):
+            log_normaliser(parse_potential(f"{power}*log(1 + x**2)"))
 
 
 def test_a_law_without_a_normaliser_is_refused() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from lvebm_theory.errors import ArgumentError, SolverError
 
@@ -16,6 +17,7 @@ Box = tuple[tuple[float, float], ...]
 #: points per axis of the search, by dimension
 _POINTS = {1: 257, 2: 65, 3: 25, 4: 13, 5: 9}
 _ROUNDS = 40
+_SLOWEST = 0.9  # of a shell's mass to that of the one before
 _CHUNK = 1 << 17
 
 
@@ -92,6 +94,38 @@ def mass_box(potential: Potential, start: Box, drop: float) -> Box:
         f"no box holds exp(-U): after {_ROUNDS} rounds {{U < min U + {drop:g}}} still grows",
         last_state=box,
     )
+
+
+def mass_beyond(potential: Potential, box: Box) -> float:
+    """log int exp(-U) outside a box, at most, from two shells around it.
+
+    Of the boxes 2 and 4 times as large, the shell from one to the next holds s_1 and then s_2; as
+    U goes on growing along the rays the rest falls at least like s_2 / s_1, and the sum is
+    s_1 / (1 - s_2 / s_1). Doubled, since the shells are sampled coarsely.
+
+    Raises
+    ------
+    SolverError
+        The shells hardly fall: the tails are too heavy for any box.
+    """
+    shells, inner = [], box
+    for _ in range(2):
+        outer = tuple(((3 * a - b) / 2, (3 * b - a) / 2) for a, b in inner)
+        axes = axes_of(outer, 2 * _POINTS[len(box)])
+        points = mesh(axes)
+        held = np.all([(a <= x) & (x <= b) for x, (a, b) in zip(points.T, inner, strict=True)], 0)
+        cell = sum(float(np.log(axis[1] - axis[0])) for axis in axes)
+        with np.errstate(over="ignore"):
+            shells.append(float(logsumexp(-in_chunks(potential, points[~held]))) + cell)
+        inner = outer
+    ratio = float(np.exp(min(shells[1] - shells[0], 0.0))) if shells[0] > -np.inf else 0.0
+    if ratio > _SLOWEST:
+        raise SolverError(
+            f"the tails of exp(-U) are too heavy for a box: twice as far out lies {ratio:.3g} of "
+            f"what lies outside {box}",
+            last_state=box,
+        )
+    return shells[0] - float(np.log1p(-ratio)) + float(np.log(2.0))
 
 
 def blocks_that_matter(

@@ -8,9 +8,9 @@ spacing h is the union of 2^d lattices of spacing 2h; the width is the largest d
 whole of one of those or of the lattice before the last halving, which lies elsewhere. Where the
 spacing is too coarse for the integrand they scatter, and where they agree the whole is better than
 any of them. Lattices begin a quarter of a spacing inside the box: begun at the middle, those of
-spacing 2h would be mirror images, which agree on every symmetric integrand. What lies outside the
-box is not in the width: the box is grown until the density at its faces is below e^{-30} of its
-maximum.
+spacing 2h would be mirror images, which agree on every symmetric integrand. The box is grown until
+the density at its faces is below e^{-30} of its maximum; what lies outside, from the shells around
+it, and what blocks left out can hold are part of the width.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, SolverError
 
 from .bracket import Bracket
 from .integration_box import (
@@ -32,6 +32,7 @@ from .integration_box import (
     box_around,
     checked_box,
     in_chunks,
+    mass_beyond,
     mass_box,
     mesh,
 )
@@ -43,6 +44,7 @@ OFFSET = 0.25
 #: blocks per axis, by dimension
 _BLOCKS = {1: 32, 2: 16, 3: 8}
 MOST_POINTS = 4_000_000
+_LARGEST_WIDTH = 0.1  # lattices that differ by more have not met the integrand yet
 
 
 class Potential(Protocol):
@@ -110,21 +112,31 @@ def log_normaliser(
     ArgumentError
         More than three dimensions.
     SolverError
-        exp(-U) has no finite integral, or too heavy tails for a box.
+        exp(-U) has no finite integral, too heavy tails for a box, or needs more than most_points.
     """
     dim = energy.dim
     if dim not in _BLOCKS:
         raise ArgumentError(f"quadrature is for 1 to 3 dimensions, got {dim}; use annealing")
     where = mass_box(energy.potential, _first_box(energy, box, around), DROP)
     keep = blocks_that_matter(energy.potential, where, _BLOCKS[dim], DROP)
+    outside = mass_beyond(energy.potential, where)
     value, width, per_block = math.nan, math.inf, 1
     while width > tolerance:
         finer = 2 * per_block
         if int(keep.sum()) * finer**dim > most_points and math.isfinite(width):
             break
         before, per_block = value, finer
-        value, width = _lattice(energy.potential, where, keep, per_block)
+        value, width, peak = _lattice(energy.potential, where, keep, per_block)
         width = max(width, abs(value - before)) if math.isfinite(before) else math.inf
+    if width > _LARGEST_WIDTH:
+        raise SolverError(
+            f"log Z by quadrature: {most_points} points on the box {where} leave a width of "
+            f"{width:.3g}, too coarse to be believed; exp(-U) is too narrow for its tails"
+        )
+    if not keep.all():
+        volume = math.prod(b - a for a, b in where) * (1 - float(keep.mean()))
+        outside = float(np.logaddexp(outside, math.log(volume) - DROP - peak))
+    width += math.exp(min(outside - value, 700.0))
     spacing = tuple((b - a) / (keep.shape[0] * per_block) for a, b in where)
     return LogNormaliser(
         value=value,
@@ -154,8 +166,8 @@ def _lattice(
     box: Box,
     keep: npt.NDArray[np.bool_],
     per_block: int,
-) -> tuple[float, float]:
-    """log of the integral with ``per_block`` (even) points per block and axis, and its width."""
+) -> tuple[float, float, float]:
+    """log of the integral with ``per_block`` (even) points per block and axis, its width, min U."""
     dim, blocks = len(box), keep.shape[0]
     sides = np.array([(b - a) / blocks for a, b in box])
     lows = np.array([a for a, _ in box])
@@ -181,4 +193,4 @@ def _lattice(
     whole = math.log(sums.sum()) - peak + cell
     with np.errstate(divide="ignore"):
         parts = np.log(sums) - peak + cell + math.log(classes)
-    return whole, float(np.abs(parts - whole).max()) + 1e-14
+    return whole, float(np.abs(parts - whole).max()) + 1e-14, peak
