@@ -81,12 +81,16 @@ def seen_by(finding: Finding) -> str:
 
 
 def caught(summary: ClaimSummary) -> str:
-    """``2/2``, or ``1/2, not caught: lost-factor``."""
+    """``2/2``, or ``1/2, not caught: lost-factor``, or ``1/2, not tried: shifted-witness``."""
     if not summary.controls:
         return "none planned"
-    lost = [control.name for control in summary.controls if not control.caught]
-    score = f"{len(summary.controls) - len(lost)}/{len(summary.controls)}"
-    return f"{score}, not caught: {', '.join(lost)}" if lost else score
+    said = [f"{sum(c.caught for c in summary.controls)}/{len(summary.controls)}"]
+    lost = [c.name for c in summary.controls if c.missed]
+    mute = [c.name for c in summary.controls if not c.caught and not c.missed]
+    for words, names in (("not caught", lost), ("not tried", mute)):
+        if names:
+            said.append(f"{words}: {', '.join(names)}")
+    return ", ".join(said)
 
 
 def reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lvebm_theory.theorem import Relation
+from verification import wording
 from verification.agreement import findings_of_meetings
 from verification.claim import BUDGETS, Case, Setting
 from verification.decide import Verdict
@@ -182,6 +183,7 @@ def test_what_is_not_told_apart_is_no_pass_and_no_doubt(tmp_path):
     # a control that could not be tried is not missed
     (summary,) = (s for s in summarise(findings) if s.claim == NAME)
     assert not any(control.caught or control.missed for control in summary.controls)
+    assert wording.caught(summary) == "0/1, not tried: shifted-witness"
     assert Verdict.HOLDS in {f.verdict for f in of(findings, "coarse")}
     controls = [f for f in findings if f.claim == "coarse"]
     assert exit_status([*rows, *controls]) is exit_status(controls)

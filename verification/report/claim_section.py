@@ -181,7 +181,7 @@ def _controls(claim: Claim | None, summary: ClaimSummary) -> Html:
     meaning = CONTROLS if claim is None else claim.controls
     items = []
     for control in summary.controls:
-        word = "caught" if control.caught else "missed"
+        word = "caught" if control.caught else "missed" if control.missed else "not tried"
         hits = sum(f.verdict is Verdict.VIOLATED for f in control.findings)
         told = f" {control.name}: {meaning.get(control.name, '')} "
         score = f"({hits} of {len(control.findings)} findings VIOLATED)"
