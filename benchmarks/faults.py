@@ -114,7 +114,7 @@ def uninterrupted(kind: str) -> str:
         return numbers(kind, here / "whole")
 
 
-def chain(kind: str, seed: int, kills: int, whole: str) -> dict[str, Any]:
+def chain(kind: str, seed: int, kills: int, whole: str, grace: float = GRACE) -> dict[str, Any]:
     """One run that is killed some times, over and over until they are made.
 
     Returns
@@ -138,7 +138,7 @@ def chain(kind: str, seed: int, kills: int, whole: str) -> dict[str, Any]:
             process = _started(kind, here, folder.name)
             killed = count["kills"] < kills and _killed(process, draw, folder)
             count["kills"] += killed
-            count["left"] += len(_left(here)) if killed else 0
+            count["left"] += len(left_after(grace, here)) if killed else 0
             lost = [p for p, stamp in before.items() if not _kept(folder, p, stamp)]
             count["lost"] += len(lost)
             said += [f"lost: {path}" for path in lost]
@@ -219,9 +219,9 @@ def _children(parent: int) -> list[str]:
         return []
 
 
-def _left(here: Path) -> list[int]:
-    """Ids of processes of a chain that are alive when the grace is over."""
-    end = time.monotonic() + GRACE
+def left_after(grace: float, here: Path) -> list[int]:
+    """Ids of processes of a chain that are alive when the grace is over; they are ended then."""
+    end = time.monotonic() + grace
     while (found := _marked(here)) and time.monotonic() < end:
         time.sleep(0.02)
     for process in found:

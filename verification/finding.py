@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from .decide import Verdict
+
+# key of the provenance of what was ended because it took too long
+OUT_OF_TIME: Final = "out_of_time"
 
 
 def _finite(x: float | None) -> float | None:

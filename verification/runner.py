@@ -21,11 +21,11 @@ from .evaluation import (
     settled_finding,
     shared_provenance,
 )
-from .finding import Finding
+from .finding import OUT_OF_TIME, Finding
 from .log_sobolev_from_above import booked_to_the_constant, findings_from_above
 from .patience import TICK, Patience, Waiting
 from .plan import Group, Plan, PlannedCase
-from .store import OUT_OF_TIME, Folder
+from .store import Folder
 from .task_queue import TaskQueue
 from .tasks import CONSTANTS, Task
 from .worker import OutOfTime, Raised, Worker, WorkerDied

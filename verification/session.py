@@ -14,11 +14,11 @@ from typing import Any
 from lvebm_theory.errors import ArgumentError
 
 from .admission import Options, admit, refuse_changed
-from .finding import Finding
+from .finding import OUT_OF_TIME, Finding
 from .keeping import Lock, write_text, writing_to
 from .plan import Plan, build_plan
 from .runner import Listener, collect, run_plan, silent
-from .store import OUT_OF_TIME, Folder
+from .store import Folder
 from .summary import Exit, exit_status
 
 DEFAULT_ROOT = Path("lvebm-results")

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import xarray
 
 SCHEMA: Final = "lvebm-theory/findings/2"
-OUT_OF_TIME: Final = "out_of_time"
 
 
 class Folder:

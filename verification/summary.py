@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from .decide import Verdict
-from .finding import Finding
+from .finding import OUT_OF_TIME, Finding
 from .log_sobolev_from_above import NAME as FROM_ABOVE
 from .meeting import NAME as WITNESSES_AGREE
 
@@ -77,9 +77,15 @@ class ControlSummary:
         """True when it was not caught though some of its findings could have caught it.
 
         They could not where a solver failed, and where two witnesses that were to meet are too
-        coarse or measured nothing.
+        coarse or measured nothing. Where some were out of time, nobody knows.
         """
-        return not self.caught and any(_could_catch(f) for f in self.findings)
+        could = any(_could_catch(f) for f in self.findings)
+        return not self.caught and could and not self.late
+
+    @property
+    def late(self) -> bool:
+        """True when it was not caught, and some finding was out of time."""
+        return not self.caught and any(OUT_OF_TIME in f.provenance for f in self.findings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +147,13 @@ def exit_status(findings: Sequence[Finding]) -> Exit:
     1  a claim VIOLATED, two witnesses that disagree, a constant contradicted, or a control missed
        (a contradiction outweighs what is merely unknown);
     4  a solver failed, in a claim or in a control;
-    2  a claim UNDECIDED, or no claim HOLDS;
+    2  a claim UNDECIDED, a control out of time, or no claim HOLDS;
     0  otherwise. NOT_APPLICABLE and NOT_TOLD_APART, and what a control comes to beside being
        caught, change nothing.
     """
     own = {f.verdict for f in findings if f.control is None}
-    missed = any(control.missed for claim in summarise(findings) for control in claim.controls)
+    controls = [control for claim in summarise(findings) for control in claim.controls]
+    missed = any(control.missed for control in controls)
     if own & {Verdict.VIOLATED, Verdict.CONSTANT_CONTRADICTED} or missed:
         return Exit.CONTRADICTED
     if any(f.verdict is Verdict.SOLVER_FAILED for f in findings):
@@ -156,6 +163,7 @@ def exit_status(findings: Sequence[Finding]) -> Exit:
         for f in findings
         if f.control is None and f.claim not in ABOUT_THE_RUN
     )
-    if Verdict.UNDECIDED in own or not holds:
+    late = any(control.late for control in controls)
+    if Verdict.UNDECIDED in own or late or not holds:
         return Exit.UNDECIDED
     return Exit.AGREES

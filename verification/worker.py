@@ -187,7 +187,7 @@ _TIMED_OUT = {
 def _begun() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         # by its path and nothing else: the worker is told where modules are found
-        [sys.executable, "-P", worker_process.__file__, str(os.getpid())],
+        [sys.executable, "-S", "-P", worker_process.__file__, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **ONE_THREAD, **NO_TORCH_FOR_POT},

@@ -5,21 +5,20 @@
     {"result": ...}   or   {"raised": {"kind": ..., "text": ..., "traceback": ..., ...}}
 
 It lives no longer than its parent: before anything else it asks the system to be killed with it,
-and looks whether the parent is still there. Only the standard library is imported until then.
+and looks whether the parent is still there. Until then it imports nothing that takes time, and the
+interpreter was told to leave out its site packages (``-S``), which come after.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import json
 import os
 import signal
 import sys
-import threading
 import time
-import traceback
-from typing import IO, Any, Final
+
+TYPE_CHECKING = False  # typing itself would take time
+if TYPE_CHECKING:
+    from typing import IO, Any, Final
 
 # seconds between a worker's looks at whether its parent is alive, and at its processor time
 CHECK: Final = 0.5
@@ -30,11 +29,17 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def tie_to(parent: int) -> None:
     """This process ends with its parent, killed perhaps, at once or soon after."""
+    if os.getppid() != parent:
+        os._exit(1)
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before we asked
         os._exit(1)
     if sys.platform != "linux":
+        import threading
+
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -51,6 +56,8 @@ def limit_processor_time(seconds: float | None) -> None:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_PROF, seconds or 0.0)
     elif seconds is not None:
+        import threading
+
         end = time.process_time() + seconds
         threading.Thread(target=_end_at, args=(end,), daemon=True).start()
 
@@ -63,6 +70,9 @@ def _end_at(processor_time: float) -> None:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """What a call comes to."""
+    import importlib
+    import traceback
+
     try:
         module, _, name = request["call"].partition(":")
         function = getattr(importlib.import_module(module), name)
@@ -82,6 +92,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Answers until the input ends."""
     tie_to(int(sys.argv[1]))
+    import json
+    import site
+
+    site.main()
     # an interrupt is for the parent, which then ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # what code prints, compiled code included, is not an answer

@@ -33,8 +33,8 @@ class Rows:
 
 
 SUFFIXES = (".csv", ".npy", ".npz")
-# letters of a cell that a message shows
-MOST_SHOWN = 40
+# letters of what came that a message shows
+MOST_SHOWN = 120
 # two gigabytes
 MOST_NUMBERS = 2**28
 
@@ -105,7 +105,8 @@ def _numpy(path: Path, asked: str | None) -> FloatArray:
         *(OverflowError, MemoryError, AttributeError, IndexError, tokenize.TokenError),
         *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     ) as error:
-        raise ArgumentError(f"{path.name} cannot be read as numbers: {error}") from error
+        said = str(error)[:MOST_SHOWN]
+        raise ArgumentError(f"{path.name} cannot be read as numbers: {said}") from error
     if found.ndim == 1:
         found = found[:, None]
     if found.ndim != 2:
@@ -185,8 +186,8 @@ def _csv(path: Path) -> tuple[list[str], FloatArray]:
 
 
 def _shown(cell: str) -> str:
-    text = cell.strip()
-    return repr(text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…")
+    text = repr(cell.strip())
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…"
 
 
 def _is_number(cell: str) -> bool:
