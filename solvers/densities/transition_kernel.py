@@ -48,10 +48,13 @@ class LatticeLaw:
     ----------
     nodes, density : arrays (n,)
         ``density`` integrates to one by the trapezoidal rule.
+    lost : float
+        Mass that had left the lattice before the rest was scaled to one.
     """
 
     nodes: FloatArray
     density: FloatArray
+    lost: float = 0.0
 
     @property
     def spacing(self) -> float:
@@ -188,7 +191,8 @@ class UlaKernel:
                 last_state=masses,
             )
         spacing = float(nodes[-1] - nodes[0]) / (len(nodes) - 1)
-        return LatticeLaw(nodes=nodes, density=masses / (total * spacing))
+        density = masses / (total * spacing)
+        return LatticeLaw(nodes=nodes, density=density, lost=abs(1.0 - total))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

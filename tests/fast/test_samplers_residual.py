@@ -78,3 +78,33 @@ def test_boxes_hold_the_mass_and_heavy_tails_have_none():
     assert box_of(lambda x: 2 * np.log1p(x[:, 0] ** 2), 0.0, 1.0) is None
     with pytest.raises(ArgumentError, match="low < high"):
         invariance_residual(walk(), functions, potential, (1.0, -1.0), rejects=True)
+
+
+def test_a_box_around_the_bulk_is_not_used_where_draws_lie_beyond(monkeypatch):
+    from types import SimpleNamespace
+
+    from verification.samplers.laws import invariance_residual as law
+
+    def mixture(x):
+        far = 0.05 * np.exp(-((x[:, 0] - 200.0) ** 2) / 2)
+        return -np.log(np.exp(-(x[:, 0] ** 2) / 2) + far + 1e-300)
+
+    draws = np.append(np.random.default_rng(0).normal(size=1900), 200.0 + np.zeros(100))[:, None]
+    scale = (np.zeros(1), np.ones(1), 0.0, 1.0)
+    assert box_of(mixture, 0.0, 1.0)[1] < 20  # the far mode is not seen from here
+    energy = SimpleNamespace(potential=mixture)
+
+    def going_on(_):
+        raise RuntimeError("goes on")
+
+    monkeypatch.setattr(law, "dictionary_of", going_on)
+    subject = SimpleNamespace(kernel=SimpleNamespace(names=("xi",), rounding=0.0))
+    far, near = (
+        SimpleNamespace(
+            target=SimpleNamespace(scale=scale, pilot=pilot, energy=energy), step_size=0.1
+        )
+        for pilot in (draws, draws[:1900])
+    )
+    assert law._of_target(subject, far) is None
+    with pytest.raises(RuntimeError, match="goes on"):
+        law._of_target(subject, near)

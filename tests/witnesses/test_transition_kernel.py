@@ -73,3 +73,19 @@ def test_what_leaves_the_lattice_is_missed():
         quartic.stationary()
     with pytest.raises(ArgumentError, match="at most"):
         ula_kernel(parse_potential("x**2"), 1e-9, (-9, 9))
+
+
+def test_what_is_lost_is_known_and_widens_distances(monkeypatch):
+    from scipy.special import ndtr
+
+    from verification.claims.schemes import lattice_witness
+
+    energy, h, start = parse_potential("x**2/2"), 0.1, InitialLaw.normal(0.0, 1.0)
+    (law,) = ula_kernel(energy, h, (-6.3, 6.3)).after(start, [1])
+    exact = 2 * ndtr(law.edges[0] / np.sqrt((1 - h) ** 2 + 2 * h))
+    assert law.lost == pytest.approx(exact, rel=0.1)
+    whole = lattice_witness.distances(energy, start, h, [1], "W2")[0]
+    monkeypatch.setattr(lattice_witness, "lattice_box", lambda *_: (-6.3, 6.3))
+    cut = lattice_witness.distances(energy, start, h, [1], "W2")[0]
+    assert cut.numerical > whole.numerical + 0.9 * np.sqrt(exact) * 12.6
+    assert abs(cut.value - whole.value) <= cut.numerical + whole.numerical

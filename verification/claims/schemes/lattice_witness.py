@@ -17,6 +17,7 @@ from lvebm_theory.protocols import Energy
 from ...measurement import Measurement
 
 _FLOOR = 1e-13
+_OUTSIDE = 1e-16  # mass of pi beyond its truncation box
 _CELLS = 8  # per node, for W2
 
 
@@ -66,9 +67,23 @@ def distances(
     # smearing mass over its cell moves it by at most half a cell, in both laws
     smear = 0.0 if quantity == "KL" else spacing / np.sqrt(3.0)
     return [
-        Measurement(value=float(fine), numerical=2.0 * abs(float(fine - coarse)) + smear + _FLOOR)
-        for coarse, fine in zip(*rows, strict=True)
+        Measurement(
+            value=float(fine),
+            numerical=2.0 * abs(float(fine - coarse))
+            + smear
+            + _FLOOR
+            + _of_lost(quantity, law.lost, box[1] - box[0], float(np.ptp(u))),
+        )
+        for coarse, fine, law in zip(*rows, laws, strict=True)
     ]
+
+
+def _of_lost(quantity: str, lost: float, length: float, height: float) -> float:
+    """What mass beyond the lattice can change: it lies within one length, one height of U more."""
+    share = lost + _OUTSIDE
+    if quantity == "KL":
+        return float(share * (1.0 - np.log(share) + height))
+    return float(np.sqrt(share) * length)
 
 
 def _relative_entropy(p: np.ndarray, pi: np.ndarray) -> float:
@@ -90,4 +105,5 @@ def initial_w2(energy: Energy, start: InitialLaw) -> float:
     weights = np.exp(-(u - u.min()))
     masses = start.cell_masses((edges,))
     w2 = w2_grids(masses / masses.sum(), edges, weights / weights.sum(), edges)
-    return float(w2) + 2.0 * float(edges[1] - edges[0])
+    beyond = _of_lost("W2", 0.0, high - low, 0.0)
+    return float(w2) + 2.0 * float(edges[1] - edges[0]) + beyond

@@ -88,11 +88,11 @@ _Found = tuple[tuple[str, ...], FloatArray, FloatArray, FloatArray]
 
 def _of_target(subject: Subject, place: Place) -> _Found | None:
     target, kernel = place.target, subject.kernel
-    dictionary = dictionary_of(target)
     centre, spread, _, _ = target.scale
     box = box_of(target.energy.potential, float(centre[0]), float(spread[0]))
-    if box is None:
-        return None
+    if box is None or not box[0] < target.pilot.min() <= target.pilot.max() < box[1]:
+        return None  # the box was looked for around the bulk: a far mode may lie beyond
+    dictionary = dictionary_of(target)
 
     def step(x: FloatArray, xi: FloatArray, u: FloatArray) -> FloatArray:
         return kernel.with_noise(x, target, place.step_size, {"xi": xi, "u": u})
