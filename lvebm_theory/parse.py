@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MAX_EXPONENT = 64
 MAX_CONSTANT = 1e100
 MAX_VARIABLES = 64
+#: comparisons of the arguments of max and min with each other, over the whole formula
+MAX_COMPARISONS = 1024
 
 CONSTANTS = ("pi", "e")
 #: coordinates that need no declaration: x, y, z, ... and x0, x1, ..., x_10
@@ -57,6 +59,7 @@ class _Reader:
         self.sympy = sympy
         self.symbols = symbols
         self.constants = {"pi": sympy.pi, "e": sympy.E}
+        self.comparisons = 0
 
     def read(self, node: ast.expr) -> tuple[Any, float]:
         """Expression and degree bound."""
@@ -170,7 +173,20 @@ class _Reader:
             raise ArgumentError(f"the constant {quoted(node)} is too large or too small")
         if name in FUNCTIONS:
             return functions.apply(FUNCTIONS[name], values[0])
+        if name in ("max", "min"):
+            self._compare(self.sympy.Max if name == "max" else self.sympy.Min, values, node)
         return getattr(functions, SEVERAL[name])(*values)
+
+    def _compare(self, extremum: Any, values: list[Any], node: ast.expr) -> None:
+        """Count the comparisons before they are made: each may take milliseconds."""
+        count = sum(len(v.args) if isinstance(v, extremum) else 1 for v in values)
+        self.comparisons += count**2
+        if self.comparisons > MAX_COMPARISONS:
+            raise ArgumentError(
+                f"max and min compare every pair of their arguments; a formula may have "
+                f"{MAX_COMPARISONS} such pairs ({math.isqrt(MAX_COMPARISONS)} arguments in one "
+                f"call), {quoted(node)} brings {self.comparisons}"
+            )
 
 
 def unknown_name(name: str, known: Sequence[str]) -> str:

@@ -54,6 +54,8 @@ class Differentiation:
             return sympy.Add(
                 *(SoftmaxWeight(sympy.Integer(k), *e.args) * s for k, s in enumerate(slopes) if s)
             )
+        if isinstance(e, sympy.Max | sympy.Min):
+            return self._extremum(e, slopes)
         if isinstance(e, sympy.Abs):
             return sympy.sign(e.args[0]) * slopes[0]
         if isinstance(e, sympy.sign | sympy.Heaviside):
@@ -67,6 +69,20 @@ class Differentiation:
         if exponent_slope:
             result += e * sympy.log(e.base) * exponent_slope
         return result
+
+    def _extremum(self, e: Any, slopes: list[Any]) -> Any:
+        """Of m_k = max(a_k, m_(k+1)): one step per argument, shared by all that follow.
+
+        SymPy's own rule compares every argument with every other, at each derivative again.
+        """
+        pairs = sorted(zip(e.args, slopes, strict=True), key=lambda p: sympy.default_sort_key(p[0]))
+        largest, slope = pairs.pop()
+        for argument, its_slope in reversed(pairs):
+            ahead = argument - largest if isinstance(e, sympy.Max) else largest - argument
+            step = sympy.Heaviside(ahead, evaluate=False)
+            slope = step * its_slope + (1 - step) * slope
+            largest = e.func(argument, largest, evaluate=False)
+        return slope
 
     def _softmax(self, e: Any) -> Any:
         # w_k (a_k' - sum_m w_m a_m'); the sum is one shared object

@@ -134,6 +134,10 @@ def test_symbols_do_not_become_imaginary_units():
         ("(" * 61 + "x" + ")" * 61, "nest"),
         ("-" * 200 + "x", "nest"),
         ("+".join(["x"] * 3000), "characters"),
+        ("max(" + ",".join(f"{i}*x" for i in range(300)) + ")", "every pair"),
+        ("min(" + ",".join(f"x**2-{i}*x" for i in range(120)) + ")", "every pair"),
+        ("+".join("max(" + ",".join(f"{i}*x+{j}" for i in range(20)) + ")" for j in "1234"), "pair"),
+        ("max(" * 3 + ",".join(f"{i}*x" for i in range(33)) + ")" * 3, "every pair"),
         ("nan*x", "unknown name"),
         ("inf*x", "unknown name"),
     ],
@@ -143,6 +147,20 @@ def test_everything_else_is_refused_at_once(text, reason):
     with pytest.raises(ArgumentError, match=reason):
         parse_potential(text)
     assert time.perf_counter() - begun < 2
+
+
+@pytest.mark.parametrize(("name", "sign"), [("max", 1), ("min", -1)])
+def test_the_extremum_of_many_parabolas_differentiates_to_one_of_them(name, sign):
+    # x^2 (k + 1) - k x, k = 0..15: derivatives of a hundred thousand operations would not end
+    energy = parse_potential(f"{name}({','.join(f'{k + 1}*x**2 - {k}*x' for k in range(16))})")
+    x = np.array([-2.3, -0.4, 0.2, 0.7, 1.6, 3.1])
+    values = np.array([(k + 1) * x**2 - k * x for k in range(16)])
+    best = np.argmax(sign * values, axis=0)
+    assert energy.potential(x[:, None]) == pytest.approx(values[best, np.arange(6)])
+    assert energy.gradient(x[:, None])[:, 0] == pytest.approx(2 * (best + 1) * x - best)
+    assert energy.hessian(x[:, None])[:, 0, 0] == pytest.approx(2.0 * (best + 1))
+    # where two meet, half of each
+    assert parse_potential(f"{name}(x, 3*x)").gradient(np.zeros((1, 1)))[0, 0] == 2
 
 
 @pytest.mark.parametrize(
