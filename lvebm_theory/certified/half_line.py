@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from flint import arb
 
-from .interval import Interval
+from .interval import INFINITY, Interval
 from .subject import Potential
 from .tail import RADII, Directions
 
@@ -27,7 +28,7 @@ def at_least_beyond(
     sign : {1, -1}
         1 for [start, inf), -1 for (-inf, start].
     """
-    far = _proved_far(potential, expression, threshold, sign, abs(start))
+    far = _proved_far(potential, expression, threshold, sign, start)
     if far is None:
         return False
     if sign * start >= far:
@@ -37,17 +38,23 @@ def at_least_beyond(
 
 
 def _proved_far(
-    potential: Potential, expression: Any, threshold: float, sign: int, least: float
+    potential: Potential, expression: Any, threshold: float, sign: int, start: float
 ) -> float | None:
-    for radius in RADII:
-        if radius < least and RADII[-1] > least:
-            continue
-        (value,) = potential.on_rays(arb(radius), expression)(
-            Directions(axis=0, sign=sign, others=()).coordinates(arb(radius), (0.0,))
-        )
-        if value.defined and value.range().low >= threshold:
+    inner = [r for r in RADII if r <= sign * start]
+    for radius in (*inner[-1:], *(r for r in RADII if r > abs(start)), RADII[-1]):
+        if _least_far(potential, expression, sign, radius) >= threshold:
             return float(radius)
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _least_far(potential: Potential, expression: Any, sign: int, radius: int) -> Any:
+    """A lower bound of the expression on the rays from this radius; thresholds share it."""
+    (value,) = potential.on_rays(arb(radius), expression)(
+        Directions(axis=0, sign=sign, others=()).coordinates(arb(radius), (0.0,))
+    )
+    low = value.range().low if value.defined else -INFINITY
+    return low if low == low else -INFINITY
 
 
 def at_least_between(

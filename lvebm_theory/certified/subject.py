@@ -151,12 +151,25 @@ def potential_of(energy: Energy | Potential) -> Potential:
     """
     if isinstance(energy, Potential):
         return energy
+    return numeric_potential(*exact_expression(energy))
+
+
+def exact_expression(energy: Energy | Potential) -> tuple[Any, tuple[Any, ...]]:
+    """(U as it was written, coordinates), parameters replaced by the decimals they are.
+
+    Raises
+    ------
+    AssumptionError
+        For an energy without a formula.
+    """
+    if isinstance(energy, Potential):
+        return energy.expression, energy.symbols
     formula = getattr(energy, "formula", None)
     if formula is None:
         raise AssumptionError("certification", [f"{energy.name} is not given by a formula"])
     values = dict(energy.parameters)
     table = {s: sympy.Rational(repr(float(values[s.name]))) for s in formula.parameter_symbols}
-    return numeric_potential(formula.expression.xreplace(table), tuple(formula.coordinates))
+    return formula.expression.xreplace(table), tuple(formula.coordinates)
 
 
 def as_written(energy: Energy | Potential) -> Potential:
@@ -184,7 +197,7 @@ def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
 
 
 def recentred(expression: Any, symbols: tuple[Any, ...]) -> Any:
-    """log sum_k exp(a_k) = a_1 + log(1 + sum_k exp(a_k - a_1)), the differences expanded.
+    """log sum_k exp(a_k) = a_1 + log(1 + sum_k exp(a_k - a_1)), the differences simplified.
 
     Derivatives then hold differences of slopes, which stay bounded for a mixture of equal
     covariances, instead of growing slopes that cancel. a_1 is the largest exponent far out.
@@ -192,7 +205,7 @@ def recentred(expression: Any, symbols: tuple[Any, ...]) -> Any:
 
     def rewritten(node: Any) -> Any:
         first = max(node.args, key=lambda a: _far_value(a, symbols))
-        others = [sympy.expand(a - first) for a in node.args if a is not first]
+        others = [completed(a - first, symbols) for a in node.args if a is not first]
         if len(others) == 1:
             # log(1 + e^b) = b/2 + log 2 + log cosh(b/2): one occurrence, a sharp second derivative
             return first + others[0] / 2 + sympy.log(2) + LogCosh(others[0] / 2)
@@ -200,6 +213,18 @@ def recentred(expression: Any, symbols: tuple[Any, ...]) -> Any:
 
     nodes = [n for n in expression.atoms(LogSumExp) if 0 not in n.args]
     return expression.xreplace({node: rewritten(node) for node in nodes})
+
+
+def completed(expression: Any, symbols: tuple[Any, ...]) -> Any:
+    """Expanded; on the line a quadratic as a (x - b)^2 + c, where x occurs once."""
+    expanded = sympy.expand(expression)
+    if len(symbols) != 1 or not expanded.is_polynomial(*symbols):
+        return expanded
+    coefficients = sympy.Poly(expanded, *symbols).all_coeffs()
+    if len(coefficients) != 3 or coefficients[1] == 0:
+        return expanded
+    a, b, c = coefficients
+    return a * (symbols[0] + b / (2 * a)) ** 2 + (c - b**2 / (4 * a))
 
 
 def _far_value(expression: Any, symbols: tuple[Any, ...]) -> float:

@@ -10,16 +10,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..constant import Constant, How
-from ..errors import AssumptionError, LvebmError
+from ..errors import ArgumentError, AssumptionError, LvebmError
 from ..facts import NOTHING_KNOWN, KnownFacts
 from ..protocols import Energy
 from .parts import PotentialEnergy, exact_potential, independent_parts, provable
 from .sampled import sampled_dissipativity, sampled_hessian_bounds, unknown_gap
 from .spectral import Spectrum, spectrum
+from .standard import Standard, standard
 from .tails import plane_threshold
 
 if TYPE_CHECKING:
     from ..certified import Normalisability
+    from .line_proof import LineProof
     from .log_sobolev import Candidate
 
 _LOGGER = logging.getLogger(__name__)
@@ -39,8 +41,8 @@ def constants_of(
     ----------
     energy : Energy
     certify : bool
-        False leaves out the proofs in ball arithmetic (quick looks); grades then stop at COMPUTED
-        unless a formula says so.
+        False leaves out the proofs in ball arithmetic (quick looks): what is not known by formula
+        is then ESTIMATED, since tails and unseen modes were only sampled.
     relative_width : float
         (upper - lower) / value asked of a certified gap.
 
@@ -98,6 +100,29 @@ class EnergyConstants:
         return [EnergyConstants(e, self.certify, self.relative_width) for e in energies]
 
     @cached_property
+    def standard(self) -> Standard | None:
+        """A one-dimensional energy in coordinates of its own; None if it is there already."""
+        if self.energy.dim != 1:
+            return None
+        found = None
+        with suppress(LvebmError):
+            found = standard(self.energy)
+        return None if found is None or found.trivial else found
+
+    @cached_property
+    def _standardised(self) -> EnergyConstants | None:
+        if self.standard is None:
+            return None
+        inner = EnergyConstants(
+            self.standard.energy,
+            self.certify,
+            self.relative_width,
+            proofs_only=self.proofs_only,
+        )
+        inner.standard = None
+        return inner
+
+    @cached_property
     def spectrum(self) -> Spectrum:
         """The lowest eigenvalues (dimensions 1 and 2); raises LvebmError if there are none."""
         return spectrum(self.energy, 2)
@@ -109,8 +134,14 @@ class EnergyConstants:
             return self.facts.gap
         if (exact := self._quadratic_rate("gap")) is not None:
             return exact
+        try:
+            refuse_without_law(self.energy)
+        except ArgumentError as refusal:
+            return unknown_gap(self.energy, refusal)
         if len(self.parts) > 1:
             return _least([part.gap for part in self.parts], "product of independent coordinates")
+        if self.standard is not None and self._standardised is not None:
+            return self.standard.back(self._standardised.gap)
         if self.energy.dim > 2:
             return self._gap_from_convexity()
         computed = self._computed_gap()
@@ -134,7 +165,69 @@ class EnergyConstants:
             source=certified.source,
         )
 
+    @cached_property
+    def line_proof(self) -> LineProof | None:
+        """Proofs around the mesh of ``spectrum``; None without a formula or in the plane."""
+        potential = exact_potential(self.energy) if self.certify else None
+        if potential is None or self.energy.dim != 1:
+            return None
+        from .line_proof import LineProof
+
+        return LineProof(potential, self.spectrum)
+
+    def _gap_on_the_line(self) -> Constant:
+        if tail := self.slow_tail(1):
+            return Constant(
+                value=0.0,
+                lower=0.0,
+                upper=0.0,
+                how=How.CERTIFIED,
+                source=f"U / |x| tends to 0 along {tail}: no exponential moment, no gap",
+            )
+        try:
+            found = self.spectrum
+        except LvebmError as failure:
+            return self._gap_without_mesh(failure)
+        value, error = float(found.eigenvalues[0]), float(found.error[0])
+        lower, upper, how = max(0.0, value - error), value + error, How.ESTIMATED
+        proof = self.line_proof
+        bounds = None if proof is None else proof.gap_bounds()
+        if bounds is not None and bounds[0] > 0:
+            lower, upper = bounds
+            value = min(max(value, lower), upper)
+            how = How.COMPUTED if upper - lower <= 2 * _TRUSTED * value else How.ESTIMATED
+        source = f"weighted spectral elements on {_box_text(found.domain)}, two resolutions"
+        if found.essential_source:
+            source += f"; {found.essential_source}"
+        source += (
+            "; tails and unseen modes are not excluded"
+            if bounds is None
+            else "; |U'|^2/4 - U''/2 proved above the gap outside"
+        )
+        return Constant(value=value, lower=lower, upper=upper, how=how, source=source)
+
+    def _gap_without_mesh(self, failure: LvebmError) -> Constant:
+        potential = exact_potential(self.energy) if self.certify else None
+        if potential is not None:
+            from ..certified.capacity import capacity_bound
+
+            with suppress(LvebmError):
+                bound: Constant = capacity_bound(potential, *wells_of(self.energy))
+                return bound
+        return unknown_gap(self.energy, failure)
+
+    def slow_tail(self, power: int) -> str:
+        """Where U / |x|^power -> 0 was proved; empty if nowhere, or nothing may be proved."""
+        subject = provable(self.energy)
+        if not self.certify or subject is None:
+            return ""
+        from ..certified.slow_tails import slower_than
+
+        return slower_than(subject, power)
+
     def _computed_gap(self) -> Constant:
+        if self.energy.dim == 1:
+            return self._gap_on_the_line()
         if self.energy.dim == 2 and plane_threshold(self.energy, 1e4) == 0:
             return Constant(
                 value=0.0,
@@ -192,6 +285,8 @@ class EnergyConstants:
         """Every lower bound of the log-Sobolev constant that was tried, best first."""
         from .log_sobolev import lower_bounds
 
+        if self.standard is not None and self._standardised is not None:
+            return tuple(c.stretched(self.standard) for c in self._standardised.candidates)
         return lower_bounds(self)
 
     @cached_property
@@ -229,6 +324,9 @@ class EnergyConstants:
 
     @cached_property
     def _hessian_bounds(self) -> tuple[Constant, Constant]:
+        if self.standard is not None and self._standardised is not None:
+            convexity, smoothness = self._standardised._hessian_bounds
+            return self.standard.back(convexity), self.standard.back(smoothness)
         subject = provable(self.energy)
         if self.certify and subject is not None:
             from ..certified import hessian_bounds

@@ -12,8 +12,9 @@ with B the larger of the two sides; on the left-right symmetric case gap <= 1/B 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,13 @@ from .lobatto import Lobatto, lobatto
 
 if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
+    from .line_proof import LineProof
     from .log_sobolev import Candidate
 
 FloatArray = npt.NDArray[np.float64]
+
+# U'' / U'^2 beyond the nodes
+_CURVED = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +41,14 @@ class HalfLineConstants:
 
     ``muckenhoupt`` B, ``lower_functional`` b and ``upper_functional`` B of Barthe-Roberto;
     ``at_edge`` is True when a supremum sits at the end of the box and may grow beyond it.
+    ``edges``: (last node x used, G pi there) on the left and on the right.
     """
 
     muckenhoupt: float
     lower_functional: float
     upper_functional: float
     at_edge: bool
+    edges: tuple[tuple[float, float], tuple[float, float]]
 
 
 def half_line_constants(elements: LineElements) -> HalfLineConstants:
@@ -58,21 +65,32 @@ def half_line_constants(elements: LineElements) -> HalfLineConstants:
     left_of = before[:-1, None] + p_left
     centre = int(np.searchsorted(before, before[-1] / 2)) - 1
     node = int(np.argmin(np.abs(left_of[centre] - right_of[centre])))
-    sides = []
+    sides: list[_Side] = []
     mirrored = (inverse_left[:, -1:] - inverse_left)[::-1, ::-1]
-    for places, tail, inverse, flip in (
-        (x, right_of, inverse_left, False),
-        (-x[::-1, ::-1], left_of[::-1, ::-1], mirrored, True),
+    for places, tail, inverse, law, flip in (
+        (x, right_of, inverse_left, density, False),
+        (-x[::-1, ::-1], left_of[::-1, ::-1], mirrored, density[::-1, ::-1], True),
     ):
         start = len(density) - 1 - centre if flip else centre
         first = elements.degree - node if flip else node
-        sides.append(_suprema(places[start:], tail[start:], inverse[start:], first))
+        sides.append(_suprema(places[start:], tail[start:], inverse[start:], law[start:], first))
+    right, left = sides
     return HalfLineConstants(
-        muckenhoupt=max(s[0] for s in sides),
-        lower_functional=max(s[1] for s in sides),
-        upper_functional=max(s[2] for s in sides),
-        at_edge=any(s[3] for s in sides),
+        muckenhoupt=max(s.suprema[0] for s in sides),
+        lower_functional=max(s.suprema[1] for s in sides),
+        upper_functional=max(s.suprema[2] for s in sides),
+        at_edge=any(s.at_edge for s in sides),
+        edges=((-left.last, left.ratio), (right.last, right.ratio)),
     )
+
+
+class _Side(NamedTuple):
+    """The three functionals on one side, and where and how (G pi) the nodes end."""
+
+    suprema: tuple[float, ...]
+    at_edge: bool
+    last: float
+    ratio: float
 
 
 def _integration(order: Lobatto) -> FloatArray:
@@ -81,8 +99,8 @@ def _integration(order: Lobatto) -> FloatArray:
 
 
 def _suprema(
-    x: FloatArray, tail: FloatArray, inverse: FloatArray, first: int
-) -> tuple[float, float, float, bool]:
+    x: FloatArray, tail: FloatArray, inverse: FloatArray, density: FloatArray, first: int
+) -> _Side:
     offsets = np.concatenate([[0.0], np.cumsum(inverse[:, -1])])[:-1]
     growth = (offsets[:, None] + inverse).ravel() - inverse[0, first]
     t = tail.ravel()
@@ -97,8 +115,12 @@ def _suprema(
     )
     edge = any(int(np.argmax(f)) >= len(f) - 3 for f in functionals)
     places = x.ravel()[keep]
-    first_peak, second_peak, third_peak = (_peak(places, f) for f in functionals)
-    return first_peak, second_peak, third_peak, edge
+    return _Side(
+        suprema=tuple(_peak(places, f) for f in functionals),
+        at_edge=edge,
+        last=float(places[-1]),
+        ratio=float(growth[-1] * density.ravel()[keep][-1]),
+    )
 
 
 def _peak(x: FloatArray, f: FloatArray) -> float:
@@ -113,6 +135,37 @@ def _peak(x: FloatArray, f: FloatArray) -> float:
     return float(f[i] * max(1.0, np.polyval(quartic, between).max()))
 
 
+def _falls_outside(proof: LineProof, found: HalfLineConstants) -> bool:
+    r"""Whether T log(1 + e^2/T) G <= B was proved beyond the nodes, on both sides.
+
+    With D the slope of U outwards and 0 <= U'' <= e D^2 beyond a node where G pi D <= k and
+    1/(1 - e) <= k, derivatives of e^-U/D and k e^U/D give
+
+        e^-U / ((1 + e) D) <= Z T <= e^-U / D,      G <= k Z e^U / D,
+
+    so that T G <= k/D^2 and log(1 + e^2/T) <= U + log Z + log D + 3.7. Then D^2 B above k times
+    that, with log D <= log D_0 + D/D_0 - 1, is a statement about U alone.
+    """
+    from ..certified.subject import exact_number
+
+    (slope,) = proof.potential.gradient
+    log_z = proof.elements.log_normaliser
+    for sign, (place, ratio) in zip((-1, 1), found.edges, strict=True):
+        outward = sign * slope
+        start = float(proof.potential.on_floats(outward)([np.array([place])])[0][0])
+        if not start > 0:
+            return False
+        k = exact_number(max(ratio * start, 1 / (1 - _CURVED)) * (1 + 1e-9))
+        first = exact_number(start)
+        remainder = exact_number(log_z + math.log(start) + 2.7)
+        logarithm = proof.potential.expression + remainder + outward / first
+        bound = exact_number(found.upper_functional) * slope**2 - k * logarithm
+        statements = (proof.curvature, exact_number(_CURVED) * slope**2 - proof.curvature, bound)
+        if not all(proof.at_least_beyond(e, 0.0, sign, place) for e in statements):
+            return False
+    return True
+
+
 def barthe_roberto(constants: EnergyConstants) -> Candidate | None:
     """rho >= 1/(2 max(B-, B+)), by quadrature."""
     from .log_sobolev import Candidate
@@ -122,9 +175,11 @@ def barthe_roberto(constants: EnergyConstants) -> Candidate | None:
     found = half_line_constants(constants.spectrum.elements)
     if found.at_edge:
         return None
+    proof = constants.line_proof
+    proved = proof is not None and proof.resolved and _falls_outside(proof, found)
     return Candidate(
         name="barthe-roberto",
         lower=(1 - 1e-6) / (2 * found.upper_functional),
-        how=How.COMPUTED,
+        how=How.COMPUTED if proved else How.ESTIMATED,
         source=f"Barthe-Roberto with B = {found.upper_functional:.6g} by quadrature",
     )

@@ -71,7 +71,7 @@ def holley_stroock(constants: EnergyConstants) -> Candidate | None:
     split = best_split(constants)
     if split is None:
         return None
-    how, proved = How.COMPUTED, None
+    how, proved = How.ESTIMATED, None
     if constants.certify:
         potential = _potential(constants)
         proved = None if potential is None else certified_oscillation(potential, split)
@@ -82,6 +82,8 @@ def holley_stroock(constants: EnergyConstants) -> Candidate | None:
             oscillation=proved,
             intervals=split.intervals,
         )
+    elif _tails_proved(constants, split):
+        how = How.COMPUTED
     # the last digits of exp and of a product may round up
     return Candidate(
         name="holley-stroock",
@@ -91,6 +93,15 @@ def holley_stroock(constants: EnergyConstants) -> Candidate | None:
             f"Holley-Stroock with a comparison energy of curvature {split.curvature:.6g} and "
             f"oscillation {split.oscillation:.6g}"
         ),
+    )
+
+
+def _tails_proved(constants: EnergyConstants, split: Split) -> bool:
+    """U'' >= m beyond the box, where the search took U_0 for U, and no unseen part inside."""
+    proof = constants.line_proof
+    return proof is not None and (
+        proof.resolved
+        and proof.at_least_outside(proof.curvature, split.curvature * (1 - _ROOM))
     )
 
 
@@ -124,9 +135,12 @@ def best_split(constants: EnergyConstants) -> Split | None:
     bracket = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
     found = minimize_scalar(loss, bounds=bracket, method="bounded", options={"xatol": 1e-5})
     curvature = math.exp(float(found.x))
+    oscillation = _oscillation(x, u, curvature)
+    rough = _oscillation(x[::2], u[::2], curvature)
     return Split(
         curvature=curvature,
-        oscillation=_oscillation(x, u, curvature),
+        # the error falls like the square of the spacing; more where there is a kink
+        oscillation=oscillation + 2 * abs(oscillation - rough),
         intervals=_intervals(x, u - curvature * x**2 / 2),
     )
 

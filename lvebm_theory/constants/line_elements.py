@@ -48,6 +48,8 @@ class LineElements:
         Their logarithms, finite where the masses underflow.
     node_weights, height : arrays (n,)
         Quadrature weights of the nodes, and U - min U there.
+    least : float
+        min U over the nodes.
     log_normaliser : float
         log int exp(-U) over the mesh.
     """
@@ -62,7 +64,7 @@ class LineElements:
         half = np.diff(edges) / 2
         where = (edges[:-1] + half)[:, None] + half[:, None] * rule.nodes
         u = np.asarray(potential(where), dtype=float)
-        floor = float(u.min())
+        floor = self.least = float(u.min())
         weights = rule.weights * half[:, None] * np.exp(floor - u)
         self.index = np.arange(len(half))[:, None] * degree + np.arange(degree + 1)
         size = len(half) * degree + 1
@@ -87,6 +89,10 @@ class LineElements:
         density = (self._slope_scale * half[:, None]) ** 2
         density = density / (lobatto(self.degree).weights * half[:, None])
         return density, half, self.points[self.index, 0]
+
+    def polynomial(self, x: FloatArray) -> FloatArray:
+        """The piecewise polynomial that stands for U, at points (n,) of the mesh."""
+        return self.least + self.evaluate(self.height, x)
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:

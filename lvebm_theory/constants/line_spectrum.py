@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, LvebmError, SolverError
 from ..initial import InitialLaw
 from ..protocols import Energy
 from .interval import LevelInterval, level_interval
 from .line_elements import LineElements
 from .modes import low_modes
 from .panels import adaptive_panels
+from .parts import exact_potential, refuse_without_law
 from .spectral import Spectrum
 from .tails import Threshold, essential_threshold, schroedinger_potential
 
@@ -29,6 +30,9 @@ _FINER = (160.0, 24, 3.0, 1e-12)
 _FLOW_LEVEL, _FLOW_DEGREE, _FLOW_VARIATION = 45.0, 12, 6.0
 _REACH = 7.0  # standard deviations of a start: 3e-12 of its mass is moved to the ends
 _GOAL = 1e-9
+# e^-600 is near the smallest double
+_HIGHEST = 600.0
+_MARKINGS, _MOST_MARKS = 8, 64
 # rounding in singular values of a few thousand weighted slopes
 _ROUNDING = 1e-12
 
@@ -44,19 +48,79 @@ def potential_on_line(energy: Energy) -> Potential:
     return potential
 
 
-def mesh(potential: Potential, recipe: tuple[float, int, float, float]) -> LineElements:
-    """Elements by a recipe (level, degree, variation, tolerance)."""
-    level, degree, variation, tolerance = recipe
-    interval = level_interval(potential, level)
-    edges = adaptive_panels(
-        potential,
-        interval.lower,
-        interval.upper,
-        degree=degree,
-        variation=variation,
-        tolerance=tolerance,
-    )
-    return LineElements(potential, edges, degree)
+class Meshes:
+    """Meshes of one energy that hold all of {U <= min U + level}, however narrow its parts.
+
+    Values of U at points cannot tell of a well between them. With a formula the interval is
+    bounded by ``certified.sublevel``, and places where ``certified.resolution`` finds U away from
+    the polynomial of the mesh become edges of it, until there are none.
+    """
+
+    def __init__(self, energy: Energy) -> None:
+        self.energy = energy
+        self.potential = potential_on_line(energy)
+        try:
+            self.exact = exact_potential(energy)
+        except LvebmError:
+            self.exact = None
+        self._intervals: dict[float, tuple[float, float]] = {}
+        self.marks = np.zeros(0)
+        for _ in range(_MARKINGS):
+            marks = self._unseen(self.mesh(_COARSE))
+            if marks.size == 0:
+                break
+            self.marks = np.union1d(self.marks, marks)
+
+    def mesh(self, recipe: tuple[float, int, float, float]) -> LineElements:
+        """Elements by a recipe (level, degree, variation, tolerance)."""
+        level, degree, variation, tolerance = recipe
+        edges = adaptive_panels(
+            self.potential,
+            *self.interval(level),
+            degree=degree,
+            variation=variation,
+            tolerance=tolerance,
+            marks=self.marks,
+        )
+        return LineElements(self.potential, edges, degree)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Ends beyond which U > min U + level: proved with a formula, sampled without."""
+        if level not in self._intervals:
+            self._intervals[level] = self._found(level)
+        return self._intervals[level]
+
+    def _found(self, level: float) -> tuple[float, float]:
+        seen = level_interval(self.potential, level)
+        if self.exact is None or not seen.reached:
+            return seen.lower, seen.upper
+        from ..certified.sublevel import sublevel_interval
+
+        proved = sublevel_interval(self.exact, seen.minimum + level, seen.argmin, 0.1 * level)
+        if proved is None:
+            return seen.lower, seen.upper
+        return min(seen.lower, proved[0]), max(seen.upper, proved[1])
+
+    def _unseen(self, elements: LineElements) -> FloatArray:
+        if self.exact is None or not level_interval(self.potential, _COARSE[0]).reached:
+            return np.zeros(0)
+        from ..certified.resolution import unseen_places
+
+        found = unseen_places(self.exact, elements.edges, elements.polynomial)
+        return np.zeros(0) if found is None else _few(found)
+
+
+def wells_of(energy: Energy) -> tuple[tuple[float, float], FloatArray]:
+    """(ends, places): the interval of U - min U = 80 and where its mesh found U lowest."""
+    meshes = Meshes(energy)
+    elements = meshes.mesh(_COARSE)
+    x, height = elements.points[:, 0], elements.height
+    least = (height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])
+    return elements.box[0], x[1:-1][least]
+
+
+def _few(places: FloatArray) -> FloatArray:
+    return places[:: max(1, len(places) // _MOST_MARKS)]
 
 
 def line_spectrum(energy: Energy, count: int) -> Spectrum:
@@ -67,14 +131,21 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
     exponentially in the box; at its bottom only like its length^(-2), and there the sampled
     limit of V = U'^2/4 - U''/2 takes over.
     """
+    refuse_without_law(energy)
     potential = potential_on_line(energy)
     interval = level_interval(potential, _COARSE[0])
     threshold = essential_threshold(energy, interval)
+    meshes = Meshes(energy)
     if threshold.bottom == 0 and threshold.settled:
-        return _no_gap(mesh(potential, _COARSE), potential, count, _describe(threshold, interval))
+        return _no_gap(meshes.mesh(_COARSE), potential, count, _describe(threshold, interval))
     looks: list[Look] = []
     for recipe in (_COARSE, _FINE, _FINER):
-        elements = mesh(potential, recipe)
+        elements = meshes.mesh(recipe)
+        if elements.height.max() > _HIGHEST:
+            raise SolverError(
+                f"U rises by {elements.height.max():.6g} between its wells: pi underflows there, "
+                "and a gap of that order is below the smallest double"
+            )
         if count > len(elements.masses) - 2:
             raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
         looks.append((elements, *low_modes(elements, count)))

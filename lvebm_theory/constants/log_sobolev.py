@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..constant import Constant, How
-from ..errors import LvebmError
+from ..errors import ArgumentError, LvebmError
 from .half_line_criteria import barthe_roberto
 from .holley_stroock import holley_stroock
+from .parts import refuse_without_law
 from .perturbation import bounded_perturbation
 from .plane_envelope import plane_envelope
-from .sampled import seems_convex
+from .sampled import seems_convex, unknown_gap
 from .shear import shear
 from .tails import slower_than_quadratic
 
 if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
+    from .standard import Standard
 
 _PROVED = (How.EXACT, How.CERTIFIED)
 _NOTE = "; upper: the gap ("
@@ -36,6 +38,11 @@ class Candidate:
     lower: float
     how: How
     source: str
+
+    def stretched(self, standard: Standard) -> Candidate:
+        """The bound for U from that for V(y) = U(c + s y)."""
+        lower = self.lower / float(standard.scale) ** 2
+        return replace(self, lower=lower, source=self.source + standard.remark)
 
 
 def bakry_emery(constants: EnergyConstants) -> Candidate | None:
@@ -86,7 +93,7 @@ def argument_of(constant: Constant) -> str:
 
 def lower_bounds(constants: EnergyConstants) -> tuple[Candidate, ...]:
     """Every candidate that applies: proved ones first, largest first."""
-    if _no_gaussian_moment(constants):
+    if _without_inequality(constants):
         return ()
     return tuple(
         sorted(_applicable(constants), key=lambda c: (c.how not in _PROVED, c.how.rank, -c.lower))
@@ -105,7 +112,18 @@ def _applicable(constants: EnergyConstants) -> Iterator[Candidate]:
             yield candidate
 
 
-def _no_gaussian_moment(constants: EnergyConstants) -> bool:
+def _without_inequality(constants: EnergyConstants) -> str:
+    """Why there is no log-Sobolev inequality, proved; empty if that is not known."""
+    if tail := constants.slow_tail(2):
+        return f"U / |x|^2 tends to 0 along {tail}: no Gaussian moment (Herbst), no LSI"
+    if len(constants.parts) > 1:
+        for part in constants.parts:
+            if part.log_sobolev.how in _PROVED and part.log_sobolev.upper == 0:
+                return part.log_sobolev.source
+    return ""
+
+
+def _seems_slow(constants: EnergyConstants) -> bool:
     energy = constants.energy
     return energy.dim <= 2 and len(constants.parts) == 1 and slower_than_quadratic(energy)
 
@@ -119,16 +137,15 @@ def best_constant(constants: EnergyConstants) -> Constant:
     """The best proved candidate, else the best computed one, between 0 and the gap.
 
     Zero if U grows slower than quadratically: LSI(rho) implies E exp(c |X|^2) < infinity for
-    c < rho/2 (Herbst), so that exponential and heavier tails have none.
+    c < rho/2 (Herbst), so that exponential and heavier tails have none. A bound above the gap's
+    upper end is returned as it is: see ``EnergyConstants.contradiction``.
     """
-    if _no_gaussian_moment(constants):
-        return Constant(
-            value=0.0,
-            lower=0.0,
-            upper=0.0,
-            how=How.COMPUTED,
-            source="U / |x|^2 tends to 0 in a tail: no Gaussian moment (Herbst), no LSI",
-        )
+    try:
+        refuse_without_law(constants.energy)
+    except ArgumentError as refusal:
+        return unknown_gap(constants.energy, refusal)
+    if reason := _without_inequality(constants):
+        return Constant(value=0.0, lower=0.0, upper=0.0, how=How.CERTIFIED, source=reason)
     candidates = constants.candidates
     # in dimensions without a spectral basis the gap is itself taken from the log-Sobolev bound
     spectral = constants.energy.dim <= 2 or len(constants.parts) > 1
@@ -136,13 +153,12 @@ def best_constant(constants: EnergyConstants) -> Constant:
     gap = constants.gap if spectral else None
     upper = float("inf") if gap is None else gap.upper
     note = "" if gap is None or gap.how in _PROVED else f"{_NOTE}{gap.how.value})"
-    if not candidates:
+    if not candidates or (candidates[0].how not in _PROVED and _seems_slow(constants)):
+        reason = "no argument for a log-Sobolev inequality applies"
+        if _seems_slow(constants):
+            reason = "on samples U / |x|^2 falls towards 0: probably no LSI"
         return Constant(
-            value=0.0,
-            lower=0.0,
-            upper=upper,
-            how=How.ESTIMATED,
-            source=f"no argument for a log-Sobolev inequality applies{note}",
+            value=0.0, lower=0.0, upper=upper, how=How.ESTIMATED, source=f"{reason}{note}"
         )
     best = candidates[0]
     if exceeds(best.lower, upper):

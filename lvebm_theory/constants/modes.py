@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from ..errors import SolverError
 from ..initial import InitialLaw
@@ -62,23 +62,34 @@ def low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     Raises
     ------
     SolverError
-        If the modes cannot be told apart.
+        If the modes cannot be told apart, or pi underflows on the mesh.
     """
+    if not np.all(np.isfinite(elements.masses) & (elements.masses > 0)):
+        # LAPACK would write to the terminal about the infinities that follow
+        raise SolverError("pi underflows between the ends of the mesh: its barriers are too high")
+    try:
+        return _low_modes(elements, count)
+    except ArpackNoConvergence as failure:
+        raise SolverError("the lowest modes did not separate: the mesh is too coarse") from failure
+    except (ArpackError, np.linalg.LinAlgError, FloatingPointError) as failure:
+        raise SolverError(f"the lowest modes could not be computed: {failure}") from failure
+
+
+def _low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     size = len(elements.masses)
     ground = np.sqrt(elements.masses)
     solve = elements.shift_inverse(natural_shift(elements))
     basis = min(size - 1, max(40, 4 * count + 8))
     operator = LinearOperator((size, size), matvec=lambda y: solve(y.ravel()), dtype=np.float64)
     start = np.cos(np.arange(size) * 0.7548776662) * ground
-    try:
-        # Rayleigh-Ritz below squares the error of the subspace
-        _, vectors = eigsh(
-            operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=12
-        )
-    except ArpackNoConvergence as failure:
-        raise SolverError("the lowest modes did not separate: the mesh is too coarse") from failure
+    # Rayleigh-Ritz below squares the error of the subspace
+    _, vectors = eigsh(
+        operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=12
+    )
     # one inverse power step more: ARPACK's vectors carry its tolerance, these do not
     vectors = np.stack([solve(v) for v in vectors.T], axis=1)
+    if not np.all(np.isfinite(vectors)):
+        raise SolverError("the lowest modes are not finite: the mesh does not resolve U")
     return _rayleigh_ritz(elements, vectors / np.linalg.norm(vectors, axis=0), count)
 
 

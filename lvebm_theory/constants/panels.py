@@ -25,6 +25,7 @@ def adaptive_panels(
     variation: float,
     tolerance: float,
     widest: Callable[[FloatArray], FloatArray] | None = None,
+    marks: FloatArray | None = None,
 ) -> FloatArray:
     """Edges of panels, bisected until U is resolved on each.
 
@@ -39,6 +40,8 @@ def adaptive_panels(
         Arrays to arrays of the same shape.
     widest : callable, optional
         Midpoints (n,) to the largest width allowed there (n,), for narrow starts.
+    marks : array, optional
+        Places where panels have to end, whatever the nodes see.
 
     Returns
     -------
@@ -46,8 +49,11 @@ def adaptive_panels(
         Increasing. If rounding noise in U defeats the tolerance it is loosened, so that the
         number of panels stays bounded; two meshes then disagree and the error shows it.
     """
+    start = np.linspace(lower, upper, _START + 1)
+    if marks is not None:
+        start = np.union1d(start, marks[(marks > lower) & (marks < upper)])
     for loosened in (1.0, 1e2, 1e4, 1e6, np.inf):
-        edges = _bisect(potential, lower, upper, degree, variation, tolerance * loosened, widest)
+        edges = _bisect(potential, start, degree, variation, tolerance * loosened, widest)
         if len(edges) <= _BUDGET or np.isinf(loosened):
             break
     return edges
@@ -55,15 +61,13 @@ def adaptive_panels(
 
 def _bisect(
     potential: Callable[[FloatArray], FloatArray],
-    lower: float,
-    upper: float,
+    grid: FloatArray,
     degree: int,
     variation: float,
     tolerance: float,
     widest: Callable[[FloatArray], FloatArray] | None,
 ) -> FloatArray:
     rule = lobatto(degree)
-    grid = np.linspace(lower, upper, _START + 1)
     left, right = grid[:-1], grid[1:]
     kept = []
     for _ in range(_DEPTH):

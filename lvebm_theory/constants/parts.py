@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LvebmError
+from ..errors import ArgumentError, LvebmError
 from ..protocols import Energy, Field, SourceBackend
 
 if TYPE_CHECKING:
@@ -106,6 +106,18 @@ def exact_potential(energy: Energy) -> Potential | None:
     from ..certified.subject import potential_of
 
     return potential_of(subject)
+
+
+def refuse_without_law(energy: Energy) -> None:
+    """Raise an ArgumentError where int exp(-U) was proved infinite: there is no pi, and no gap."""
+    subject = provable(energy)
+    if subject is None:
+        return
+    from ..certified import certify_normalisable
+
+    verdict = certify_normalisable(subject)
+    if verdict.how == "refuted":
+        raise ArgumentError(f"{energy.name} has no law pi: {verdict.reason}")
 
 
 def separated_parts(energy: Energy) -> list[Energy]:
