@@ -66,7 +66,9 @@ def capacity_bound(potential: Potential, box: tuple[float, float], wells: FloatA
     if not (low[1] <= middle[0] and middle[1] <= high[0]):
         raise AssumptionError("capacity bound", ["the wells and the barrier are not apart"])
     mass_left, mass_right = (_integral(potential, cell, -1) for cell in (low, high))
-    bound = _normaliser(potential, float(u.min())) / (mass_left * mass_right * _integral(potential, middle, 1))
+    bound = _normaliser(potential, float(u.min())) / (
+        mass_left * mass_right * _integral(potential, middle, 1)
+    )
     return Constant(
         value=0.0,
         lower=0.0,

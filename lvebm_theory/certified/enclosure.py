@@ -49,9 +49,7 @@ def sharpened(expression: Any) -> Any:
     for node in expression.atoms(LogCosh):
         (u,) = node.args
         forms = [
-            expression.xreplace(
-                {node: s * u - sympy.log(2) + LogSumExp(sympy.S.Zero, -2 * s * u)}
-            )
+            expression.xreplace({node: s * u - sympy.log(2) + LogSumExp(sympy.S.Zero, -2 * s * u)})
             for s in (1, -1)
         ]
         expression = min(forms, key=lambda e: int(e.count_ops()))

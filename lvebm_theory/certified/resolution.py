@@ -2,8 +2,8 @@
 
 On pieces [a, b] of a panel the range of U is enclosed in interval arithmetic and compared with the
 values of the interpolating polynomial there. Where all ranges agree with the polynomial to within
-twice ``UNSEEN``, every well or barrier that the mesh does not see is shallower than that. High up, where
-a gap is at most of the order e^-(U - min U) if U comes down again, the tolerance grows with U.
+twice ``UNSEEN``, every well or barrier that the mesh does not see is shallower than that. High
+up, where a gap is at most of the order e^-(U - min U) if U comes down again, the tolerance grows.
 """
 
 from __future__ import annotations

@@ -49,8 +49,7 @@ def _vanishes(value: Growth, power: int) -> bool:
         return False
     scale = of_power(Fraction(power))
     return all(
-        (c.finite and unbounded(scale.over(m), value.radius)) or c.high <= 0
-        for c, m in value.terms
+        (c.finite and unbounded(scale.over(m), value.radius)) or c.high <= 0 for c, m in value.terms
     )
 
 

@@ -13,7 +13,14 @@ from ..constant import Constant, How
 from ..errors import ArgumentError, AssumptionError, LvebmError
 from ..facts import NOTHING_KNOWN, KnownFacts
 from ..protocols import Energy
-from .parts import PotentialEnergy, exact_potential, independent_parts, provable
+from .line_spectrum import wells_of
+from .parts import (
+    PotentialEnergy,
+    exact_potential,
+    independent_parts,
+    provable,
+    refuse_without_law,
+)
 from .sampled import sampled_dissipativity, sampled_hessian_bounds, unknown_gap
 from .spectral import Spectrum, spectrum
 from .standard import Standard, standard
@@ -176,14 +183,6 @@ class EnergyConstants:
         return LineProof(potential, self.spectrum)
 
     def _gap_on_the_line(self) -> Constant:
-        if tail := self.slow_tail(1):
-            return Constant(
-                value=0.0,
-                lower=0.0,
-                upper=0.0,
-                how=How.CERTIFIED,
-                source=f"U / |x| tends to 0 along {tail}: no exponential moment, no gap",
-            )
         try:
             found = self.spectrum
         except LvebmError as failure:
@@ -226,6 +225,14 @@ class EnergyConstants:
         return slower_than(subject, power)
 
     def _computed_gap(self) -> Constant:
+        if tail := self.slow_tail(1):
+            return Constant(
+                value=0.0,
+                lower=0.0,
+                upper=0.0,
+                how=How.CERTIFIED,
+                source=f"U / |x| tends to 0 along {tail}: no exponential moment, no gap",
+            )
         if self.energy.dim == 1:
             return self._gap_on_the_line()
         if self.energy.dim == 2 and plane_threshold(self.energy, 1e4) == 0:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import legendre
+from scipy.optimize import brentq
 
 from ..constant import How
 from .line_elements import LineElements
@@ -64,7 +65,10 @@ def half_line_constants(elements: LineElements) -> HalfLineConstants:
     right_of = after[1:, None] + (p_left[:, -1:] - p_left)
     left_of = before[:-1, None] + p_left
     centre = int(np.searchsorted(before, before[-1] / 2)) - 1
-    node = int(np.argmin(np.abs(left_of[centre] - right_of[centre])))
+    median = _median(order, density[centre] * width[centre], before[-1] / 2 - before[centre])
+    to_median = float(legendre.legval(median, _integration(order) @ (1 / density[centre])))
+    to_median *= width[centre]
+    node = int(np.searchsorted(order.nodes, median))
     sides: list[_Side] = []
     mirrored = (inverse_left[:, -1:] - inverse_left)[::-1, ::-1]
     for places, tail, inverse, law, flip in (
@@ -72,8 +76,11 @@ def half_line_constants(elements: LineElements) -> HalfLineConstants:
         (-x[::-1, ::-1], left_of[::-1, ::-1], mirrored, density[::-1, ::-1], True),
     ):
         start = len(density) - 1 - centre if flip else centre
-        first = elements.degree - node if flip else node
-        sides.append(_suprema(places[start:], tail[start:], inverse[start:], law[start:], first))
+        first = elements.degree + 1 - node if flip else node
+        behind = float(inverse_left[centre, -1]) - to_median if flip else to_median
+        sides.append(
+            _suprema(places[start:], tail[start:], inverse[start:], law[start:], first, behind)
+        )
     right, left = sides
     return HalfLineConstants(
         muckenhoupt=max(s.suprema[0] for s in sides),
@@ -93,16 +100,29 @@ class _Side(NamedTuple):
     ratio: float
 
 
+def _median(order: Lobatto, density: FloatArray, mass: float) -> float:
+    """Where in [-1, 1] the integral of the density from -1 reaches ``mass``."""
+    distribution = _integration(order) @ density
+    # rounding may leave the end of the panel short of the median
+    mass = min(max(mass, 0.0), float(legendre.legval(1.0, distribution)))
+    return float(brentq(lambda t: float(legendre.legval(t, distribution)) - mass, -1.0, 1.0))
+
+
 def _integration(order: Lobatto) -> FloatArray:
     """Nodal values to Legendre coefficients of the antiderivative that vanishes at -1."""
     return np.asarray(legendre.legint(order.coefficients, lbnd=-1, axis=0))
 
 
 def _suprema(
-    x: FloatArray, tail: FloatArray, inverse: FloatArray, density: FloatArray, first: int
+    x: FloatArray,
+    tail: FloatArray,
+    inverse: FloatArray,
+    density: FloatArray,
+    first: int,
+    behind: float,
 ) -> _Side:
     offsets = np.concatenate([[0.0], np.cumsum(inverse[:, -1])])[:-1]
-    growth = (offsets[:, None] + inverse).ravel() - inverse[0, first]
+    growth = (offsets[:, None] + inverse).ravel() - behind
     t = tail.ravel()
     # T is short of the mass beyond the box: stop where that could matter
     keep = (np.arange(len(t)) >= first) & (t > t[t > 0].min() * 1e6)

@@ -100,8 +100,7 @@ def _tails_proved(constants: EnergyConstants, split: Split) -> bool:
     """U'' >= m beyond the box, where the search took U_0 for U, and no unseen part inside."""
     proof = constants.line_proof
     return proof is not None and (
-        proof.resolved
-        and proof.at_least_outside(proof.curvature, split.curvature * (1 - _ROOM))
+        proof.resolved and proof.at_least_outside(proof.curvature, split.curvature * (1 - _ROOM))
     )
 
 

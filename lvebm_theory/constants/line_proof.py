@@ -155,9 +155,9 @@ class LineProof:
     @cached_property
     def _bracketed(self) -> float:
         """nu of the module."""
-        (slope,) = self.potential.on_floats(self.potential.gradient[0])([
-            np.array(self.elements.box[0])
-        ])
+        (slope,) = self.potential.on_floats(self.potential.gradient[0])(
+            [np.array(self.elements.box[0])]
+        )
         outward = (-float(slope[0]) / 2, float(slope[1]) / 2)
         return float(self.elements.robin_eigenvalues(outward, 2)[1])
 

@@ -27,11 +27,14 @@ Look = tuple[LineElements, FloatArray, FloatArray]
 _COARSE = (80.0, 16, 6.0, 1e-10)
 _FINE = (110.0, 20, 4.0, 1e-11)
 _FINER = (160.0, 24, 3.0, 1e-12)
+_WIDE = (400.0, 16, 6.0, 1e-10)
+_WIDER = (440.0, 20, 4.0, 1e-11)
 _FLOW_LEVEL, _FLOW_DEGREE, _FLOW_VARIATION = 45.0, 12, 6.0
 _REACH = 7.0  # standard deviations of a start: 3e-12 of its mass is moved to the ends
 _GOAL = 1e-9
 # e^-600 is near the smallest double
 _HIGHEST = 600.0
+_NEAR = 0.05
 _MARKINGS, _MOST_MARKS = 8, 64
 # rounding in singular values of a few thousand weighted slopes
 _ROUNDING = 1e-12
@@ -66,7 +69,7 @@ class Meshes:
         self._intervals: dict[float, tuple[float, float]] = {}
         self.marks = np.zeros(0)
         for _ in range(_MARKINGS):
-            marks = self._unseen(self.mesh(_COARSE))
+            marks = self._unseen(self.mesh(_WIDE))
             if marks.size == 0:
                 break
             self.marks = np.union1d(self.marks, marks)
@@ -84,6 +87,16 @@ class Meshes:
         )
         return LineElements(self.potential, edges, degree)
 
+    def low_beyond(self, elements: LineElements, eigenvalue: float) -> bool:
+        """Whether V = U'^2/4 - U''/2 comes down to the eigenvalue outside a mesh.
+
+        A well there closes the gap, however little mass it has.
+        """
+        ((lower, upper),) = elements.box
+        x = self.mesh(_WIDE).points[:, 0]
+        x = x[(x < lower) | (x > upper)]
+        return bool(np.any(schroedinger_potential(self.energy, x) < 1.02 * eigenvalue))
+
     def interval(self, level: float) -> tuple[float, float]:
         """Ends beyond which U > min U + level: proved with a formula, sampled without."""
         if level not in self._intervals:
@@ -99,10 +112,15 @@ class Meshes:
         proved = sublevel_interval(self.exact, seen.minimum + level, seen.argmin, 0.1 * level)
         if proved is None:
             return seen.lower, seen.upper
-        return min(seen.lower, proved[0]), max(seen.upper, proved[1])
+        # ends of bisection are no better than those seen, unless something lies in between
+        near = _NEAR * (seen.upper - seen.lower)
+        return (
+            proved[0] if proved[0] < seen.lower - near else seen.lower,
+            proved[1] if proved[1] > seen.upper + near else seen.upper,
+        )
 
     def _unseen(self, elements: LineElements) -> FloatArray:
-        if self.exact is None or not level_interval(self.potential, _COARSE[0]).reached:
+        if self.exact is None or not level_interval(self.potential, _WIDE[0]).reached:
             return np.zeros(0)
         from ..certified.resolution import unseen_places
 
@@ -139,7 +157,9 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
     if threshold.bottom == 0 and threshold.settled:
         return _no_gap(meshes.mesh(_COARSE), potential, count, _describe(threshold, interval))
     looks: list[Look] = []
-    for recipe in (_COARSE, _FINE, _FINER):
+    recipes = [_COARSE, _FINE, _FINER]
+    while recipes:
+        recipe = recipes.pop(0)
         elements = meshes.mesh(recipe)
         if elements.height.max() > _HIGHEST:
             raise SolverError(
@@ -150,10 +170,13 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
             raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
         looks.append((elements, *low_modes(elements, count)))
         if len(looks) == 1:
+            beyond = np.isinf(threshold.bottom) and recipe is _COARSE
+            if beyond and meshes.low_beyond(elements, float(looks[0][1][0])):
+                looks, recipes = [], [_WIDE, _WIDER]
             continue
         error = np.abs(looks[-1][1] - looks[-2][1])
         if np.all(error <= _GOAL * looks[-1][1]) or not np.isinf(threshold.bottom):
-            break
+            recipes = []
     elements, eigenvalues, _ = looks[-1]
     error = np.maximum(2 * error, _ROUNDING * eigenvalues)
     if np.isfinite(threshold.bottom):

@@ -125,7 +125,7 @@ def _placed(
 def _moved(expression: Any, symbol: Any, centre: Fraction, scale: Fraction) -> Any:
     import sympy
 
-    if (centre, scale) == (0, 1):
+    if centre == 0 and scale == 1:
         return expression
     c, s = sympy.Rational(centre), sympy.Rational(scale)
     moved = expression.xreplace({symbol: c + s * symbol})

@@ -136,7 +136,10 @@ def test_symbols_do_not_become_imaginary_units():
         ("+".join(["x"] * 3000), "characters"),
         ("max(" + ",".join(f"{i}*x" for i in range(300)) + ")", "every pair"),
         ("min(" + ",".join(f"x**2-{i}*x" for i in range(120)) + ")", "every pair"),
-        ("+".join("max(" + ",".join(f"{i}*x+{j}" for i in range(20)) + ")" for j in "1234"), "pair"),
+        (
+            "+".join("max(" + ",".join(f"{i}*x+{j}" for i in range(20)) + ")" for j in "1234"),
+            "pair",
+        ),
         ("max(" * 3 + ",".join(f"{i}*x" for i in range(33)) + ")" * 3, "every pair"),
         ("nan*x", "unknown name"),
         ("inf*x", "unknown name"),
