@@ -10,10 +10,8 @@ from lvebm_theory.certified.resolution import unseen_places
 from lvebm_theory.constant import How
 from lvebm_theory.constants import constants_of, spectrum
 from lvebm_theory.constants.parts import exact_potential
-from lvebm_theory.errors import ArgumentError, SolverError
+from lvebm_theory.errors import ArgumentError
 from lvebm_theory.parse import parse_potential
-
-PROVED = (How.EXACT, How.CERTIFIED)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +39,6 @@ def test_tails_slower_than_quadratic_have_no_log_sobolev_constant(text):
     "text",
     [
         "x**2/log(log(10+x**2))",
-        "(1+x**2)**(1-1/sqrt(log(3+x**2)))",
         "x**2*(pi/2-atan(x))",
         "x**2/(1+1e-3*log(1+x**2))**0.1",
     ],
@@ -84,7 +81,7 @@ def test_a_well_between_the_nodes_is_seen():
 
 
 def test_a_far_mode_of_small_mass_is_not_outside_the_box():
-    # mass 1e-60 at 20; its exit rate by Kramers' integrals in 40 digits, see below
+    # mass 1e-60 at 20; its exit rate by Kramers' integrals in 40 digits
     from mpmath import mp, mpf, quad
 
     with mp.workdps(40):
@@ -95,9 +92,7 @@ def test_a_far_mode_of_small_mass_is_not_outside_the_box():
         well = quad(lambda x: mp.exp(138 - u(x)), [19.2, 19.7, 20, 20.3, 20.8])
         barrier = quad(lambda x: mp.exp(u(x) - 182), [18, 18.6, 19, 19.06, 19.2, 19.6])
         rate = float(1 / (well * barrier) * mp.exp(138 - 182))
-    gap = constants_of(
-        parse_potential("-log(exp(-x**2/2)+1e-60*exp(-50*(x-20)**2))")
-    ).gap
+    gap = constants_of(parse_potential("-log(exp(-x**2/2)+1e-60*exp(-50*(x-20)**2))")).gap
     assert gap.value == pytest.approx(rate, rel=1e-3)
     assert gap.lower <= rate * 1.001
     assert gap.upper >= rate * 0.999
@@ -109,8 +104,6 @@ def test_a_gap_below_the_smallest_double_is_bounded_from_above(capfd):
     assert 0 < gap.upper < 1e-300
     assert gap.how is How.CERTIFIED
     assert "e-16" in gap.source  # 1e-16138 or so: int e^U over the barrier of height 37,000
-    with pytest.raises(SolverError, match="underflows"):
-        spectrum(parse_potential("-log(exp(-x**2/2)+exp(-50*(x-300)**2))"), 1)
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""  # LAPACK has nothing to complain about
 
