@@ -331,9 +331,6 @@ class EnergyConstants:
 
     @cached_property
     def _hessian_bounds(self) -> tuple[Constant, Constant]:
-        if self.standard is not None and self._standardised is not None:
-            convexity, smoothness = self._standardised._hessian_bounds
-            return self.standard.back(convexity), self.standard.back(smoothness)
         subject = provable(self.energy)
         if self.certify and subject is not None:
             from ..certified import hessian_bounds
