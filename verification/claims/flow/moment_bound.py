@@ -259,11 +259,11 @@ def _by_particles(
     )
     if run != EXCURSION:
         return particles.mean(lambda x: ((x - centre) ** 2).sum(axis=1), "moment")
-    return _excursions(particles, radius)
+    return _excursions(particles, radius + float(centre[0]))
 
 
-def _excursions(particles: Snapshots, radius: float) -> Curve:
-    """P(max |X| >= R) at each time, by an interval that holds for every n (Bernstein).
+def _excursions(particles: Snapshots, farthest: float) -> Curve:
+    """P(z + max |X - z| >= z + R) at each time, by an interval that holds for every n (Bernstein).
 
     Between two steps the path may go farther: a bias of order sqrt(h), of which two step sizes
     in the ratio two show the part sqrt(2) - 1.
@@ -273,7 +273,7 @@ def _excursions(particles: Snapshots, radius: float) -> Curve:
     shown = np.sqrt(2.0) - 1.0
     rows = []
     for here, there in zip(particles.fine, particles.coarse, strict=True):
-        beyond, beyond_coarse = ((top[:, 0] >= radius).astype(float) for top in (here, there))
+        beyond, beyond_coarse = ((top[:, 0] >= farthest).astype(float) for top in (here, there))
         estimate = bounded_mean(beyond, 0.0, 1.0, 1.0 - particles.confidence)
         gap = bounded_mean(beyond - beyond_coarse, -1.0, 1.0, 1.0 - particles.confidence)
         rows.append(
@@ -291,17 +291,21 @@ def _excursions(particles: Snapshots, radius: float) -> Curve:
 
 
 def farthest(scheme: Scheme, centre: float = 0.0) -> Scheme:
-    """On the line: the running maximum of |X - z| as position, X itself kept in the state."""
+    """On the line: z + max |X - z| so far as position, X itself kept in the state.
+
+    Engines start from the position as it was drawn, which is why z stays in it.
+    """
     from solvers.particles.language import maximum
 
     def init(x: Any, energy: Any) -> dict[str, Any]:
-        return {"x": abs(x - centre), "path": x}
+        return {"x": centre + abs(x - centre), "path": x}
 
     def step(
         state: dict[str, Any], energy: Any, h: Any, draw: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         moved = scheme.step({"x": state["path"]}, energy, h, draw)[0]["x"]
-        return {"x": maximum(state["x"], abs(moved - centre)), "path": moved}, {}
+        far = maximum(abs(state["x"] - centre), abs(moved - centre))
+        return {"x": centre + far, "path": moved}, {}
 
     return replace(scheme, name=f"{scheme.name}, farthest", init=init, step=step)
 
