@@ -97,7 +97,7 @@ def curvature_bound(energy: Energy) -> CurvatureBound:
     (x,) = potential.symbols
     moved = potential.expression.xreplace({x: exact_number(centre) + exact_number(length) * x})
     scaled = numeric_potential(sympy.expand(moved) if moved.is_polynomial(x) else moved, (x,))
-    field = Field(scaled.symbols, [scaled.hessian[0][0]])
+    field = Field(scaled.symbols, scaled.hessian[0][0])
     radius, outer = _convex_outside(field)
     if outer <= 0:
         raise AssumptionError(name, ["U'' >= m > 0 outside an interval, proved"])
