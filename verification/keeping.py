@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -70,13 +71,17 @@ def ready_for(target: Path) -> None:
     Raises
     ------
     ArgumentError
-        The target is a folder, or its folder is not there or cannot be written.
+        The target is there and no file (a folder, a device), or its folder is not there or cannot
+        be written.
     """
     with writing_to(target):
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         with contextlib.suppress(FileNotFoundError):
-            os.lstat(target)  # a name that is too long is said here
+            found = target.lstat()  # a name that is too long is said here
+            # what is written aside takes the place of what was there: no place for a device
+            if not stat.S_ISREG(found.st_mode) and not (target.is_symlink() and target.is_file()):
+                raise ArgumentError(f"cannot write to {target}: it is no file")
+            if target.is_symlink() and target.parent in (Path("/dev"), Path("/dev/fd")):
+                raise ArgumentError(f"cannot write to {target}: it is a stream")
         forget_asides(target.parent, target.name, older=STALE_SECONDS)
         handle, name = _begun_aside(target)
         os.close(handle)
@@ -233,7 +238,7 @@ class Lock:
         handle = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if not _try_lock(handle):
-                owner = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+                owner = _owner(handle)
                 raise ArgumentError(
                     f"another process{f' ({owner})' if owner else ''} is at work in {place}; wait "
                     "for its end, or choose another place"
@@ -243,7 +248,7 @@ class Lock:
                 return False
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+                os.write(handle, f"{os.getpid()}\n".encode())
         except BaseException:
             with contextlib.suppress(OSError):
                 os.close(handle)
@@ -273,6 +278,14 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _owner(handle: int) -> str:
+    """The id of the process that holds a lock; nothing where it cannot be read."""
+    try:
+        return os.read(handle, 32).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
 
 
 if sys.platform == "win32":

@@ -207,6 +207,27 @@ def test_points_without_a_run_are_of_one_that_never_began(tmp_path, capsys):
     assert (folder / "run.json").exists()
 
 
+def test_results_of_a_sweep_that_were_edited_are_made_again(tmp_path, caplog):
+    from benchmarks import resumable
+    from verification.experiments.plan import brief_plan
+    from verification.experiments.sweep import stored
+
+    run = brief_plan()[0]
+    file = tmp_path / f"{run.name}.json"
+    write_json(file, sealed({"plan": run.digest, "likelihood": 1.25}))
+    assert stored(run, tmp_path)["likelihood"] == 1.25
+    file.write_text(file.read_text().replace("1.25", "1.26"))
+    assert stored(run, tmp_path) is None
+    assert "altered or damaged" in caplog.text
+
+    made = resumable.Run(name="one", work=dict, arguments={"value": 1.25}, digest="d")
+    resumable.sweep([made], tmp_path, processes=1, silent=True)
+    file = tmp_path / "one.json"
+    assert resumable.stored(made, tmp_path) == {"value": 1.25}
+    file.write_text(file.read_text().replace("1.25", "1.26"))
+    assert resumable.stored(made, tmp_path) is None
+
+
 # readings do not depend on the speed of the machine -------------------------------------------
 
 
@@ -362,11 +383,14 @@ def test_a_place_for_the_report_of_a_sampler_is_looked_at_before_the_work(
         raise AssertionError("the sampler was loaded first")
 
     monkeypatch.setattr("verification.samplers.user_step.load_step", worked)
-    for out in (tmp_path / "no" / "such" / "r.json", tmp_path, tmp_path / f"{LONG}.json"):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    folder = tmp_path / "no" / "such"
+    for out in (folder / "r.json", tmp_path, pipe, tmp_path / f"{LONG}.json"):
         refused(capsys, "check-sampler", "x.py:step", "--out", out, words="cannot write to")
     with Lock(tmp_path / "r.json"):
         refused(capsys, "check-sampler", "x.py:step", "--out", tmp_path / "r.json", words="at work")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_the_report_of_a_sampler_is_sealed(tmp_path, capsys):
