@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lvebm_theory.errors import ArgumentError
+from lvebm_theory.errors import ArgumentError, AssumptionError
 
 from .measurement import Measurement
 
@@ -40,6 +40,13 @@ class Curve:
     statistical: FloatArray | None = None
     confidence: float = 1.0
 
+    def __post_init__(self) -> None:
+        for name, widths in (("numerical", self.numerical), ("statistical", self.statistical)):
+            if widths is not None and not np.all(np.asarray(widths) >= 0):
+                raise ArgumentError(
+                    f"{name} half-widths of {self.quantity} must be >= 0, got {np.min(widths)}"
+                )
+
     def index(self, time: float) -> int:
         """Place of a time; ArgumentError when the curve does not have it."""
         near = int(np.argmin(np.abs(self.times - time)))
@@ -48,8 +55,18 @@ class Curve:
         return near
 
     def at(self, time: float, *, extra_numerical: float = 0.0) -> Measurement:
-        """The measurement at one time; ``extra_numerical`` is what the bound adds of its own."""
+        """The measurement at one time; ``extra_numerical`` is what the bound adds of its own.
+
+        Raises
+        ------
+        AssumptionError
+            The quantity is infinite then, or nothing bounds what the grid does not see of it.
+        """
         k = self.index(time)
+        if not (np.isfinite(self.values[k]) and np.isfinite(self.numerical[k])):
+            raise AssumptionError(
+                "the measurement", [f"{self.quantity} at time {time:g} is finite and known"]
+            )
         statistical = 0.0 if self.statistical is None else float(self.statistical[k])
         return Measurement(
             value=float(self.values[k]),

@@ -1,7 +1,8 @@
 """What a sum over cells misses beyond the cells that are known, estimated from its outermost ones.
 
 Seen from the middle of the terms c(x) of a sum, marginal along an axis, the tail beyond a cell at
-distance r is that of a power law with the local exponent a = -d log c / d log r,
+distance r is that of a power law with the local exponent a = -d log c / d log r, taken over the
+last factor e of c,
 
     int_r^inf c  =  c(r) r / (a - 1),   infinite for a <= 1,
 
@@ -20,7 +21,6 @@ FloatArray = npt.NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-13  # of the sum: below it terms are rounding
 _CONSIDERABLE = 1e-3  # of the sum: above it terms that grow outward are no accident
-_INWARD = 0.85  # distances at which the exponent is taken, each relative to the one before
 _SLOWEST = 1.05  # exponent from which a tail counts as finite
 
 
@@ -68,12 +68,20 @@ def _tail(distance: FloatArray, terms: FloatArray, total: float) -> tuple[float,
     r, c = distance[-1], terms[-1]
     if c * r <= _NEGLIGIBLE * total:
         return 0.0, False
-    second, third = np.searchsorted(distance, [_INWARD * r, _INWARD**2 * r])
-    second = min(int(second), distance.size - 2)
-    third = max(min(int(third), second - 1), 0)
-    logs = np.log(np.maximum(terms[[third, second, -1]], 1e-300))
-    places = distance[[third, second, -1]]
-    exponent = -(logs[2] - logs[1]) / math.log(places[2] / places[1])
-    rises = np.diff(logs) / np.diff(places)
-    grows = c * r > _CONSIDERABLE * total and rises[1] > 0 and rises[1] >= rises[0]
-    return float(c * r / (exponent - 1)) if exponent > _SLOWEST else math.inf, bool(grows)
+    logs = np.log(np.maximum(terms, 1e-300))
+    higher = np.flatnonzero(logs >= logs[-1] + 1.0)
+    lower = np.flatnonzero(logs <= logs[-1] - 1.0)
+    if higher.size and not (lower.size and lower[-1] > higher[-1]):
+        near = higher[-1]
+        exponent = (logs[near] - logs[-1]) / math.log(r / distance[near])
+        return float(c * r / (exponent - 1)) if exponent > _SLOWEST else math.inf, False
+    if c * r <= _CONSIDERABLE * total or not lower.size:
+        return math.inf, False
+    near = lower[-1]
+    before = np.flatnonzero(logs[:near] <= logs[near] - 1.0)
+    if not before.size:
+        return math.inf, False
+    far = before[-1]
+    steepness = (logs[-1] - logs[near]) / (r - distance[near])
+    earlier = (logs[near] - logs[far]) / (distance[near] - distance[far])
+    return math.inf, bool(steepness >= earlier)

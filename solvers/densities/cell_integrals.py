@@ -284,6 +284,26 @@ def segment_integrals(
     return _split(potential, edges[:-1], edges[1:], points, 0, None)
 
 
+def _straight(
+    potential: Callable[[FloatArray], FloatArray], low: FloatArray, high: FloatArray
+) -> LogIntegrals:
+    """For a straight line through U at both ends of steep pieces.
+
+    Ends are shared with the neighbours: lines that miss each other there by a few units of U
+    would make a wall, or a hole.
+    """
+    start, end = potential(low), potential(high)
+    rise, log_width = end - start, np.log(high - low)
+    size = np.abs(rise)
+    large = np.log1p(-1.0 / size)  # the two means of ``_log_climb``, for rises far above one
+    small = -np.log(size)
+    return LogIntegrals(
+        mass=small - np.minimum(start, end) + log_width,
+        left=np.where(rise > 0, large, small) + start + log_width,
+        right=np.where(rise > 0, small, large) + end + log_width,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Span:
     """Least and largest U seen in the segment of which a piece is a part."""
@@ -316,11 +336,16 @@ def _split(
     else:
         span = _Span(least=np.minimum(span.least, least), most=np.maximum(span.most, most))
     rise = most - least
-    # a steep piece far from both ends of U in its segment adds nothing to either integral
+    # a steep piece far from both ends of U in its segment adds little to the integrals
     counts = (least - rise < span.least + _COUNTS) | (most + rise > span.most - _COUNTS)
     rounding = _ROUNDING * np.abs(values).max(axis=1)
-    rough = np.abs(values @ last_mode) > _KINK + rounding
-    rough = (rough | (rise > _LARGEST_RISE + rounding)) & counts
+    steep = rise > _LARGEST_RISE + rounding
+    rough = (steep | (np.abs(values @ last_mode) > _KINK + rounding)) & counts
+    passed = steep & ~counts
+    if passed.any():
+        straight = _straight(potential, low[passed], high[passed])
+        for name in ("mass", "left", "right"):
+            getattr(whole, name)[passed] = getattr(straight, name)
     if not rough.any():
         return whole
     count = int(rough.sum())

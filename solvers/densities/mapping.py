@@ -75,16 +75,21 @@ class AxisMap:
         target = np.interp(xi, places, [start, *kinks, end])
         low, high = np.full(xi.size, self.low), np.full(xi.size, self.high)
         x = low + xi * (self.high - self.low)
-        # Newton, falling back to bisection whenever it leaves the bracket
-        for _ in range(200):
+        # Newton, falling back to bisection whenever it leaves the bracket, and now and then in case
+        # it goes to and fro around a feature
+        for turn in range(300):
             value = self._coordinate(x) - target
             high = np.where(value > 0, x, high)
             low = np.where(value <= 0, x, low)
-            new = x - value / self._slope(x)
-            new = np.where((new > low) & (new < high), new, (low + high) / 2)
-            if np.all(np.abs(new - x) <= 1e-15 * (self.high - self.low)):
+            step = value / self._slope(x)
+            settled = np.abs(step) <= 1e-15 * (self.high - self.low)
+            if np.all(settled):
                 break
-            x = new
+            new = x - step
+            inside = (new > low) & (new < high) & (turn % 8 != 7)
+            new = np.where(inside, new, (low + high) / 2)
+            # a settled node stands on its own bracket: bisection would throw it out
+            x = np.where(settled, x, new)
         x[0], x[-1] = self.low, self.high
         for share, kink in self.fixed:
             x[round(share * 2 * cells)] = kink

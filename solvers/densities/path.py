@@ -24,6 +24,10 @@ Curve = tuple[FloatArray, FloatArray]
 
 _MASS_ROUNDING = 1e-13
 _CHANCE = 0.2
+# share of the correction that stays in half-widths where errors may still be of half the first
+# order in the spacing (a front that upwinding smears): the correction is then a fifth to a half
+_UNRESOLVED = 5.0
+_STEEP_CELL = 4.0  # change of U between neighbouring cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +162,7 @@ class DensityPath:
                 for level in self.levels
             ]
         )
-        kept = kept if self.resolved else 1.0
+        kept = kept if self.resolved else _UNRESOLVED
         with np.errstate(invalid="ignore"):
             value, width = extrapolate(values, self._cells, kept=kept)
         if self.grid.dim > 1 and not self.energy.smooth:
@@ -172,7 +176,7 @@ class DensityPath:
     def _clean_up(self, values: FloatArray) -> FloatArray:
         """What moving the cleaned mass could change: its share, and its logarithm, of the value."""
         negative = self.negative_mass
-        logs = -np.log(np.maximum(negative, 1e-300))
+        logs = np.maximum(-np.log(np.maximum(negative, 1e-300)), 1.0)
         sizes = np.abs(values).max(axis=0)
         return np.asarray(negative * (logs + np.where(np.isfinite(sizes), sizes, 0.0)))
 
@@ -193,8 +197,9 @@ class DensityPath:
         relative : whether the terms compare p with pi, and are known where pi alone has mass
         """
         escaped = np.where(self.times > 0, self.escaped, 0.0)
+        escaped = escaped + np.array([state.noise for state in self._finest])
         with np.errstate(invalid="ignore"):
-            value, width = curve[0].copy(), curve[1] + escaped * largest
+            value, width = curve[0].copy(), curve[1] + np.where(escaped > 0, escaped * largest, 0)
         for index in range(len(self.times)):
             state = self.levels[-1].state(index)
             masses = state.masses + np.exp(state.log_gibbs) if relative else state.masses
@@ -204,21 +209,21 @@ class DensityPath:
                 value[index] = np.inf
         return value, np.where(np.isnan(width) | np.isinf(value), np.inf, width)
 
-    def _largest_log_ratio(self, state: DensityState) -> float:
-        """Largest |log(p/pi)| among the cells that are known and hold more than escaped."""
+    def _log_ratio(self, state: DensityState) -> FloatArray:
+        """log(p/pi) in the cells that hold more than what is noise or has escaped."""
         known = state.masses > max(state.noise, self.escaped, 1e-300)
-        logs = np.log(state.masses[known]) - state.log_gibbs[known]
-        return float(np.abs(logs).max(initial=0.0))
+        ratio = functionals.GibbsRatio.of(state.masses, state.log_gibbs, state.excess)
+        return np.append(ratio.log()[known], 0.0)
 
     def relative_entropy(self) -> Curve:
         """KL(p_t | pi), nats."""
-        curve = self.functional(
+        value, width = self.functional(
             lambda s: functionals.relative_entropy(s.masses, s.log_gibbs, s.excess)
         )
-        largest = np.array([1.0 + self._largest_log_ratio(s) for s in self._finest])
-        largest -= np.log(max(self.escaped, 1e-300))
+        width = width + [float((s.masses * _unseen_rise(s) / 2).sum()) for s in self._finest]
+        largest = np.array([np.abs(self._log_ratio(s)).max() for s in self._finest])
         return self._with_beyond(
-            curve,
+            (value, width),
             lambda s: functionals.GibbsRatio.of(s.masses, s.log_gibbs, s.excess).entropy_terms(),
             largest,
             relative=True,
@@ -226,15 +231,20 @@ class DensityPath:
 
     def chi_square(self) -> Curve:
         """chi2(p_t | pi)."""
-        curve = self.functional(lambda s: functionals.chi_square(s.masses, s.log_gibbs, s.excess))
-        with np.errstate(over="ignore"):
-            largest = np.exp([self._largest_log_ratio(s) for s in self._finest])
 
         def terms(state: DensityState) -> FloatArray:
             with np.errstate(divide="ignore", over="ignore"):
                 return np.asarray(np.exp(2 * np.log(np.abs(state.excess)) - state.log_gibbs))
 
-        return self._with_beyond(curve, terms, 2 * largest, relative=True)
+        value, width = self.functional(
+            lambda s: functionals.chi_square(s.masses, s.log_gibbs, s.excess)
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = width + [
+                float(np.nansum(terms(s) * np.expm1(_unseen_rise(s) / 2))) for s in self._finest
+            ]
+            largest = [np.abs(np.expm1(self._log_ratio(s))).max() for s in self._finest]
+        return self._with_beyond((value, width), terms, 2 * np.array(largest), relative=True)
 
     @property
     def _finest(self) -> list[DensityState]:
@@ -309,3 +319,19 @@ class DensityPath:
                 for f, c in zip(fine.snapshots, coarse.snapshots, strict=True)
             ]
         )
+
+
+def _unseen_rise(state: DensityState) -> FloatArray:
+    """Change of U from each cell to its neighbours where that is too steep for cell averages.
+
+    The mean of U over a cell and the logarithm of the mean of exp(-U) then differ by up to half
+    of it, and not yet by a power of the spacing.
+    """
+    density = state.log_gibbs - np.log(state.grid.volumes)
+    rise = np.zeros(density.shape)
+    for axis in range(density.ndim):
+        jumps = np.abs(np.diff(density, axis=axis))
+        before = np.insert(jumps, 0, 0.0, axis=axis)
+        after = np.append(jumps, np.zeros_like(np.take(jumps, [0], axis=axis)), axis=axis)
+        rise = np.maximum(rise, np.maximum(before, after))
+    return np.where(rise > _STEEP_CELL, rise, 0.0)

@@ -1,7 +1,7 @@
 """Evolution of cell masses by a generator, to near rounding in time.
 
-Mass that starts far out in the tail is first carried in (``masses``: uniformisation, or short
-rational steps checked against half steps), because there p/sqrt(pi) has a norm that swallows the
+Mass that starts far out in the tail is first carried in (by ``carrying`` on a line, by
+uniformisation in the plane and in space), because there p/sqrt(pi) has a norm that swallows the
 bulk. After that the excess v = (p - pi)/sqrt(pi) evolves under the symmetrised generator; it is
 kept orthogonal to the Gibbs state and no step shrinks it by more than a fixed factor, so distances
 to equilibrium keep their relative accuracy however small they get.
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from lvebm_theory.errors import SolverError
 
+from .carrying import CarryingSteps
 from .chebyshev import ChebyshevExponential
 from .generator import Generator
 from .sums import inner, norm
@@ -29,7 +30,8 @@ FloatArray = npt.NDArray[np.float64]
 _LARGEST_NORM = 1e5  # of p/sqrt(pi) at which symmetrised steps still see the bulk
 _SHRINK = 1e-3  # smallest norm ratio of one symmetrised step
 _DUST = 1e-17  # mass of a cell below which nothing is known while mass is carried in
-_CARRIED_NOISE = 1e-10  # of masses that were carried in: tolerance times steps
+_STRAYS = 1e-12  # mass that may be left behind where p/sqrt(pi) is largest
+_MOST_CARRYING = 3e10  # updates of cells
 _STEP_TOLERANCE = 1e-12
 _VANISHED = 1e-150
 _REACH = 10.0  # of times that share their solves, last over first
@@ -83,6 +85,8 @@ class _Stepper:
         self._time = 0.0
         self.work = 0.0
         self._step = math.inf
+        self._noise = 0.0
+        self._carrying: CarryingSteps | None = None
         self._line = (
             TridiagonalExponential(self._generator.rates_up[0], self._generator.rates_down[0])
             if generator.grid.dim == 1
@@ -90,7 +94,7 @@ class _Stepper:
         )
         self._chebyshev: ChebyshevExponential | None = None
         self._uniformisation: Uniformisation | None = None
-        self._start_excess()
+        self._start_excess(leaving_strays=False)
 
     def snapshot(self) -> Snapshot:
         if self._excess is None:
@@ -106,20 +110,16 @@ class _Stepper:
             surplus = masses.sum() / total
             masses = masses / surplus
             excess = np.maximum(excess, -self._gibbs) - masses * (surplus - 1)
-        carried = self._excess is None and self._time > 0
-        return Snapshot(
-            masses=masses,
-            excess=excess,
-            negative=negative,
-            noise=_CARRIED_NOISE if carried else 0.0,
-        )
+        noise = self._noise if self._time > 0 else 0.0
+        return Snapshot(masses=masses, excess=excess, negative=negative, noise=noise)
 
     def advance(self, time: float) -> None:
         while self._time < time:
             left = time - self._time
             if self._excess is None:
+                self._start_excess(leaving_strays=True)
+            if self._excess is None:
                 done = self._carry(left)
-                self._start_excess()
             else:
                 done = self._relax(self._excess, left)
             self._time = time if done >= left else self._time + done
@@ -150,15 +150,22 @@ class _Stepper:
             snapshots.append(self.snapshot())
         return snapshots
 
-    def _start_excess(self) -> None:
-        """Switch to the symmetrised excess once its norm allows."""
+    def _start_excess(self, *, leaving_strays: bool) -> None:
+        """Switch to the symmetrised excess once its norm allows.
+
+        Strays, too little mass to matter where the norm is largest, are left behind.
+        """
         with np.errstate(divide="ignore"):
             logs = 2 * np.log(self._masses) - self._generator.log_gibbs
-        peak = logs.max()
-        if peak + math.log(np.exp(logs - peak).sum()) > 2 * math.log(_LARGEST_NORM):
+        limit = 2 * math.log(_LARGEST_NORM)
+        stray = logs > limit - math.log(logs.size)
+        lost = float(self._masses[stray].sum())
+        if lost > (_STRAYS if leaving_strays else 0.0):
             return
-        excess = np.zeros_like(self._masses)
-        np.divide(self._masses - self._gibbs, self._root, out=excess, where=self._root > 0)
+        masses = np.where(stray, 0.0, self._masses) / (1.0 - lost)
+        self._noise += lost
+        excess = np.zeros_like(masses)
+        np.divide(masses - self._gibbs, self._root, out=excess, where=self._root > 0)
         self._excess = self._deflated(excess)
         self._step = math.inf
 
@@ -202,32 +209,51 @@ class _Stepper:
         """One step of the masses while their norm in p/sqrt(pi) is too large."""
         if self._line is None:
             return self._carry_by_jumps(left)
-        step = min(left, self._step, 1.0)
-        while True:
-            whole = self._line.masses(self._masses, step)
-            half = self._line.masses(self._masses, step / 2)
-            halves = self._line.masses(half, step / 2)
-            error = float(np.abs(whole - halves).sum())
-            # a step through too many units of U is no number at all: shorter ones are
-            if error <= _STEP_TOLERANCE:
-                break
-            step /= 4
-            if step < 1e-12 * left:
-                self._check(error, self._masses)
-                raise SolverError("steps of the carried masses vanish", last_state=self._masses)
-        self._step = 2 * step
-        self._masses = self._dusted(halves)
+        if self._carrying is None:
+            self._carrying = CarryingSteps(self._line, _STEP_TOLERANCE)
+            done = self._carry_at_once(left)
+            if done:
+                return left
+        before = self._carrying.passes
+        new, step, error = self._carrying.advance(self._masses, left)
+        self._check(error, self._masses)
+        self._noise += error
+        self._masses = self._dusted(new)
+        self.work += 16.0 * (self._carrying.passes - before) * new.size
+        self._check_work()
         return step
+
+    def _carry_at_once(self, left: float) -> bool:
+        """All of the way in one step, where two halves agree that it can be trusted."""
+        assert self._line is not None
+        whole = self._line.masses(self._masses, left)
+        halves = self._line.masses(self._line.masses(self._masses, left / 2), left / 2)
+        self.work += 48.0 * whole.size
+        error = float(np.abs(whole - halves).sum())
+        if not error <= _STEP_TOLERANCE:
+            return False
+        self._noise += error
+        self._masses = self._dusted(halves)
+        return True
 
     def _carry_by_jumps(self, left: float) -> float:
         if self._uniformisation is None:
             self._uniformisation = Uniformisation(self._generator)
         step = min(left, 100.0 / self._uniformisation.rate)
         self.work += 2 * self._uniformisation.rate * step * self._masses.size
+        self._check_work()
         new = self._uniformisation(self._masses, step)
         self._check(float(new.sum()), self._masses)
         self._masses = self._dusted(new)
         return step
+
+    def _check_work(self) -> None:
+        if self.work > _MOST_CARRYING:
+            raise SolverError(
+                "mass that starts where the potential is steep cannot be carried into the wells: "
+                f"{self.work:.2g} updates of cells took it to time {self._time:.3g}",
+                last_state=self._masses,
+            )
 
     @staticmethod
     def _dusted(masses: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ from .lanes import TILE, combine_tile
 from .workspace import borrowed, given_back, taken
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
 
 _LANES = POLES.size
 
@@ -176,7 +177,7 @@ class TridiagonalExponential:
         work = taken(4 * n * _LANES)
         weakref.finalize(self, given_back, work).atexit = False
         rows = work.reshape(4, n, _LANES)
-        rows[2:, 0] = 0.0  # read, times nought, before it is written
+        rows[2:, 0] = 0.0
         self._inverse, self._scratch = (rows[0], rows[1]), (rows[2], rows[3])
         self._time = -1.0
 
@@ -218,19 +219,41 @@ class TridiagonalExponential:
         """exp(time L) p for masses p; accurate while p does not move through many units of U."""
         return self._apply(self._up, self._down[1:], vector, time)
 
+    def rational(
+        self, vector: FloatArray, time: float, poles: ComplexArray, residues: ComplexArray
+    ) -> FloatArray:
+        """Re sum_k c_k (time*L - z_k)^{-1} p for masses p and at most eight poles z_k."""
+        spare = (0, _LANES - poles.size)
+        z, c = np.pad(poles, spare, constant_values=1.0), np.pad(residues, spare)
+        self._time = -1.0
+        _factor(self._up, self._down, time, z.real.copy(), z.imag.copy(), *self._inverse)
+        return self._solved(self._up, self._down[1:], vector, time, (c.real.copy(), c.imag.copy()))
+
     def _apply(
         self, lower: FloatArray, upper: FloatArray, vector: FloatArray, time: float
     ) -> FloatArray:
         if time != self._time:
             _factor(self._up, self._down, time, *_POLES, *self._inverse)
             self._time = time
+        return self._solved(lower, upper, vector, time, _RESIDUES)
+
+    def _solved(
+        self,
+        lower: FloatArray,
+        upper: FloatArray,
+        vector: FloatArray,
+        time: float,
+        residues: tuple[FloatArray, FloatArray],
+    ) -> FloatArray:
+        # read, times nought, before it is written: what overflowed there last time must not stay
+        self._scratch[0][0] = self._scratch[1][0] = 0.0
         out = np.empty_like(vector)
         _solve(
             lower,
             upper,
             time,
             *self._inverse,
-            *_RESIDUES,
+            *residues,
             np.ascontiguousarray(vector),
             *self._scratch,
             out,
