@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from lvebm_theory.energies.bimodal_posterior import bimodal_posterior
 from lvebm_theory.energies.gaussian_location import gaussian_location
@@ -12,6 +13,7 @@ from lvebm_theory.energies.linear_gaussian import (
 )
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
+from lvebm_theory.joint import joint_energy
 from solvers.densities import solve_time_dependent
 from solvers.learning.closed_form import solve_closed_form
 from solvers.learning.finite_pools_flow import flow_covariance
@@ -199,3 +201,38 @@ def test_fluctuations_agree_with_the_moment_equations(name):
         assert np.all(np.abs(value - exact) <= width + 1e-7 * scale)
         assert width.max() < 5e-3 * scale
     assert np.all(found.from_pool[0] == 0)
+
+
+def test_the_pool_is_followed_into_a_well_that_its_law_hardly_knows():
+    # x moves on its own in a well whose minimum at 1 has e^{-36} of the mass of the one at -1
+    @joint_energy(dim_x=1, dim_z=1, t=0.0)
+    def tilted(x, z, t):
+        """E = 20 (x^2 - 1)^2 + 18 x + (z - t)^2/2.  Two wells, one of them hardly known to pi."""
+        return 20 * (x[0] ** 2 - 1) ** 2 + 18 * x[0] + (z[0] - t) ** 2 / 2
+
+    how = {
+        "latent_start": InitialLaw.normal(0.0, 1.0),
+        "pool_start": InitialLaw.normal([0.45, 0.0], [0.1, 1.0]),
+        "eta": 1e-3,
+        "times": [0.02],
+        "learned": ("t",),
+        "cells": (128, 32, 32),
+    }
+    cut = Frame(pool_x=(-1.7, 1.0), pool_z=(-8, 8), latent_z=(-8, 8))
+    with pytest.raises(SolverError, match=r"too small: the pool reach its edge"):
+        solve_mean_field(tilted(), np.zeros((1, 1)), frame=cut, **how)
+    path = solve_mean_field(tilted(), np.zeros((1, 1)), **how)
+    assert path.frame.pool_x[1] > 1.2  # the start alone ends at 1.18, pi at -0.2
+    # finite volumes on a wide box, by the exponential of the matrix
+    edges = np.linspace(-1.9, 1.9, 601)
+    x, h = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+    u = 20 * (x**2 - 1) ** 2 + 18 * x
+    up, down = np.exp((u[:-1] - u[1:]) / 2) / h**2, np.exp((u[1:] - u[:-1]) / 2) / h**2
+    rates = np.diag(up, -1) + np.diag(down, 1)
+    rates -= np.diag(rates.sum(0))
+    law = InitialLaw.normal(0.45, 0.1).cell_masses((edges,))
+    law = expm(0.02 * rates) @ law
+    for f in (lambda a: a, lambda a: a**2):
+        (value,), (width,) = path.pool_expectation(lambda a, _, f=f: f(a))
+        assert abs(value - law @ f(x)) <= width + 1e-4
+        assert width < 0.01
