@@ -135,20 +135,23 @@ def _outcome(finding: Any) -> str:
 
 def _work_here() -> None:
     """Groups are measured in this process, where the fault is."""
-    from verification import runner, worker
+    from verification import runner, worker_process
 
     class Here:
-        def submit(self, folder: str, task: worker.Task) -> Future[None]:
-            done: Future[None] = Future()
-            try:
-                worker.work(folder, task)
-                done.set_result(None)
-            except Exception as error:
-                done.set_exception(error)
+        def submit(self, call: str, *arguments: Any, limit: float | None = None) -> Future[Any]:
+            del limit  # the whole process has one
+            done: Future[Any] = Future()
+            said = worker_process.answer({"call": call, "arguments": arguments})
+            if "raised" in said:
+                done.set_exception(RuntimeError(said["raised"]["traceback"]))
+            else:
+                done.set_result(said["result"])
             return done
 
-        def drop(self) -> None:
+        def end(self) -> None:
             """There is nothing to end."""
+
+        drop = end
 
     runner.Worker = Here  # type: ignore[misc,assignment]
 
@@ -181,7 +184,7 @@ def table(chosen: list[Planted]) -> Table:
 
 
 def _path(one: Planted) -> Path:
-    return KEPT / f"{one.name.replace(' ', '-').replace('/', '-')}.json"
+    return KEPT / f"{one.kind}-{_digest(one)}.json"
 
 
 def _stored(one: Planted) -> dict[str, Any] | None:
@@ -195,13 +198,14 @@ def _stored(one: Planted) -> dict[str, Any] | None:
 def _keep(one: Planted, content: dict[str, Any]) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     beside = _path(one).with_suffix(".part")
-    stamp = {"digest": _digest(one), "library": library()}
+    stamp = {"name": one.name, "digest": _digest(one), "library": library()}
     beside.write_text(json.dumps({**stamp, **content}))
     beside.replace(_path(one))
 
 
 def _digest(one: Planted) -> str:
-    return hashlib.sha256(repr((one.name, one.says, one.claims)).encode()).hexdigest()[:16]
+    text = repr((one.name, one.says, one.claims, one.start))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def main(arguments: list[str] | None = None) -> int:

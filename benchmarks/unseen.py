@@ -1,9 +1,9 @@
 """Drawn energies, starts and times against references of their own.
 
-``python -m benchmarks.unseen``: ``--rows a:b`` takes a part, ``--again misses`` repeats the rows that had one, ``--again all`` all
-of these rows, ``--stored`` writes the table of what is there. Every row runs in a process of its
-own with a limit on its processor time and is stored as it ends; truths are kept beside, since
-they do not change with the library.
+``python -m benchmarks.unseen --rows a:b`` takes a part, ``--again misses`` repeats the rows that
+had one, ``--again all`` all of these rows, ``--stored`` writes the table of what is there. Every
+part of a row has its limit on processor time and every row is stored as it ends; truths are kept
+beside, since they do not change with the library.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -184,41 +185,49 @@ def judged(k: int) -> list[str]:
 
 
 def table(rows: range | list[int]) -> Table:
-    """One line per row; the misses in full below it."""
-    lines, notes = [], []
-    refusals: dict[str, int] = {}
+    """One line per family; every row in the details, misses in full below."""
+    lines: dict[str, dict[str, Any]] = {}
+    details: dict[str, Any] = {}
+    notes: list[str] = []
+    refusals: Counter[str] = Counter()
     for k in rows:
-        kept, truth = _stored(k), _read(KEPT / "truth" / f"{k:03d}.json")
-        if kept is None or truth is None:
+        kept, right = _stored(k), _read(KEPT / "truth" / f"{k:03d}.json")
+        if kept is None or right is None:
             continue
-        row, answers = draws.row(k), kept["answers"]
-        wrong = judged(k)
+        row, answers, wrong = draws.row(k), kept["answers"], judged(k)
         refused = [a["refused"] for a in answers.values() if "refused" in a]
-        for sentence in refused:
-            refusals[_kind(sentence)] = refusals.get(_kind(sentence), 0) + 1
-        gap = answers.get("constants", {}).get("constants", {}).get("gap", [None, None, None])
-        lines.append(
-            {
-                "row": k,
-                "family": row.family,
-                "scale": row.scale,
-                "shift": row.shift,
-                "gap": truth["gap"][0],
-                "graded": gap[2],
-                "refused": len(refused),
-                "wide": judge.wide(row, truth, answers),
-                "misses": len(wrong),
-                "seconds": max(float(a.get("seconds", judge.LIMIT)) for a in answers.values()),
-            }
-        )
+        refusals.update(map(_kind, refused))
+        family = row.family.split(":")[0]
+        family = family.split(" of ")[0] if "mixture" in family else family
+        line = lines.setdefault(family, {"family": family, **dict.fromkeys(_COLUMNS, 0)})
+        line["energies"] += 1
+        line["gaps firm"] += _grade(answers) in judge.FIRM
+        line["curves"] += sum(len(a.get("flow", ())) for a in answers.values())
+        line["refused"] += len(refused)
+        line["wide"] += judge.wide(row, right, answers)
+        line["misses"] += len(wrong)
+        slowest = max(float(a.get("seconds", judge.LIMIT)) for a in answers.values())
+        line["slowest s"] = max(line["slowest s"], slowest)
+        details[str(k)] = {
+            "text": row.text,
+            "starts": [row.start_text(s) for s in range(3)],
+            "times": row.times(),
+            "library": kept["library"],
+            "gap": right["gap"],
+            "graded": _grade(answers),
+            "refused": refused,
+            "misses": wrong,
+            "seconds": slowest,
+        }
         notes += [f"- row {k}, `{row.text}`: {w}" for w in wrong]
-    said = [f"- {count} times: {sentence}" for sentence, count in sorted(refusals.items())]
+    said = [f"- {count} times: {sentence}" for sentence, count in refusals.most_common()]
     return Table(
-        columns=list(lines[0]) if lines else [],
-        rows=lines,
+        columns=["family", *_COLUMNS],
+        rows=sorted(lines.values(), key=lambda line: str(line["family"])),
         notes=[
-            f"Seed {draws.SEED}; three starts and three times per row. `wide` counts intervals wider "
-            f"than {judge.WIDE:.0%} of their value; `seconds` is processor time of the longest part.",
+            f"Seed {draws.SEED}; three starts and three times per energy; {len(details)} of {ROWS} "
+            f"rows. `wide`: intervals wider than {judge.WIDE:.0%} of their value; `slowest s`: "
+            "processor time of the longest part.",
             "",
             "Refusals:",
             *(said or ["- none"]),
@@ -226,7 +235,16 @@ def table(rows: range | list[int]) -> Table:
             "Misses:",
             *(notes or ["- none"]),
         ],
+        details=details,
     )
+
+
+_COLUMNS = ("energies", "gaps firm", "curves", "refused", "wide", "misses", "slowest s")
+
+
+def _grade(answers: dict[str, Any]) -> str | None:
+    found = answers.get("constants", {}).get("constants", {}).get("gap")
+    return found[2] if found else None
 
 
 def _kind(sentence: str) -> str:

@@ -10,6 +10,7 @@ from .draws import Row
 FIRM = ("EXACT", "CERTIFIED", "COMPUTED")
 WIDE = 0.05  # an interval wider than this share of its value says little
 LIMIT = 120.0
+DOUBT = 2.0  # times the reference's own width: its last terms may cancel by accident
 
 
 def misses(row: Row, truth: dict[str, Any], answers: dict[str, Any]) -> list[str]:
@@ -36,6 +37,7 @@ def _constants(row: Row, truth: dict[str, Any], found: dict[str, Any]) -> list[s
     wrong = []
     low, high, how = _interval(found["gap"])
     value, width, state = truth["gap"]
+    width *= DOUBT
     slack = width + 1e-9 * abs(value)
     if how in FIRM and (low > value + slack or (state == "finite" and high < value - slack)):
         wrong.append(f"gap: [{low:.9g}, {high:.9g}] {how}, right {value:.9g} +- {width:.1g}")
@@ -64,6 +66,7 @@ def _flow(row: Row, truth: list[dict[str, Any]], found: dict[str, Any], part: st
     for name, curve in found.items():
         for k, (value, half) in enumerate(curve):
             right, width, state = truth[k][name]
+            width = DOUBT * (width or 0.0)
             value, half = float(value), float(half)
             if state != "finite":
                 if half < 0:
