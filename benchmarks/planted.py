@@ -112,7 +112,7 @@ def run(one: Planted) -> dict[str, Any]:
         said = f"{type(error).__name__}: {error}"
         return {"outcome": "refused", "said": said, "seconds": time.process_time() - began}
     found = Counter(_outcome(f) for f in findings)
-    best = next((o for o in CAUGHT if found[o]), "missed")
+    best = next((o for o in (*CAUGHT[:3], "harness", "refused") if found[o]), "missed")
     said = next((f for f in findings if _outcome(f) == best), None)
     return {
         "outcome": best,
@@ -130,7 +130,14 @@ def _outcome(finding: Any) -> str:
         return "disagree" if finding.claim == "witnesses-agree" else "VIOLATED"
     if finding.verdict is Verdict.CONSTANT_CONTRADICTED:
         return "contradicted"
-    return "refused" if finding.verdict is Verdict.SOLVER_FAILED else finding.verdict.value
+    if finding.verdict is Verdict.SOLVER_FAILED:
+        reason = str(finding.provenance.get("reason", ""))
+        # a wrapper that does not fit the library proves nothing
+        return "harness" if reason.startswith(_OURS) else "refused"
+    return finding.verdict.value
+
+
+_OURS = ("AttributeError", "TypeError", "NameError", "KeyError")
 
 
 def _work_here() -> None:
