@@ -34,4 +34,6 @@ NAMES = (
     "sampler_level",
     "sampler_habits",
     "sampler_torchebm",
+    "unseen",
+    "planted",
 )
