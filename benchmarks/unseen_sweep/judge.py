@@ -89,10 +89,10 @@ def _agree(name: str, value: float, half: float, right: float, width: float, row
         if math.isinf(value):
             return right > 700
         low, high = math.log1p(max(value - half, 0)), math.log1p(max(value + half, 0))
-        slack = width + 1e-12
+        slack = width + 1e-11
         return low - slack <= right <= high + slack
     unit = {"x": row.scale, "y": row.scale, "kl": 1.0}.get(name, row.scale**2)
-    slack = 1e-12 * unit + 1e-11 * abs(right)
+    slack = 1e-9 * max(unit, abs(right))  # thirty squarings round so far
     return abs(value - right) <= half + width + slack
 
 

@@ -17,7 +17,7 @@ from benchmarks.unseen_sweep.library import PARTS, answer
 from benchmarks.unseen_sweep.line import Start
 from benchmarks.unseen_sweep.truth import truth
 
-ROWS = (2, 3, 6, 9, 11, 12, 14, 15, 16, 19, 22, 23, 24, 25, 28)
+ROWS = (2, 3, 6, 9, 11, 14, 15, 16, 19, 22, 23, 35, 40, 43, 46)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_the_judge_sees_what_is_wrong() -> None:
     assert not judge.misses(row, right, answers)
     for name in ("x", "xx", "kl", "chi"):
         wrong = copy.deepcopy(answers)
-        wrong["flow 0"]["flow"][name][1][0] *= 1.001
+        wrong["flow 0"]["flow"][name][0][0] *= 1.001
         assert len(judge.misses(row, right, wrong)) == 1, name
     for factor, name in ((1.01, "gap"), (0.99, "gap"), (50.0, "log_sobolev")):
         wrong = copy.deepcopy(answers)
