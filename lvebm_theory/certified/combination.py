@@ -60,12 +60,24 @@ class Weighed:
 
 
 @dataclass(frozen=True)
+class Majorant:
+    """|c| <= every alternative, and sign c >= 0 unless sign is 0: what is cheap to see far out."""
+
+    alternatives: tuple[Any, ...]
+    sign: int
+
+
+@dataclass(frozen=True)
 class Combination:
-    """sum_j coefficients[j] terms[j]; coefficients are expressions in the forms' symbols."""
+    """sum_j coefficients[j] terms[j]; coefficients are expressions in the forms' symbols.
+
+    ``majorants[j]`` is a Majorant of coefficient j, or None.
+    """
 
     forms: tuple[Form, ...]
     coefficients: tuple[Any, ...]
     terms: tuple[Weighed, ...]
+    majorants: tuple[Majorant | None, ...] = ()
 
     @property
     def size(self) -> int:
@@ -96,7 +108,8 @@ class Combination:
 
     def negated(self) -> Combination:
         """-H."""
-        return replace(self, coefficients=tuple(-c for c in self.coefficients))
+        majorants = tuple(m and replace(m, sign=-m.sign) for m in self.majorants)
+        return replace(self, coefficients=tuple(-c for c in self.coefficients), majorants=majorants)
 
     def explicit(self, symbols: Sequence[Any]) -> list[Any]:
         """The coefficients in the coordinates."""
@@ -159,6 +172,7 @@ class Builder:
         self.ridges: dict[Slope, tuple[Form, list[Any]]] = {}
         self.polynomial: list[Any] = []
         self.terms: dict[Any, _Sum] = {}
+        self.majorants: dict[Any, Majorant] = {}
         self._affine: dict[Any, tuple[Slope, Any] | None] = {}
 
     def finished(self) -> Combination:
@@ -174,11 +188,15 @@ class Builder:
             for _ in range(2):
                 second = differentiate(second, form.symbol)
             self._put(_tidied_line(second, form.symbol), form.slope, form.slope)
-        used = set().union(*(c.free_symbols for c in self.terms)) if self.terms else set()
+        seen = [*self.terms]
+        for c in self.terms:
+            seen.extend(self.majorants[c].alternatives if c in self.majorants else ())
+        used = set().union(*(e.free_symbols for e in seen))
         return Combination(
             tuple(f for f in self.forms.values() if f.symbol in used),
             tuple(self.terms),
             tuple(total.weighed() for total in self.terms.values()),
+            tuple(map(self.majorants.get, self.terms)),
         )
 
     def add(self, number: Any, term: Any) -> None:
@@ -309,8 +327,11 @@ class Builder:
         forms = {s: self._form(*self.affine(s)) for s in self.symbols}  # type: ignore[misc]
         for k, p in enumerate(polynomials):
             if p.total_degree() == 2:
-                rivals = (self._exponential(q - p) for q in polynomials if q is not p)
-                self._add_constant_matrix(number / sympy.Add(1, *rivals), p, forms)
+                rivals = [q for q in polynomials if q is not p]
+                weight = 1 / sympy.Add(1, *(self._exponential(q - p) for q in rivals))
+                smaller = tuple(self._exponential(p - q) for q in rivals)
+                self.majorants[weight] = Majorant(smaller, 1)
+                self._add_constant_matrix(number * weight, p, forms)
             for q in polynomials[k + 1 :]:
                 others = [o for o in polynomials if o is not p and o is not q]
                 self._add_pair(number, p, q, others, forms)
@@ -334,17 +355,23 @@ class Builder:
             2 * sympy.cosh(self._of_forms(difference) / 2),
             *(self._exponential(o - mean) for o in others),
         )
-        weight = number * total**-2
+        weight = total**-2
+        smaller = [self._exponential(difference), self._exponential(-difference)]
+        smaller += [self._exponential(e - o) for e in (p, q) for o in others]
         slope = [difference.diff(s) for s in self.symbols]
         if difference.total_degree() == 1:
             vector = tuple(g.as_expr() for g in slope)
-            self._put(weight, vector, vector)
+            self.majorants[weight] = Majorant(tuple(smaller), 1)
+            self._put(number * weight, vector, vector)
             return
         for i, s in enumerate(self.symbols):
             for j in range(i, len(self.symbols)):
                 t = self.symbols[j]
                 entry = self._of_forms(slope[i]) * self._of_forms(slope[j])
-                self._put(weight * entry, forms[s].slope, forms[t].slope)
+                number_of, rest = _split(weight * entry)
+                majorised = tuple(e * entry / number_of for e in smaller)
+                self.majorants[rest] = Majorant(majorised, int(i == j))
+                self._put(number * weight * entry, forms[s].slope, forms[t].slope)
 
     def _exponential(self, exponent: Any) -> Any:
         return sympy.exp(self._of_forms(exponent))
@@ -364,14 +391,10 @@ class Builder:
 
     def _put(self, coefficient: Any, left: Slope, right: Slope, number: Any = 1) -> None:
         """Adds number * coefficient * (left right' + right left') / 2, doubled off the diagonal."""
-        plain, rest = coefficient, sympy.S.One
-        if coefficient.free_symbols:
-            plain, rest = coefficient.as_independent(*coefficient.free_symbols, as_Add=False)
-        number = number * plain
+        own, rest = _split(coefficient)
+        number = number * own
         if number == 0:
             return
-        if rest.could_extract_minus_sign():
-            rest, number = -rest, -number
         if rest not in self.terms:
             self.terms[rest] = _Sum(len(left))
         self.terms[rest].add(number, left, right)
@@ -411,6 +434,14 @@ def _add_outer(rows: list[list[Any]], number: Any, left: Slope, right: Slope) ->
         for j, b in enumerate(right):
             if a != 0 and b != 0:
                 rows[i][j] = plain(rows[i][j] + number * a * b)
+
+
+def _split(coefficient: Any) -> tuple[Any, Any]:
+    """(number, rest) with coefficient = number * rest, one rest for both signs."""
+    number, rest = coefficient, sympy.S.One
+    if coefficient.free_symbols:
+        number, rest = coefficient.as_independent(*coefficient.free_symbols, as_Add=False)
+    return (-number, -rest) if rest.could_extract_minus_sign() else (number, rest)
 
 
 def _norm(vector: Slope) -> float:

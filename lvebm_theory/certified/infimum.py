@@ -43,7 +43,7 @@ from .forms import FormMap
 from .growth import Growth
 from .interval import INFINITY, Interval
 from .scale import unbounded
-from .shares import shares
+from .shares import Single, shares
 from .subject import Potential
 
 RADII = (4, 16, 64, 1024, 2**16)
@@ -51,7 +51,7 @@ MOST_BOXES = 8_000
 #: above this dimension the vertices of a box are too many
 MOST_CORNERED = 4
 #: operations of all box evaluations together
-MOST_WORK = 1_500_000
+MOST_WORK = 500_000
 MOST_DIRECTIONS = 80
 #: operations of growth arithmetic, which are a thousand times as dear, in one search
 MOST_GROWTH = 6_000
@@ -210,10 +210,12 @@ class Field:
     def _on_rays(self, radius: int, target: float) -> Callable[[Outside], float]:
         """Lower bounds for all r >= radius on boxes of directions; ``target`` where it is met."""
         far, level = arb(radius), Interval.between(target, target)
-        grown = self._grown(radius, target)
+        grown, majorised = self._grown(radius, target), self._majorised(radius)
 
         def bound(rays: Outside) -> float:
             plain = self._below([share.over_rays(rays, radius) for share in self._shares])
+            if plain < target and majorised is not None:
+                plain = max(plain, majorised(rays))
             if plain >= target or grown is None or self._growth_left < 0:
                 return plain
             self._growth_left -= self.work
@@ -223,6 +225,32 @@ class Field:
             if _above(values, level):
                 return target
             return max(plain, _from_growth(values, self.size))
+
+        return bound
+
+    def _majorised(self, radius: int) -> Callable[[Outside], float] | None:
+        """Bounds from majorants of coefficients that decay, ranges for the others."""
+        (share, *others), known = self._shares, self.combination.majorants
+        if others or not isinstance(share, Single) or not any(known):
+            return None
+        if math.isfinite(self.everywhere()):
+            return None  # ranges are enough where they are bounded
+        expressions = [e for m in known if m is not None for e in m.alternatives]
+        evaluate, far = self._in_forms.on_rays(arb(radius), *expressions), arb(radius)
+
+        def bound(rays: Outside) -> float:
+            sizes = iter([abs(v.range()).high for v in evaluate(self._growing.on_rays(rays, far))])
+            ranges = share.far_ranges(rays, radius)
+            for j, m in enumerate(known):
+                if m is None:
+                    continue
+                size = arb.pos_inf()
+                for _ in m.alternatives:
+                    other = next(sizes)
+                    size = other if other < size else size
+                own = Interval(arb(0) if m.sign > 0 else -size, arb(0) if m.sign < 0 else size)
+                ranges[j] = own.intersection(ranges[j]) if ranges[j].defined else own
+            return self._below([share.with_ranges(ranges)])
 
         return bound
 

@@ -138,7 +138,11 @@ class Single:
 
     def over_rays(self, rays: Outside, radius: int) -> Entries | None:
         """See Share."""
-        return self._from_ranges(self._map.far_ranges(rays, radius))
+        return self.with_ranges(self.far_ranges(rays, radius))
+
+    def far_ranges(self, rays: Outside, radius: int) -> list[Interval]:
+        """Ranges of the coefficients for all r >= radius."""
+        return self._natural(self._map.far_ranges(rays, radius))
 
     def everywhere(self) -> Entries | None:
         """See Share."""

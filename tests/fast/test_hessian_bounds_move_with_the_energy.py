@@ -235,3 +235,12 @@ def test_smoothness_counts_concave_stretches():
     convexity, smoothness = bounds("x**2/2-5*log_cosh(x)+0.001*x**2")
     assert convexity.lower == pytest.approx(-3.998, abs=1e-6)
     assert smoothness.upper == pytest.approx(3.998, abs=1e-6)
+
+
+def test_mixtures_of_unlike_widths_are_bounded():
+    energy = parse_potential("-log(0.3*exp(-(x-2)**2/2)+0.7*exp(-2*(x+1)**2))")
+    convexity, smoothness = hessian_bounds(energy)
+    second = energy.hessian(np.linspace(-30, 30, 600_001)[:, None])[:, 0, 0]
+    assert convexity.lower <= second.min() + 1e-9
+    assert second.min() - convexity.lower <= 0.01 * abs(second.min())
+    assert np.abs(second).max() - 1e-9 <= smoothness.upper <= 1.01 * np.abs(second).max()
