@@ -119,3 +119,15 @@ def test_w2_wants_a_whole_reference_and_keeps_far_samples() -> None:
     found = wasserstein(x, reference, ALPHA)
     assert found.upper > 1.0 > 10 * clean.upper  # W2^2 of the sample is (100 - 4)^2 / 1e4
     assert found.half_width > 10 * clean.half_width
+
+
+def test_cells_whose_mass_underflows_are_outside_too() -> None:
+    # N(0, 20^2) against N(0, 1): a fifth of the samples where the reference is no double
+    edges = np.linspace(-160, 160, 2049)
+    masses = np.diff(ndtr(edges))
+    x = 20 * np.random.default_rng(5).standard_normal((20_000, 1))
+    exact = (400 - 1) / 2 - math.log(20)
+    found = relative_entropy(x, masses, [edges], 1e-3, log_density=log_normal)
+    assert 0 < found.lower <= exact <= found.upper < math.inf
+    assert relative_entropy(x, masses, [edges], 1e-3).upper == math.inf
+    assert 0 < binned_relative_entropy(x, masses, [edges]) < exact

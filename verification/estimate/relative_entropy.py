@@ -10,9 +10,10 @@ and one family that joins them: a non-central chi-square with K - 1 degrees of f
 the right mean 2 n KL + K - 1, of variance 2 (K - 1) + 4 n Var log(p / q). Intervals invert it, so
 they hold at equality too. Binning loses information: KL of the cells <= KL (data processing).
 
-What lies outside the grid is a cell of its own. Reference masses that sum to less than one leave it
-the rest; where they sum to one it has at most ``UNSEEN``, and a sample there counts as log(p / q)
-of that at least. How much more it is worth only the reference's density can say.
+What lies outside the grid, or where its masses underflow, is a cell of its own. Reference masses
+that sum to less than one leave it the rest; where they sum to one it has at most ``UNSEEN``, and a
+sample there counts as log(p / q) of that at least. How much more it is worth only the reference's
+density can say.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from .quadratic_form import QuadraticForm, invert
 
 FloatArray = npt.NDArray[np.float64]
 LogDensity = Callable[[FloatArray], npt.ArrayLike]
+_UNDERFLOW = 1e-290  # a cell of less mass is as unknown as what lies outside
 UNSEEN = 1e-10  # mass outside the cells, where their masses sum to one but for less than this
 LEAST_EXPECTED = 10.0  # expected reference count of a cell, where chi-square limits are usual
 
@@ -109,6 +111,8 @@ def binned_relative_entropy(
     """
     points, mass = np.asarray(x, dtype=float), np.asarray(masses, dtype=float)
     counts = count_cells(points, edges)
+    if counts.shape == mass.shape:
+        counts = np.where(mass < _UNDERFLOW, 0, counts)
     far, rest = _outside(len(points), counts, mass)
     held, wanted = merge_thin_cells(counts, mass, least=LEAST_EXPECTED, many=MANY)
     if rest > 0:
@@ -220,6 +224,7 @@ def relative_entropy(
     if histogram.shape != mass.shape:
         raise ArgumentError(f"masses {mass.shape} need edges of as many cells: {histogram.shape}")
     n, results = len(points), []
+    histogram = np.where(mass < _UNDERFLOW, 0.0, histogram)
     far, rest = _outside(n, histogram, mass)
     widths = box_widths(mass, histogram if far < n else mass, wide)
     for factor in (1, 2):
@@ -241,7 +246,8 @@ def relative_entropy(
     binned = relative_entropy_of_cells(held, wanted / wanted.sum(), alpha * (2 / 3 - 0.1))
     loss = _binning_loss(results, histogram, alpha / 3) if far < n else 0.0
     if far:
-        loss += _outer_loss(points, edges, far, rest, widths, alpha / 10, log_density)
+        beyond = points[~_known(points, edges, mass)] if log_density else points
+        loss += _outer_loss(n, far, rest, _box(edges, widths), alpha / 10, log_density, beyond)
     if not np.isfinite(loss):
         return Measurement(
             value=binned.value,
@@ -257,34 +263,47 @@ def relative_entropy(
     )
 
 
+def _known(
+    points: FloatArray, edges: Sequence[FloatArray], mass: FloatArray
+) -> npt.NDArray[np.bool_]:
+    """Which samples lie in a cell whose mass is a number."""
+    inside = np.all([(e[0] <= c) & (c <= e[-1]) for c, e in zip(points.T, edges, strict=True)], 0)
+    cells = tuple(
+        np.clip(np.searchsorted(e, c, side="right") - 1, 0, e.size - 2)
+        for c, e in zip(points.T, edges, strict=True)
+    )
+    return np.asarray(inside & (mass[cells] >= _UNDERFLOW))
+
+
+def _box(edges: Sequence[FloatArray], widths: Sequence[float]) -> float:
+    """Volume of a box of the histogram."""
+    sides = [w * (e[-1] - e[0]) / (e.size - 1) for w, e in zip(widths, edges, strict=True)]
+    return float(np.prod(sides))
+
+
 def _outer_loss(
-    points: FloatArray,
-    edges: Sequence[FloatArray],
+    n: int,
     far: int,
     rest: float,
-    widths: Sequence[float],
+    box: float,
     alpha: float,
     log_density: LogDensity | None,
+    beyond: FloatArray,
 ) -> float:
     """What the part outside the cells may be worth beyond p log(p / q) of its cell.
 
     p E[log rho - log pi | outside], where p is known from ``far`` of n, -log pi is at most what it
-    is at the farthest of them, and rho is taken to be no denser than if all of p lay in one box of
-    the histogram.
+    is at the farthest of those ``beyond``, and rho is taken to be no denser than if all of p lay in
+    one box of the histogram.
     """
     if log_density is None:
         return float(np.inf)
-    n = len(points)
-    inside = np.all([(e[0] <= c) & (c <= e[-1]) for c, e in zip(points.T, edges, strict=True)], 0)
-    surprise = -np.asarray(log_density(points[~inside]), dtype=float)
-    box = float(
-        np.prod([w * (e[-1] - e[0]) / (e.size - 1) for w, e in zip(widths, edges, strict=True)])
-    )
+    surprise = float(np.max(-np.asarray(log_density(beyond), dtype=float), initial=0.0))
     # Clopper and Pearson 1934
     low = float(betaincinv(far, n - far + 1, alpha / 2))
     high = float(betaincinv(far + 1, n - far, 1 - alpha / 2)) if far < n else 1.0
     concentrated = max(p * np.log(p / box) for p in (low, high))
-    worth = high * max(float(surprise.max()), 0.0) + concentrated
+    worth = high * surprise + concentrated
     return max(float(worth - far / n * np.log(far / n / rest)), 0.0)
 
 
