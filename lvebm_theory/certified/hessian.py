@@ -29,15 +29,16 @@ TOLERANCE = 3e-7
 def hessian_bounds(energy: Energy | Potential) -> tuple[Constant, Constant]:
     """(inf lambda_min(Hess U), sup |Hess U|_op) over R^d, each enclosed.
 
-    The second is the Lipschitz constant of grad U; +infinity where it was proved unbounded.
+    The second is the Lipschitz constant of grad U, the largest absolute eigenvalue of its
+    Hessian (not the largest eigenvalue); +infinity where it was proved unbounded.
     A convexity of -infinity on the lower side says that no bound was found, the upper side being
     a value that is attained.
 
     Parameters
     ----------
     energy : Energy
-        Given by a smooth formula: quadratic, a sum over groups of at most two coordinates, or
-        d <= 2.
+        Given by a smooth formula in any number of coordinates. Where the work ran out the bounds
+        are what was proved until then.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def hessian_bounds(energy: Energy | Potential) -> tuple[Constant, Constant]:
     Raises
     ------
     AssumptionError
-        For kinks, and for d > 2 when the sum does not split.
+        For kinks.
     """
     potential = potential_of(energy)
     if not (energy.smooth or potential.smooth):

@@ -233,8 +233,6 @@ class Field:
         (share, *others), known = self._shares, self.combination.majorants
         if others or not isinstance(share, Single) or not any(known):
             return None
-        if math.isfinite(self.everywhere()):
-            return None  # ranges are enough where they are bounded
         expressions = [e for m in known if m is not None for e in m.alternatives]
         evaluate, far = self._in_forms.on_rays(arb(radius), *expressions), arb(radius)
 

@@ -237,8 +237,16 @@ def test_smoothness_counts_concave_stretches():
     assert smoothness.upper == pytest.approx(3.998, abs=1e-6)
 
 
-def test_mixtures_of_unlike_widths_are_bounded():
-    energy = parse_potential("-log(0.3*exp(-(x-2)**2/2)+0.7*exp(-2*(x+1)**2))")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-log(0.3*exp(-(x-2)**2/2)+0.7*exp(-2*(x+1)**2))",
+        # the narrowest component has twice the curvature that the mixture reaches anywhere
+        "-log(0.23*exp(-0.47*(x+0.24)**2)+0.28*exp(-0.83*(x+1.5)**2)+0.49*exp(-0.25*(x-1.5)**2))",
+    ],
+)
+def test_mixtures_of_unlike_widths_are_bounded(text):
+    energy = parse_potential(text)
     convexity, smoothness = hessian_bounds(energy)
     second = energy.hessian(np.linspace(-30, 30, 600_001)[:, None])[:, 0, 0]
     assert convexity.lower <= second.min() + 1e-9
