@@ -40,6 +40,7 @@ _LOOKS = (
     PlaneRecipe(level=44.0, degree=12, variation=12.0, tolerance=1e-7, cells=900),
     PlaneRecipe(level=50.0, degree=14, variation=10.0, tolerance=1e-8, cells=700),
 )
+_STEEP = PlaneRecipe(level=36.0, degree=10, variation=28.0, tolerance=1e-3, cells=1500)
 _GOAL = 3e-7
 _SPARE = 4  # modes beyond those asked for, to replace spurious ones
 _SPURIOUS = 0.9  # with this much of their mass at the very edge
@@ -184,6 +185,11 @@ def _looks(
         if not box.reached:
             return looks, "tails too heavy for a box"
         mesh = plane_mesh(box.frame.potential(potential), box, recipe)
+        if not mesh.guarded and smooth and len(looks) == 1:
+            # steep walls: larger cells, a lower edge, and the degree does the rest
+            recipe = _STEEP
+            box = level_box(potential, recipe.level, rotate=smooth, frames=frames, centres=centres)
+            mesh = plane_mesh(box.frame.potential(potential), box, recipe)
         if not mesh.guarded:
             failure = "U varies too much for the mesh"
             continue
@@ -194,6 +200,8 @@ def _looks(
             values, functions = low_modes(elements, count + _SPARE)
         except SolverError as error:
             failure = str(error)
+            if recipe is _STEEP:
+                break
             continue
         edge = elements.mass_above(0.7 * recipe.level, functions)
         kept = np.flatnonzero(edge < _SPURIOUS)
@@ -202,7 +210,8 @@ def _looks(
         settled = len(looks) > 1 and np.all(
             np.abs(looks[-1].eigenvalues - looks[-2].eigenvalues) <= _GOAL * looks[-1].eigenvalues
         )
-        if settled or len(looks) == most:
+        # a second look at the same steep mesh would agree with itself
+        if settled or len(looks) == most or recipe is _STEEP:
             break
     return looks, failure
 
