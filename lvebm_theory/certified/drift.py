@@ -1,14 +1,16 @@
 r"""A drift condition in the plane by branch and bound: outside a set no unseen mode can hide.
 
-With V = |grad U|^2/4 - Lap U/2 and heights u = U - min U,
+With V = q (1 - q) |grad U|^2 - q Lap U for a power q in (0, 1), and heights u = U - min U,
 
     V >= c + a(u)^2 |grad U|^2    where the height exceeds ``inner``; a(u) = 0 above ``outer``,
     |grad U|^2 <= steepest        on heights from ``inner`` to ``inner`` + ``ramp``,
     the height exceeds ``outer``  outside a set D.
 
-W = e^{U/2} has -L W / W = V, so this is a Lyapunov condition; ``constants.confinement`` draws
-the conclusion for the gap. Inside a square boxes are halved until intervals show all three;
-beyond it growth arithmetic treats whole boxes of directions and all radii at once.
+W = e^{q U} has -L W / W = V, so this is a Lyapunov condition. q = 1/2 is the ground-state
+transformation; slanted valleys, where |grad U| is small and Lap U is not, want a smaller one.
+``constants.confinement`` draws the conclusion for the gap. Inside a square boxes are halved until
+intervals show all three; beyond it growth arithmetic treats whole boxes of directions and all
+radii at once.
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ class Drift:
         a on k bands of equal width from ``inner`` to ``outer``.
     steepest : float
         Bound of |grad U|^2 on the ramp.
+    power : float
+        q, a dyadic number.
     """
 
     rate: float
@@ -67,6 +71,12 @@ class Drift:
     ramp: float
     shares: FloatArray
     steepest: float
+    power: float = 0.5
+
+    @property
+    def of_square(self) -> float:
+        """q (1 - q), exact in doubles."""
+        return self.power * (1.0 - self.power)
 
     def largest_share(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """The largest a on heights from low (n,) to high (n,)."""
@@ -125,8 +135,8 @@ def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
     growth = GrowthAlgebra(exact)
     jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
     evaluate = bind(potential.program(potential.expression), jets)
-    quarter = Interval.point(Fraction(1, 4))
-    half = Interval.point(Fraction(-1, 2))
+    of_square = Interval.point(Fraction(drift.of_square))
+    of_laplacian = Interval.point(-Fraction(drift.power))
     pending = Domain(potential.symbols, (None, None)).outside()
     for _ in range(MOST_DIRECTIONS):
         if not pending:
@@ -134,9 +144,9 @@ def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
         rays = pending.pop()
         (found,) = evaluate(jets.coordinates(*rays.coordinates(exact)))
         u, x, y, xx, _, yy = (_slim(entry) for entry in found)
-        v = u.constant(half) * (xx + yy)
+        v = u.constant(of_laplacian) * (xx + yy)
         for slope in (x, y):
-            v = v + u.constant(quarter) * _square_below(slope)
+            v = v + u.constant(of_square) * _square_below(slope)
         if (
             v.defined
             and u.defined
@@ -233,8 +243,8 @@ def _judge(
     u = _mean_value(u, point[0], (x, y), reach)
     square = _sum_of_squares(x, y)
     base = drift.minimum
-    share = (0.25 - drift.largest_share(u[0] - base, u[1] - base) ** 2) * (1 - 1e-14)
-    drifts = share * square[0] - _upper_half(xx, yy) >= drift.rate * (1 + 1e-12)
+    share = (drift.of_square - drift.largest_share(u[0] - base, u[1] - base) ** 2) * (1 - 1e-14)
+    drifts = share * square[0] - drift.power * _upper_sum(xx, yy) >= drift.rate * (1 + 1e-12)
     within = u[1] <= base + drift.inner
     beyond = u[0] > base + drift.outer
     shell = (u[1] > base + drift.inner) & (u[0] < base + drift.inner + drift.ramp)
@@ -243,16 +253,16 @@ def _judge(
     done = (inside | beyond) & (within | drifts) & gentle
     middle_square = _sum_of_squares(point[1], point[2])
     height = point[0][0] - base
-    here = 0.25 - drift.largest_share(height, height) ** 2
-    falls = here * middle_square[1] - (point[3][0] + point[5][0]) / 2 < drift.rate
+    here = drift.of_square - drift.largest_share(height, height) ** 2
+    falls = here * middle_square[1] - drift.power * (point[3][0] + point[5][0]) < drift.rate
     high_up = point[0][0] > base + drift.inner
     outside = (point[0][1] < base + drift.outer) & ~covered(middle, middle)
     return ~done, (falls & high_up) | outside
 
 
-def _upper_half(xx: Intervals, yy: Intervals) -> FloatArray:
-    """An upper bound of half the sum, with room for the rounding of this and the next steps."""
-    return (xx[1] + yy[1]) / 2 + 1e-13 * (np.abs(xx[1]) + np.abs(yy[1]))
+def _upper_sum(xx: Intervals, yy: Intervals) -> FloatArray:
+    """An upper bound of the sum, with room for the rounding of this and the next steps."""
+    return xx[1] + yy[1] + 2e-13 * (np.abs(xx[1]) + np.abs(yy[1]))
 
 
 def _mean_value(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,10 +42,14 @@ _LOOKS = (
     PlaneRecipe(level=50.0, degree=14, variation=10.0, tolerance=1e-8, cells=700),
 )
 _STEEP = PlaneRecipe(level=36.0, degree=10, variation=28.0, tolerance=1e-3, cells=1500)
+# for proofs that need a rim wider than what the modes themselves need
+_WIDE = PlaneRecipe(level=np.inf, degree=12, variation=14.0, tolerance=1e-6, cells=400)
+_HEAVY, _VARIES = "tails too heavy for a box", "U varies too much for the mesh"
 _GOAL = 3e-7
 _SPARE = 4  # modes beyond those asked for, to replace spurious ones
 _SPURIOUS = 0.9  # with this much of their mass at the very edge
 _EXTENDED = 0.05
+_RAISED = 2  # times that a mesh is raised
 _SEARCHES = 3  # rounds in which modes off the mesh are looked for
 _DESCENTS = 12
 _FAR = 1e4  # from where on V is looked at for a limit
@@ -96,6 +101,18 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         if product or len(looks) < 2:
             break
         held = _held(energy, looks[-1], bottom)
+        for _ in range(_RAISED if np.isfinite(held.level) else 0):
+            recipe = replace(_WIDE, level=held.level)
+            wide = _look(potential, energy.smooth, frames, centres, count, recipe)
+            if isinstance(wide, str):
+                break
+            higher = _held(energy, wide, bottom)
+            if higher.loss < held.loss:
+                looks.append(wide)
+            if higher.loss < held.loss or held.reason:
+                held = higher
+            if not (higher.reason and np.isfinite(higher.level)):
+                break
         found = _new_wells(potential, looks[-1], held.places)
         if not found:
             break
@@ -181,32 +198,17 @@ def _looks(
     looks: list[Look] = []
     failure = ""
     for recipe in _LOOKS:
-        box = level_box(potential, recipe.level, rotate=smooth, frames=frames, centres=centres)
-        if not box.reached:
-            return looks, "tails too heavy for a box"
-        mesh = plane_mesh(box.frame.potential(potential), box, recipe)
-        if not mesh.guarded and smooth and len(looks) == 1:
+        found = _look(potential, smooth, frames, centres, count, recipe)
+        if found == _VARIES and smooth and len(looks) == 1:
             # steep walls: larger cells, a lower edge, and the degree does the rest
             recipe = _STEEP
-            box = level_box(potential, recipe.level, rotate=smooth, frames=frames, centres=centres)
-            mesh = plane_mesh(box.frame.potential(potential), box, recipe)
-        if not mesh.guarded:
-            failure = "U varies too much for the mesh"
-            continue
-        elements = PlaneElements(potential, mesh, box.frame, recipe.degree, recipe.level)
-        if count + _SPARE > len(elements.masses) - 2:
-            raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
-        try:
-            values, functions = low_modes(elements, count + _SPARE)
-        except SolverError as error:
-            failure = str(error)
-            if recipe is _STEEP:
+            found = _look(potential, smooth, frames, centres, count, recipe)
+        if isinstance(found, str):
+            failure = found
+            if found == _HEAVY or recipe is _STEEP:
                 break
             continue
-        edge = elements.mass_above(0.7 * recipe.level, functions)
-        kept = np.flatnonzero(edge < _SPURIOUS)
-        kept = (kept if len(kept) >= count else np.arange(count))[:count]
-        looks.append(Look(elements, recipe.level, values[kept], functions[:, kept], edge[kept]))
+        looks.append(found)
         settled = len(looks) > 1 and np.all(
             np.abs(looks[-1].eigenvalues - looks[-2].eigenvalues) <= _GOAL * looks[-1].eigenvalues
         )
@@ -214,6 +216,34 @@ def _looks(
         if settled or len(looks) == most or recipe is _STEEP:
             break
     return looks, failure
+
+
+def _look(
+    potential: PlanePotential,
+    smooth: bool,
+    frames: list[Frame],
+    centres: list[FloatArray],
+    count: int,
+    recipe: PlaneRecipe,
+) -> Look | str:
+    """The lowest modes on the mesh of a recipe, or why there are none."""
+    box = level_box(potential, recipe.level, rotate=smooth, frames=frames, centres=centres)
+    if not box.reached:
+        return _HEAVY
+    mesh = plane_mesh(box.frame.potential(potential), box, recipe)
+    if not mesh.guarded:
+        return _VARIES
+    elements = PlaneElements(potential, mesh, box.frame, recipe.degree, recipe.level)
+    if count + _SPARE > len(elements.masses) - 2:
+        raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
+    try:
+        values, functions = low_modes(elements, count + _SPARE)
+    except SolverError as error:
+        return str(error)
+    edge = elements.mass_above(0.7 * recipe.level, functions)
+    kept = np.flatnonzero(edge < _SPURIOUS)
+    kept = (kept if len(kept) >= count else np.arange(count))[:count]
+    return Look(elements, recipe.level, values[kept], functions[:, kept], edge[kept])
 
 
 def _settled(looks: list[Look], smooth: bool) -> tuple[FloatArray, FloatArray]:
