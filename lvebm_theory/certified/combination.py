@@ -226,7 +226,7 @@ class Builder:
         if not e.free_symbols:
             return tuple(zero for _ in self.symbols), e
         if e.is_Symbol:
-            return tuple(sympy.S.One if e is s else zero for s in self.symbols), zero
+            return tuple(sympy.S.One if e == s else zero for s in self.symbols), zero
         if e.is_Add:
             parts = [self.affine(a) for a in e.args]
             if any(p is None for p in parts):

@@ -88,7 +88,7 @@ def marginals(potential: Potential) -> Iterator[tuple[Any, Potential, str]]:
         if coefficients is None or len(coefficients) != 3:
             continue
         c, b, a = coefficients
-        rest = tuple(s for s in potential.symbols if s is not symbol)
+        rest = tuple(s for s in potential.symbols if s != symbol)
         completed = sympy.cancel(c - b**2 / (4 * a)) if b != 0 else c
         yield (
             a,

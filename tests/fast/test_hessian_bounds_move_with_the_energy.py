@@ -30,6 +30,14 @@ def posterior(rows, prior=1.0):
     return Potential(sympy.Rational(prior) * (x**2 + y**2) / 2 + sympy.Add(*terms), (x, y))
 
 
+def test_symbols_are_known_by_their_names_not_as_objects():
+    """SymPy's caches may hand back an equal symbol that is another object."""
+    x, twin = sympy.Symbol("x", real=True), sympy.Symbol.__xnew__(sympy.Symbol, "x", real=True)
+    assert twin is not x
+    convexity, _ = hessian_bounds(Potential(twin**4 - twin**2, (x,)))
+    assert convexity.lower == pytest.approx(-2.0)
+
+
 def hessians(rows, points, prior=1.0):
     """The same Hessian by hand, (n, 2, 2)."""
     rows = np.array(rows) / 10

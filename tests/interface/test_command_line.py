@@ -126,8 +126,9 @@ def test_a_users_energy_from_potential_to_findings(tmp_path):
     assert content["energy"] == "a*x**2/2 [a=3]"
     assert content["constants"]["gap"]["value"] == pytest.approx(3.0)
     assert content["constants"]["gap"]["how"] in ("EXACT", "CERTIFIED")
-    own = [row for row in content["findings"] if row["setting"] == "user"]
-    asked = {(row["witness"], row["time"]) for row in own if row["claim"] == "agreeing"}
+    of_claim = [row for row in content["findings"] if row["claim"] == "agreeing"]
+    own = [row for row in of_claim if row["setting"] == "user"]
+    asked = {(row["witness"], row["time"]) for row in own}
     assert asked == {(w, t) for w in ("grid", "numba") for t in (0.25, 0.5, 2.0)}
     assert all(row["provenance"]["normalisable"].startswith("proved") for row in own)
     assert own[0]["provenance"]["parameters"] == {"a": 3.0}
@@ -139,8 +140,8 @@ WELL = (
     "print('talking while imported')\n"
     "@energy(dim=1, a=1.0)\n"
     "def well(x, a):\n"
-    "    'U(x) = a (x^2 - 1)^2.'\n"
-    "    return a * (x[0]**2 - 1)**2\n"
+    "    'U(x) = a x^2/2.'\n"
+    "    return a * x[0]**2 / 2\n"
 )
 
 
@@ -154,7 +155,8 @@ def test_a_users_file_that_talks_does_not_spoil_the_json(tmp_path):
     assert ran.status == 0, ran.err
     content = json.loads(ran.out)
     assert content["energy"] == f"{file}:well [a=2]"
-    assert {row["provenance"]["energy"] for row in content["findings"]} == {"well", "parabola"}
+    rows = [row["provenance"] for row in content["findings"] if row["claim"] == "agreeing"]
+    assert {row["energy"] for row in rows} == {"well", "parabola"}
     assert "talking while imported" in ran.err
     assert "talking in a worker" in ran.err
 

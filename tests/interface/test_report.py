@@ -92,7 +92,7 @@ def test_the_browser_sees_verdicts_formulas_plots_and_controls(everything, tmp_p
         assert re.search(rf'class="badge {word}" title="[^"]+">{word} \d+</span>', dom)
     for word in ("caught", "missed"):
         assert f'<span class="badge {word}">{word}</span>' in dom
-    assert dom.count("<section") == 7  # the claims, and one section for each of six
+    assert dom.count("<section") == 8  # the claims, and one each for six and the witnesses
     assert "<math" in dom
     assert "<svg" in dom
     assert "the exponent is twice as large as proved" in dom

@@ -112,7 +112,7 @@ def test_pool_agrees_with_the_solver_of_moving_potentials():
         BIMODAL["pool_start"],
         [0.4, 0.8],
         step=0.1,
-        cells=48,
+        cells=72,
         box=[(-6.5, 6.5), (-4.5, 4.5)],
     )
     value, width = other.relative_entropy()
