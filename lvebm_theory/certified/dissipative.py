@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,14 @@ from scipy.optimize import minimize_scalar
 
 from ..constant import Constant, How
 from ..errors import AssumptionError
+from ..formula.nodes import LogSumExp
 from ..protocols import Energy
 from .hessian import smallest_eigenvalue
 from .infimum import Field
 from .normalisable import positive_definite
 from .rotation import separating_rotation
 from .standard import placed, standard
-from .subject import Potential, exact_number, potential_of, precisely
+from .subject import Potential, as_written, exact_number, potential_of, precisely
 from .transform import separated
 
 SOURCE = (
@@ -34,6 +35,7 @@ SOURCE = (
     "growth arithmetic outside"
 )
 TOLERANCE = 1e-7
+_MANY = 3  # terms of a log-sum of quadratics from which the search over the plane does not end
 
 
 @precisely
@@ -61,7 +63,11 @@ def dissipativity(
     z = (0.0,) * potential.dim if centre is None else tuple(centre)
     # with x = z + s y the pair of y is (s^2 a, c); s is a power of two
     scale = standard(potential).scale
-    rate, offset = _pair(placed(potential, z, scale))
+    components = _components(placed(as_written(energy), z, scale))
+    if components:
+        rate, offset = _of_mixture(components)
+    else:
+        rate, offset = _pair(placed(potential, z, scale))
     return rate.over(scale**2), offset
 
 
@@ -106,6 +112,74 @@ def _pair(potential: Potential) -> tuple[Constant, float]:
     raise AssumptionError(
         "dissipativity", ["<grad U(x), x> >= a |x|^2 - c could not be proved for any a tried"]
     )
+
+
+def _components(potential: Potential) -> list[Potential]:
+    """The quadratics q + n f_k of U = q + n log sum_k exp(f_k) with three terms or more, else none.
+
+    grad U is an average of their gradients, whatever the sign of n.
+    """
+    terms = sympy.Add.make_args(potential.expression)
+    sums = [t for t in terms if t.has(LogSumExp)]
+    if len(sums) != 1:
+        return []
+    number, node = sums[0].as_coeff_Mul()
+    if not (isinstance(node, LogSumExp) and len(node.args) >= _MANY and number.is_number):
+        return []
+    rest = sympy.Add(*(t for t in terms if t is not sums[0]))
+    found = [Potential(rest + number * f, potential.symbols) for f in node.args]
+    return found if all(_convex_quadratic(part) for part in found) else []
+
+
+def _convex_quadratic(part: Potential) -> bool:
+    form = part.quadratic_form
+    return form is not None and positive_definite(form)
+
+
+def _of_mixture(components: Sequence[Potential]) -> tuple[Constant, float]:
+    """The least of <grad U_k(x), x> over the components, each bounded as a quadratic is."""
+    forms = [part.quadratic_form for part in components]
+    slopes = [_slope(part) for part in components]
+    pairs = [
+        (np.array(h.tolist(), dtype=float), np.array(b.tolist(), dtype=float).ravel())
+        for h, b in zip(forms, slopes, strict=True)
+    ]
+    dim = components[0].dim
+    least = min(float(np.linalg.eigvalsh(h)[0]) for h, _ in pairs)
+
+    def moment_bound(t: float) -> float:
+        shift = t * least * np.eye(dim)
+        offset = max(float(b @ np.linalg.solve(h - shift, b)) for h, b in pairs) / 4
+        return (offset + dim) / (t * least)
+
+    rate = _rounded_rate(least, moment_bound)
+    identity = exact_number(rate) * sympy.eye(dim)
+    if not all(positive_definite(h - identity) for h in forms):
+        raise AssumptionError("dissipativity", ["the rounded rate is below every curvature"])
+    offset = max(
+        float((b.T * (h - identity).LUsolve(b))[0, 0]) / 4
+        for h, b in zip(forms, slopes, strict=True)
+    )
+    source = (
+        "U is a log-sum of quadratics: c = max over them of b'(H - a I)^-1 b / 4 exactly; "
+        "a minimises (c + d)/a"
+    )
+    a = Constant(value=rate, lower=rate, upper=rate, how=How.CERTIFIED, source=source)
+    # an exact rational was rounded, twice
+    return a, offset * (1 + 1e-15)
+
+
+def _rounded_rate(least: float, moment_bound: Callable[[float], float]) -> float:
+    """The share of ``least`` that minimises a moment bound, times it, to four digits and below."""
+    found = minimize_scalar(moment_bound, bounds=(1e-3, 1 - 1e-6), method="bounded")
+    rate = float(f"{found.x * least:.4g}")
+    return rate if rate < least else float(f"{0.9 * rate:.4g}")
+
+
+def _slope(part: Potential) -> Any:
+    """b of grad U = H x + b."""
+    origin = dict.fromkeys(part.symbols, 0)
+    return sympy.Matrix([sympy.sympify(g).subs(origin) for g in part.gradient])
 
 
 def _sampled(part: Potential, product: Any) -> tuple[Any, Any]:
@@ -162,8 +236,7 @@ def _of_quadratic(potential: Potential) -> tuple[Constant, float]:
     form = potential.quadratic_form
     if not positive_definite(form):
         raise AssumptionError("dissipativity", ["U is quadratic and not positive definite"])
-    origin = dict.fromkeys(potential.symbols, 0)
-    slope = sympy.Matrix([sympy.sympify(g).subs(origin) for g in potential.gradient])
+    slope = _slope(potential)
     bracket = smallest_eigenvalue(form)
     exact = bracket.lower == bracket.upper
     if slope.is_zero_matrix:
@@ -180,12 +253,10 @@ def _of_quadratic(potential: Potential) -> tuple[Constant, float]:
         rate = t * eigenvalues[0]
         return float((np.sum(weights / (eigenvalues - rate)) / 4 + potential.dim) / rate)
 
-    found = minimize_scalar(moment_bound, bounds=(1e-3, 1 - 1e-6), method="bounded")
-    rate = float(f"{found.x * eigenvalues[0]:.4g}")
+    rate = _rounded_rate(float(eigenvalues[0]), moment_bound)
     shifted = form - exact_number(rate) * sympy.eye(form.rows)
     if not positive_definite(shifted):
-        rate = float(f"{0.9 * rate:.4g}")
-        shifted = form - exact_number(rate) * sympy.eye(form.rows)
+        raise AssumptionError("dissipativity", ["the rounded rate is below the curvature"])
     offset = (slope.T * shifted.LUsolve(slope))[0, 0] / 4
     a = Constant(
         value=rate,
