@@ -107,7 +107,8 @@ def _descended(potential: Potential, z: FloatArray) -> FloatArray | None:
             return None
         bends, axes = np.linalg.eigh(h)
         size = np.maximum(np.abs(bends), 1e-8 * max(float(np.abs(bends).max()), 1e-300))
-        step = -axes @ ((axes.T @ g) / size)
+        with np.errstate(over="ignore", invalid="ignore"):  # such a step is halved, or given up
+            step = -axes @ ((axes.T @ g) / size)
         if not np.abs(step).max() > 1e-9 * (1e-12 + np.abs(z).max()):
             return z
         for _ in range(60):

@@ -77,7 +77,7 @@ def level_box(
             if not box and (hit[0] == 0 or hit[-1] == axis.size - 1):
                 raise AssumptionError(
                     "the grid witness",
-                    [f"the potential of {energy.name} rises too slowly for any box"],
+                    [f"{energy.name} rises fast enough for a box to hold it"],
                 )
             new.append((axis[max(hit[0] - 1, 0)], axis[min(hit[-1] + 1, axis.size - 1)]))
         outside = _mass_outside(values, axes, new)
