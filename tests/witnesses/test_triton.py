@@ -39,7 +39,7 @@ def outcomes(tmp_path_factory: Any) -> tuple[dict[str, list[str]], str]:
     """Failures by name of the case ([] where all passed), and the output."""
     report = tmp_path_factory.mktemp("triton") / "report.xml"
     interpret = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
-    command = [sys.executable, "-m", "pytest", str(CASES), f"--junitxml={report}", "-n", "0"]
+    command = [sys.executable, "-m", "pytest", str(CASES), f"--junitxml={report}"]
     done = subprocess.run(
         command, cwd=ROOT, env=environment(**interpret), capture_output=True, text=True, check=False
     )
