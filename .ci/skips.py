@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-MISSING = re.compile(r"is not installed|could not import")
+MISSING = re.compile(r"is not installed|could not import|collection skipped")
 
 
 def outcomes(report: str) -> dict[str, str | None]:
