@@ -210,10 +210,13 @@ def _killed(process: subprocess.Popen[bytes], draw: random.Random, folder: Path)
 def _stamps(folder: Path) -> set[tuple[str, int]]:
     """What a run has stored so far: names and times of its files."""
     found = set()
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if not path.name.startswith(".") and path.is_file():
-                found.add((str(path), path.stat().st_mtime_ns))
+    # the run removes files and folders meanwhile
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if not name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):
+                    path = os.path.join(place, name)
+                    found.add((path, os.stat(path).st_mtime_ns))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import logging
 import os
 import resource
 import sys
@@ -23,6 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lvebm_theory.errors import ArgumentError
+from verification.keeping import read_sealed, sealed, write_json
+
 from .machine import load
 from .planted_faults import Planted, planted
 from .table import Table, store
@@ -30,6 +33,7 @@ from .targets import Target
 from .unseen import KEPT as _BESIDE
 from .unseen import library
 
+log = logging.getLogger(__name__)
 NAME = "planted"
 TITLE = "Planted faults: wrong solvers and wrong constants, and what the verification says"
 TARGETS = (Target(measured="caught %", goal=95),)
@@ -196,18 +200,19 @@ def _path(one: Planted) -> Path:
 
 def _stored(one: Planted) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(_path(one).read_text())
-        return found if found.pop("digest") == _digest(one) else None
-    except (OSError, ValueError, KeyError):
+        found = read_sealed(_path(one))
+    except FileNotFoundError:
         return None
+    except ArgumentError as error:
+        log.warning("%s; it is made again", error)
+        return None
+    return found if found.pop("of", None) == _digest(one) else None
 
 
 def _keep(one: Planted, content: dict[str, Any]) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
-    beside = _path(one).with_suffix(".part")
-    stamp = {"name": one.name, "digest": _digest(one), "library": library()}
-    beside.write_text(json.dumps({**stamp, **content}))
-    beside.replace(_path(one))
+    stamp = {"name": one.name, "of": _digest(one), "library": library()}
+    write_json(_path(one), sealed({**stamp, **content}))
 
 
 def _digest(one: Planted) -> str:

@@ -52,12 +52,16 @@ def stored(run: Run, folder: Path) -> dict[str, Any] | None:
     """The result of a run; None where it is not there, damaged, or of another digest."""
     try:
         found = read_json(folder / f"{run.name}.json")
-        if "seal" in found and found["seal"] != sealed(found["result"])["digest"]:
-            log.warning("the result of %s was altered or damaged; it is made again", run.name)
-            return None
-        return found["result"] if found["digest"] == run.digest else None
-    except (OSError, ArgumentError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except (OSError, ArgumentError) as error:
+        log.warning("%s; it is made again", error)
+        return None
+    result = found.get("result") if isinstance(found, dict) else None
+    if not isinstance(result, dict) or found.get("seal") != sealed(result)["digest"]:
+        log.warning("the result of %s was altered or damaged; it is made again", run.name)
+        return None
+    return result if found.get("digest") == run.digest else None
 
 
 def sweep(

@@ -7,13 +7,14 @@ resumed, so that an interruption loses nothing.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from verification.keeping import read_sealed
 
 from .table import Table
 from .targets import Target
@@ -48,8 +49,7 @@ def run(names: list[str], seed: int, budget: str) -> dict[str, Any]:
         command += ["--seed", str(seed), "--budget", budget, "--out", str(folder)]
         command += ["--resume"] if folder.exists() else []
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    found: dict[str, Any] = json.loads(done.read_text())
-    return found
+    return read_sealed(done)
 
 
 def measure(brief: bool) -> Table:

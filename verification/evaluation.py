@@ -92,6 +92,11 @@ def evaluate_cases(
     -------
     records : dict from case to what is known of it
     datasets : one per look that made one
+
+    Raises
+    ------
+    OSError, MemoryError
+        The machine failed: a full disk, too little memory. That is no verdict.
     """
     records = {case: CaseRecord() for case in cases}
     datasets: list[xarray.Dataset] = []
@@ -124,6 +129,7 @@ def evaluate_cases(
         except OSError:  # a full disk, say: of the machine, and no verdict
             raise
         except Exception as error:  # a fault in one claim must not cost the findings of others
+            _raise_where_memory_ends(error)
             text = traceback.format_exc()
             for case in asked:
                 records[case].fail(Verdict.SOLVER_FAILED, _named(error), traceback=text)
@@ -156,6 +162,13 @@ def _coarse(records: Mapping[Case, CaseRecord], met: Mapping[Case, float], looks
             record.coarse = m.half_width > enough >= at_best
 
 
+def _raise_where_memory_ends(error: Exception) -> None:
+    """What says that the machine has too little memory, as MemoryError; torch has its own words."""
+    torch = type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    if isinstance(error, MemoryError) or (torch and isinstance(error, RuntimeError)):
+        raise MemoryError(str(error)) from error
+
+
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
@@ -169,6 +182,7 @@ def _settle(record: CaseRecord, case: Case, outcome: Outcome | NotApplicable | N
         try:
             _judge(record, case, outcome)
         except Exception as error:  # a bound that is no number must not cost the other cases
+            _raise_where_memory_ends(error)
             record.fail(Verdict.SOLVER_FAILED, _named(error), traceback=traceback.format_exc())
 
 

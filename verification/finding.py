@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from .decide import Verdict
 
-# key of the provenance of what was ended because it took too long
-OUT_OF_TIME: Final = "out_of_time"
+# key of the provenance of what came to no end: it took too long, or the machine failed
+UNFINISHED: Final = "unfinished"
 
 
 def _finite(x: float | None) -> float | None:

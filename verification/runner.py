@@ -21,14 +21,14 @@ from .evaluation import (
     settled_finding,
     shared_provenance,
 )
-from .finding import OUT_OF_TIME, Finding
+from .finding import UNFINISHED, Finding
 from .log_sobolev_from_above import booked_to_the_constant, findings_from_above
 from .patience import TICK, Patience, Waiting
 from .plan import Group, Plan, PlannedCase
 from .store import Folder
 from .task_queue import TaskQueue
 from .tasks import CONSTANTS, Task
-from .worker import OutOfTime, Raised, Worker, WorkerDied
+from .worker import OutOfMemory, OutOfTime, Raised, Worker, WorkerDied
 
 log = logging.getLogger(__name__)
 WORK = "verification.tasks:work"
@@ -63,10 +63,10 @@ def run_plan(
 ) -> list[Finding]:
     """Measures what the folder does not hold yet; returns all findings in the plan's order.
 
-    A worker process that dies (killed for memory, say) costs only its own group: that group is
-    measured again alone, and reported SOLVER_FAILED if its process dies once more. A group that
-    takes too long (``patience``) is UNDECIDED, and not stored. A claim whose groups are finished
-    is gathered by a worker too.
+    A worker process that dies (killed for memory, say) or finds too little memory costs only its
+    own group: that group is measured again alone, and is UNDECIDED if that happens once more. So is
+    one that takes too long (``patience``). Neither is a verdict, and neither is stored.
+    A claim whose groups are finished is gathered by a worker too.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _finished(
     patience: Patience,
     late: dict[int, str],
 ) -> Iterator[int]:
-    """Indices of groups as they become finished; those out of time go to ``late``, with why."""
+    """Indices of groups as they end; those that came to no end go to ``late``, with why."""
     groups = plan.groups
     queue = TaskQueue(plan, todo)
     idle = deque(Worker() for _ in range(jobs))
@@ -146,14 +146,18 @@ def _finished(
         running[future] = task, worker, Waiting(limit=limit)
 
     def give_up(task: Task, reason: str) -> None:
-        if isinstance(task, int) and task != CONSTANTS:
+        if task == CONSTANTS:
+            log.warning("the constants could not be found: %s", reason)
+        elif isinstance(task, int):
             late[task] = reason
 
     try:
         while queue or running:
             if patience.over:
                 for task in (*queue, *(task for task, _, _ in running.values())):
-                    give_up(task, f"the run was to end after {patience.time_limit:g} s")
+                    give_up(
+                        task, f"out of time: the run was to end after {patience.time_limit:g} s"
+                    )
                 return
             while may_begin():
                 begin()
@@ -179,12 +183,9 @@ def _finished(
                     if error is not None:
                         log.warning("%s could not be gathered aside: %s", task, error)
                     continue
-                if isinstance(error, OutOfTime):
-                    spent = (
-                        f"it may take {waiting.limit:g} s of processor time without --time-limit"
-                    )
-                    give_up(task, spent)
-                if error is not None and task not in late:
+                if isinstance(error, WorkerDied):
+                    give_up(task, _unfinished(error, waiting.limit))
+                elif error is not None:
                     _write_failure(plan, folder, task, error)
                 yield task
                 if task != CONSTANTS:
@@ -197,14 +198,18 @@ def _finished(
             worker.drop()
 
 
+def _unfinished(error: WorkerDied, limit: float) -> str:
+    """Why a group came to no end."""
+    if isinstance(error, OutOfTime):
+        return f"out of time: it may take {limit:g} s of processor time without --time-limit"
+    if isinstance(error, OutOfMemory):
+        return f"out of memory, alone too: {error}"
+    return f"{error}, twice: killed, or out of memory"
+
+
 def _write_failure(plan: Plan, folder: Folder, index: int, error: BaseException) -> None:
     """SOLVER_FAILED for every case of a group that could not be measured."""
-    if isinstance(error, OutOfTime):
-        reason = f"out of time: {error}"
-    elif isinstance(error, WorkerDied):
-        reason = "its process died twice (killed, or out of memory)"
-    else:
-        reason = str(error)
+    reason = str(error)
     if index == CONSTANTS:
         log.warning("the constants could not be found: %s", reason)
         folder.write_constants(plan, {})
@@ -227,7 +232,7 @@ def collect(plan: Plan, folder: Folder, late: Mapping[int, str] | None = None) -
     Parameters
     ----------
     late : mapping, optional
-        Why a group, by its index, is out of time: UNDECIDED.
+        Why a group, by its index, came to no end: UNDECIDED.
     """
     found: dict[PlannedCase, Finding] = {}
     provenance = shared_provenance(plan)
@@ -235,8 +240,8 @@ def collect(plan: Plan, folder: Folder, late: Mapping[int, str] | None = None) -
         found |= zip(group.cases, folder.read_piece(plan, group) or (), strict=False)
         if late and group.index in late:
             record = CaseRecord()
-            reason = f"out of time: {late[group.index]}; --resume measures it again"
-            record.fail(Verdict.UNDECIDED, reason, **{OUT_OF_TIME: True})
+            reason = f"{late[group.index]}; --resume measures it again"
+            record.fail(Verdict.UNDECIDED, reason, **{UNFINISHED: True})
             found |= {planned: finding_of(planned, record, provenance) for planned in group.cases}
     for planned in plan.cases:
         if planned.settled is not None:

@@ -14,7 +14,7 @@ from typing import Any
 from lvebm_theory.errors import ArgumentError
 
 from .admission import Options, admit, refuse_changed
-from .finding import OUT_OF_TIME, Finding
+from .finding import UNFINISHED, Finding
 from .keeping import Lock, write_text, writing_to
 from .plan import Plan, build_plan
 from .runner import Listener, collect, run_plan, silent
@@ -99,8 +99,8 @@ class Session:
 
 
 def _late(content: Mapping[str, Any]) -> bool:
-    """True where something was out of time."""
-    return any(row["provenance"].get(OUT_OF_TIME) for row in content["findings"])
+    """True where something came to no end."""
+    return any(row["provenance"].get(UNFINISHED) for row in content["findings"])
 
 
 def open_session(

@@ -15,6 +15,7 @@ Pieces are removed once the files that hold their content are in place.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ from .plan import Group, Plan
 if TYPE_CHECKING:
     import xarray
 
+log = logging.getLogger(__name__)
 SCHEMA: Final = "lvebm-theory/findings/2"
 
 
@@ -201,7 +203,10 @@ def _opened(piece: Path, plan: Plan) -> dict[str, Any] | None:
     """The body of a piece of this plan; None where it is missing, altered or of another plan."""
     try:
         body = read_sealed(piece)
-    except (OSError, ArgumentError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ArgumentError) as error:
+        log.warning("%s; what it held counts as not measured", error)
         return None
     return body if body.get("plan") == plan.digest else None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from .decide import Verdict
-from .finding import OUT_OF_TIME, Finding
+from .finding import UNFINISHED, Finding
 from .log_sobolev_from_above import NAME as FROM_ABOVE
 from .meeting import NAME as WITNESSES_AGREE
 
@@ -77,15 +77,15 @@ class ControlSummary:
         """True when it was not caught though some of its findings could have caught it.
 
         They could not where a solver failed, and where two witnesses that were to meet are too
-        coarse or measured nothing. Where some were out of time, nobody knows.
+        coarse or measured nothing. Where some came to no end, nobody knows.
         """
         could = any(_could_catch(f) for f in self.findings)
         return not self.caught and could and not self.late
 
     @property
     def late(self) -> bool:
-        """True when it was not caught, and some finding was out of time."""
-        return not self.caught and any(OUT_OF_TIME in f.provenance for f in self.findings)
+        """True when it was not caught, and some finding came to no end."""
+        return not self.caught and any(UNFINISHED in f.provenance for f in self.findings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def exit_status(findings: Sequence[Finding]) -> Exit:
     1  a claim VIOLATED, two witnesses that disagree, a constant contradicted, or a control missed
        (a contradiction outweighs what is merely unknown);
     4  a solver failed, in a claim or in a control;
-    2  a claim UNDECIDED, a control out of time, or no claim HOLDS;
+    2  a claim UNDECIDED, a control that came to no end, or no claim HOLDS;
     0  otherwise. NOT_APPLICABLE and NOT_TOLD_APART, and what a control comes to beside being
        caught, change nothing.
     """

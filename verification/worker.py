@@ -21,6 +21,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from lvebm_theory import errors
+from lvebm_theory.formula.generated import cache_folder
 
 from . import worker_process
 
@@ -51,6 +52,10 @@ class OutOfTime(WorkerDied):
     """A worker process was ended, for its call took too long."""
 
 
+class OutOfMemory(WorkerDied):
+    """A call ended because the machine had too little memory for it."""
+
+
 class Raised(errors.LvebmError, RuntimeError):
     """What a call raised in its process, by its kind and text; ``traceback`` is the worker's."""
 
@@ -65,6 +70,8 @@ def _raised(said: dict[str, Any]) -> Exception:
     """A failure of the machine as what it was, anything else as ``Raised``."""
     if said.get("errno") is not None:
         return OSError(said["errno"], said["strerror"], said["filename"])
+    if said.get("memory"):
+        return OutOfMemory(said["text"] or "no more is said")
     return Raised(said)
 
 
@@ -107,7 +114,7 @@ class Worker:
         -------
         Future
             Of what the function returns. Raises ``OSError`` where the machine failed, ``Raised``
-            for what else the function raised, ``WorkerDied`` or ``OutOfTime``.
+            for what else the function raised, ``WorkerDied``, ``OutOfTime`` or ``OutOfMemory``.
         """
         endless = limit is None or math.isinf(limit)
         request = {"call": call, "arguments": arguments, "limit": None if endless else limit}
@@ -190,7 +197,8 @@ def _begun() -> subprocess.Popen[bytes]:
         [sys.executable, "-S", "-P", worker_process.__file__, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD, **NO_TORCH_FOR_POT},
+        # one cache for all: what is wrong with the one that was asked for is said once
+        env={**os.environ, **ONE_THREAD, **NO_TORCH_FOR_POT, "LVEBM_CACHE": str(cache_folder())},
     )
 
 

@@ -86,6 +86,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         if isinstance(error, OSError):
             raised |= {"errno": error.errno, "strerror": error.strerror}
             raised["filename"] = None if error.filename is None else str(error.filename)
+        raised["memory"] = isinstance(error, MemoryError)
         return {"raised": raised}
 
 

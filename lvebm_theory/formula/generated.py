@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.abc
 import importlib.util
+import logging
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 from types import CodeType, ModuleType
 
+log = logging.getLogger(__name__)
 _PREFIX = "lvebm_generated_"
 _ASIDE = ".aside"
 # what is half written for so long was left by a process that was killed
@@ -46,7 +48,8 @@ def cache_folder() -> Path:
     """Where generated modules live: ``$LVEBM_CACHE``, else the platform's user cache.
 
     A folder that cannot be written, or that others can write to, is not used: then the user's own
-    folder among the temporary ones serves, and else one of this process alone.
+    folder among the temporary ones serves, and else one of this process alone. Of rights that are
+    too wide, which one can mend, a warning speaks.
     """
     try:
         asked = _user_cache()
@@ -63,7 +66,15 @@ def _private(asked: Path) -> Path:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(folder, os.W_OK) and ours_alone(folder):
+        open_to_others = _open_to_others(folder)
+        if open_to_others is not None:
+            log.warning(
+                "the cache in %s is not used, for it is code and others can write into %s: take "
+                "that right away (chmod go-w), or name another folder by LVEBM_CACHE",
+                folder,
+                open_to_others,
+            )
+        elif os.access(folder, os.W_OK):
             _forget_half_written(folder)
             return folder
     return _of_this_process()
@@ -104,26 +115,28 @@ def _alive(process: int) -> bool:
     return True
 
 
-def ours_alone(folder: Path) -> bool:
-    """True where nobody but this user (and the system's own) can write into a folder.
+def _open_to_others(folder: Path) -> Path | None:
+    """Where somebody but this user (and the system's own) can write; None where nobody can.
 
-    Nor put another one in its place: on the way to it, whoever else can write into a folder must
-    not be able to rename what is in it (the sticky bit of temporary folders).
+    Into the folder, or so that another one is put in its place: on the way to it, whoever else can
+    write into a folder must not be able to rename what is in it (the sticky bit of temporary
+    folders).
     """
     if not hasattr(os, "getuid"):  # rights are kept elsewhere
-        return True
+        return None
     place = folder.resolve()
     for step in (place, *place.parents):
         about = step.stat()
         others = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if step == place and (others or about.st_uid != os.getuid()):
-            return False
+            return step
         if about.st_uid not in (0, os.getuid()) or (others and not about.st_mode & stat.S_ISVTX):
-            return False
+            return step
     # what lies there already was not planted before the folder became ours
-    return all(
-        entry.stat(follow_symlinks=False).st_uid in (0, os.getuid()) for entry in os.scandir(place)
-    )
+    for entry in os.scandir(place):
+        if entry.stat(follow_symlinks=False).st_uid not in (0, os.getuid()):
+            return place
+    return None
 
 
 def _forget_half_written(folder: Path) -> None:

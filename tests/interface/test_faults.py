@@ -1,6 +1,7 @@
 """Results survive people: kills, full disks, closed pipes, two runs at once, damage and edits."""
 
 import io
+import json
 import os
 import py_compile
 import random
@@ -16,7 +17,10 @@ import xarray
 from benchmarks import faults
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.formula import generated
+from lvebm_theory.theorem import Relation
 from verification import cli, patience
+from verification.claim import BUDGETS, Case
+from verification.evaluation import evaluate_cases
 from verification.keeping import Lock, forget_asides, read_sealed, sealed, write_json
 from verification.netcdf import read_datasets, write_datasets
 from verification.training.config import read_config
@@ -224,8 +228,14 @@ def test_results_of_a_sweep_that_were_edited_are_made_again(tmp_path, caplog):
     resumable.sweep([made], tmp_path, processes=1, silent=True)
     file = tmp_path / "one.json"
     assert resumable.stored(made, tmp_path) == {"value": 1.25}
-    file.write_text(file.read_text().replace("1.25", "1.26"))
-    assert resumable.stored(made, tmp_path) is None
+    content = json.loads(file.read_text())
+    for seal in ({}, {"seal": content["seal"]}):  # without a seal it could be anything
+        caplog.clear()
+        write_json(file, {"digest": "d", **seal, "result": {"value": 1.26}})
+        assert resumable.stored(made, tmp_path) is None
+        assert "one was altered or damaged" in caplog.text
+    resumable.sweep([made], tmp_path, processes=1, silent=True)
+    assert resumable.stored(made, tmp_path) == {"value": 1.25}
 
 
 # readings do not depend on the speed of the machine -------------------------------------------
@@ -280,6 +290,39 @@ def test_a_full_disk_is_no_verdict(tmp_path, monkeypatch, capsys):
     assert f"lvebm verify --resume --out {folder}" in err
     assert not (folder / "findings.json").exists()
     assert not any("SOLVER_FAILED" in p.read_text() for p in folder.glob("pieces/*.json"))
+    monkeypatch.delenv("LVEBM_TEST_ENDLESS")
+    assert cli.run(["verify", "--resume", "--out", str(folder)]) == 0
+
+
+def torch_out_of_memory():
+    raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: np.empty(2**62, dtype=np.int8), torch_out_of_memory], ids=["numpy", "torch"]
+)
+def test_too_little_memory_is_no_verdict(ask):
+    asked = Case(quantity="KL", relation=Relation.AT_MOST, witness="grid", time=1.0)
+    budget = BUDGETS["quick"]
+
+    class Greedy:
+        def evaluate(self, *_):
+            return ask()
+
+    with pytest.raises(MemoryError):
+        evaluate_cases(Greedy(), None, [asked], alpha_at=lambda _: 1e-6, seed=0, budget=budget)
+
+
+def test_a_group_without_memory_is_undecided_and_measured_again(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "results"
+    monkeypatch.setenv("LVEBM_TEST_ENDLESS", "memory")
+    assert cli.run([*QUICK, "endless", "--out", str(folder)]) == 2
+    rows = read_sealed(folder / "findings.json")["findings"]
+    late = [row for row in rows if row["provenance"].get("unfinished")]
+    assert {(row["witness"], row["verdict"]) for row in late} == {("grid", "UNDECIDED")}
+    assert late[0]["provenance"]["reason"].startswith("out of memory, alone too: Unable to alloc")
+    assert {row["verdict"] for row in rows if row["witness"] == "numba"} >= {"HOLDS"}
+    assert "out of memory" in capsys.readouterr().out
     monkeypatch.delenv("LVEBM_TEST_ENDLESS")
     assert cli.run(["verify", "--resume", "--out", str(folder)]) == 0
 
@@ -420,7 +463,7 @@ def test_without_a_home_a_private_folder_serves(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs rights as POSIX has them")
-def test_a_cache_that_others_can_write_is_not_used(tmp_path, monkeypatch):
+def test_a_cache_that_others_can_write_is_not_used_and_that_is_said(tmp_path, monkeypatch, caplog):
     tmp_path.chmod(0o700)
     monkeypatch.setattr(generated.tempfile, "gettempdir", lambda: str(tmp_path))
 
@@ -430,7 +473,11 @@ def test_a_cache_that_others_can_write_is_not_used(tmp_path, monkeypatch):
         place.chmod(mode)
         place.parent.chmod(above)
         monkeypatch.setenv("LVEBM_CACHE", str(place))
-        return generated.cache_folder() == place
+        caplog.clear()
+        used = generated.cache_folder() == place
+        said = [f"others can write into {p}" in caplog.text for p in (place, place.parent)]
+        assert any(said) is not used
+        return used
 
     assert chosen(0o700)
     assert chosen(0o755)
@@ -639,7 +686,7 @@ def test_a_group_that_never_ends_is_out_of_time_and_spoils_no_other(
         if row["claim"] == "endless" and row["control"] is None
     }
     assert verdicts == {("grid", "UNDECIDED"), ("numba", "HOLDS")}
-    late = [row for row in rows if row["provenance"].get("out_of_time")]
+    late = [row for row in rows if row["provenance"].get("unfinished")]
     assert late
     assert all(row["provenance"]["reason"].startswith("out of time: ") for row in late)
     assert all(row["provenance"]["alpha_spent"] == 0 for row in late)
@@ -649,7 +696,7 @@ def test_a_group_that_never_ends_is_out_of_time_and_spoils_no_other(
     assert kept
     assert cli.run(["verify", "--resume", "--out", str(folder)]) == 0
     rows = read_sealed(folder / "findings.json")["findings"]
-    assert not any(row["provenance"].get("out_of_time") for row in rows)
+    assert not any(row["provenance"].get("unfinished") for row in rows)
     assert not (folder / "pieces").exists()
 
 
@@ -659,7 +706,7 @@ def test_a_run_ends_within_its_limit(tmp_path, monkeypatch):
     arguments = [*QUICK, "endless,agreeing", "--time-limit", "8", "--out", str(folder)]
     assert cli.run(arguments) == 2
     rows = read_sealed(folder / "findings.json")["findings"]
-    late = [row for row in rows if row["provenance"].get("out_of_time")]
+    late = [row for row in rows if row["provenance"].get("unfinished")]
     assert {row["witness"] for row in late} == {"grid"}
     assert "the run was to end after 8 s" in late[0]["provenance"]["reason"]
 

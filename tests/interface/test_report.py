@@ -1,11 +1,17 @@
 """report.html in a headless browser: whole, self-contained, and no wider than the screen."""
 
+import math
 import re
 import shutil
 import struct
 import subprocess
+import warnings
 
+import numpy as np
 import pytest
+import xarray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from verification.report import Results
 from verification.report.html import Html, table, tag
@@ -175,6 +181,26 @@ def test_plots_keep_quantities_apart_and_witnesses_together(agreeing):
     assert "10" in logarithmic
     assert "other" in logarithmic
     assert all("#000000" not in figure and 'role="img"' in figure for figure in drawn)
+
+
+SEEN = st.sampled_from([0.0, 1.0, 1e-3, -2.0, 1e9, math.inf, -math.inf, math.nan, 1.7e308, 5e-324])
+
+
+@given(values=st.lists(st.tuples(SEEN, SEEN, SEEN, SEEN), min_size=2, max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_plots_leave_out_what_is_infinite(values):
+    names = ("measured", "statistical", "numerical", "bound_here")
+    columns = np.array(values).T
+    columns[1:3] = np.abs(columns[1:3])
+    dataset = xarray.Dataset(
+        {name: ("time", column) for name, column in zip(names, columns, strict=True)},
+        coords={"time": np.arange(1.0, len(values) + 1)},
+        attrs={"quantity": "KL"},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (drawn,) = plots_of("claim", {"setting/grid": dataset}, ("setting",))
+    assert drawn.startswith("<figure>")
 
 
 def test_text_is_escaped():

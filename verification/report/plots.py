@@ -28,6 +28,8 @@ DECADES = 30.0
 TICKS = 5
 # a logarithmic axis of fewer than two decades has ticks between powers of ten
 SHORT = 100.0
+# beyond, the arithmetic of axes overflows
+LARGEST = 1e100
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COLOURS = {"grid": "#2a78b8", "numba": "#d1622b", "torch": "#8a5fb0", "closed-form": "#3c8d53"}
 OTHER = "#b8860b"
@@ -75,18 +77,18 @@ def _figure(claim: str, setting: str, witnesses: Mapping[str, xarray.Dataset]) -
         figure = Figure(figsize=(4.4, 3.0))
         axes = figure.add_axes((0.17, 0.17, 0.79, 0.76))
         heights: list[np.ndarray[Any, Any]] = []
-        bounds: dict[str, tuple[Any, Any]] = {}
+        bounds: dict[str, tuple[Any, np.ndarray[Any, Any]]] = {}
         for witness, dataset in witnesses.items():
             heights.append(_draw_measured(axes, witness, dataset))
             x = dataset[dataset["measured"].dims[0]].values
             for name in sorted(map(str, dataset.data_vars)):
                 if name.startswith("bound") and dataset[name].dims == dataset["measured"].dims:
-                    bounds.setdefault(name, (x, dataset[name].values))
+                    bounds.setdefault(name, (x, _shown(dataset[name].values)))
         styles = ("--", ":", "-.")
         for number, (name, (x, y)) in enumerate(bounds.items()):
             label = name.removeprefix("bound").strip("_").replace("_", " ") or "bound"
             axes.plot(x, y, color="#000000", lw=1.2, ls=styles[number % 3], label=label)
-            heights.append(np.asarray(y, dtype=float))
+            heights.append(y)
         _finish_axes(axes, next(iter(witnesses.values())), np.concatenate(heights))
         stream = io.StringIO()
         figure.savefig(
@@ -97,10 +99,10 @@ def _figure(claim: str, setting: str, witnesses: Mapping[str, xarray.Dataset]) -
 
 
 def _draw_measured(axes: Any, witness: str, dataset: xarray.Dataset) -> np.ndarray[Any, Any]:
-    y = np.asarray(dataset["measured"].values, dtype=float)
+    y = _shown(dataset["measured"].values)
     x = dataset[dataset["measured"].dims[0]].values
     half = sum(
-        (np.nan_to_num(dataset[k].values) for k in ("statistical", "numerical") if k in dataset),
+        (_shown(dataset[k].values) for k in ("statistical", "numerical") if k in dataset),
         start=np.zeros_like(y),
     )
     colour = COLOURS.get(witness, OTHER)
@@ -110,6 +112,14 @@ def _draw_measured(axes: Any, witness: str, dataset: xarray.Dataset) -> np.ndarr
     else:
         axes.fill_between(x, y - half, y + half, color=colour, alpha=0.25, lw=0)
         axes.plot(x, y, color=colour, lw=1.4, label=witness, marker="." if len(x) < 12 else None)
+    return y
+
+
+def _shown(values: Any) -> np.ndarray[Any, Any]:
+    """What an axis can show; a gap where a number is infinite, or nearly."""
+    y = np.array(values, dtype=float)
+    y[~(np.abs(y) < LARGEST)] = np.nan
+    y[np.abs(y) < 1 / LARGEST] = 0.0
     return y
 
 
