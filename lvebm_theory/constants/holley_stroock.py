@@ -119,18 +119,18 @@ def best_split(constants: EnergyConstants) -> Split | None:
     far = curvature_far_out(energy, lower, upper)
     if not far > 0:
         return None
-    x = np.linspace(lower, upper, _CELLS + 1)
+    x = _points(lower, upper, constants.spectrum.elements.points[:, 0])
     u = energy.on_coordinates("potential", [x])
     few = slice(None, None, _COARSER)
 
-    def loss(log_curvature: float) -> float:
-        return _oscillation(x[few], u[few], math.exp(log_curvature)) - log_curvature
+    def loss(log_curvature: float, points: slice = slice(None)) -> float:
+        return _oscillation(x[points], u[points], math.exp(log_curvature)) - log_curvature
 
     # U'' in the mass sets the scale; far out it may be anything above
     variance = constants.spectrum.elements.masses @ (constants.spectrum.elements.points**2)[:, 0]
     top = min(math.log(far), math.log(1e4 / max(float(variance), 1e-300)))
     grid = np.linspace(top - 14, top, 57)
-    best = int(np.argmin([loss(g) for g in grid]))
+    best = int(np.argmin([loss(g, few) for g in grid]))
     bracket = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
     found = minimize_scalar(loss, bounds=bracket, method="bounded", options={"xatol": 1e-5})
     curvature = math.exp(float(found.x))
@@ -142,6 +142,17 @@ def best_split(constants: EnergyConstants) -> Split | None:
         oscillation=oscillation + 2 * abs(oscillation - rough),
         intervals=_intervals(x, u - curvature * x**2 / 2),
     )
+
+
+def _points(lower: float, upper: float, nodes: FloatArray) -> FloatArray:
+    """The nodes of the mesh, since narrow modes lie between the points of any even grid, and an
+    even grid between them. No two nearly coincide: their slope would be rounding."""
+    even, step = np.linspace(lower, upper, _CELLS + 1, retstep=True)
+    nodes = np.unique(nodes)
+    nodes = nodes[np.diff(nodes, prepend=-np.inf) > 1e-6 * step]
+    after = np.searchsorted(nodes, even).clip(1, len(nodes) - 1)
+    near = np.minimum(np.abs(even - nodes[after - 1]), np.abs(even - nodes[after]))
+    return np.sort(np.concatenate([even[near > step / 2], nodes]))
 
 
 def _hull(x: FloatArray, v: FloatArray) -> npt.NDArray[np.intp]:
@@ -166,11 +177,12 @@ def _oscillation(x: FloatArray, u: FloatArray, curvature: float) -> float:
 def _intervals(x: FloatArray, v: FloatArray) -> tuple[tuple[float, float], ...]:
     """Where the hull leaves the graph: gaps between corners of more than one grid step."""
     corners = _hull(x, v)
-    step = x[1] - x[0]
+    last = len(x) - 1
     gaps: list[tuple[float, float]] = []
     for a, b in pairwise(corners):
         if b - a > 1:
-            low, high = float(x[a] - step), float(x[b] + step)
+            low = float(x[a - 1] if a > 0 else 2 * x[0] - x[1])
+            high = float(x[b + 1] if b < last else 2 * x[-1] - x[-2])
             if gaps and low <= gaps[-1][1]:
                 gaps[-1] = (gaps[-1][0], high)
             else:
