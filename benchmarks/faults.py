@@ -33,7 +33,7 @@ TITLE = "Kills at random moments"
 KILLS, CHAIN = 200, 5
 #: files stored before a kill, at most
 MOST_STEPS = 8
-PROCESSES = 4
+PROCESSES = 2
 #: seconds that workers have after their parent's end
 GRACE = 2.0
 MARK = "LVEBM_FAULTS"

@@ -28,6 +28,7 @@ from lvebm_theory.errors import LvebmError
 
 from . import screens
 from .discovery import BUILT_IN, claims, select
+from .hints import hint
 from .keeping import of_place, sealed, sentence
 from .samplers.command import check_sampler_command
 from .samplers.zoo_command import zoo_command
@@ -284,7 +285,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return int(Exit.BAD_INPUT)
     except USAGE_ERROR as error:
-        say(f"error: {error.format_message()}")
+        said = error.format_message()
+        meant = hint(said, _options_of(error), arguments or sys.argv[1:])
+        say(f"error: {said.rstrip('.') if meant else said}{meant}")
         return int(Exit.BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
@@ -300,6 +303,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return int(Exit.FAILED)
     return status
+
+
+def _options_of(error: Exception) -> set[str]:
+    """Names of the options of the command that was used wrongly."""
+    context = getattr(error, "ctx", None)
+    return {name for option in context.command.params for name in option.opts} if context else set()
 
 
 def _open_streams() -> None:

@@ -17,6 +17,7 @@ from .interval import UNIT
 from .subject import Potential, potential_of, precisely
 from .tail import RADII, Directions, Tail, faces, radial_tail
 from .transform import marginals, separated, sheared
+from .unconfined import unconfined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ def _by_rays(potential: Potential) -> Normalisability:
         return _with_finite_core(
             potential, tail.radius, "tail bound", f"{tail.statement} is proved"
         )
-    if refutation := _refuted(potential):
+    if refutation := unconfined(potential) or _refuted(potential):
         return _no(refutation, "refuted")
     tried = [tail]
     for moved, symbol, shift in sheared(potential):

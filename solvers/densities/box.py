@@ -33,7 +33,8 @@ def find_box(
     Raises
     ------
     AssumptionError
-        "the grid witness does not apply": no box of reasonable size holds the mass.
+        "the grid witness does not apply": exp(-U) is proved not integrable, or no box of reasonable
+        size holds the mass.
     """
     mass = TAIL_MASS.get(energy.dim, 1e-8) if tail_mass is None else tail_mass
     box = _certified(energy, mass)
@@ -146,7 +147,10 @@ def _certified(energy: Energy, tail_mass: float) -> list[tuple[float, float]] | 
         return None
     try:
         certified = importlib.import_module("lvebm_theory.certified")
-        box = certified.truncation_box(energy, tail_mass)
+        verdict = certified.certify_normalisable(energy)
+        box = certified.truncation_box(energy, tail_mass) if verdict.proved else None
     except (ImportError, AttributeError, LvebmError):
         return None
+    if verdict.how == "refuted":
+        raise AssumptionError("the grid witness", [f"{energy.name} has a law pi: {verdict.reason}"])
     return None if box is None else [(float(low), float(high)) for low, high in box]

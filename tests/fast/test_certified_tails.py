@@ -3,11 +3,19 @@
 import math
 
 import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lvebm_theory.certified import certify_normalisable, certify_tail, truncation_box
+from lvebm_theory.certified.subject import potential_of
+from lvebm_theory.certified.unconfined import unconfined
+from lvebm_theory.constant import How
+from lvebm_theory.constants import constants_of
 from lvebm_theory.energies import catalogue
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.parse import parse_potential
+from solvers.densities.box import find_box
 
 ACCEPTED = """
 x**2
@@ -102,6 +110,54 @@ def test_a_coordinate_that_does_not_occur_is_named(text, variables):
     assert not verdict.proved
     assert verdict.how == "refuted"
     assert variables[-1] in verdict.reason
+
+
+WAVES = st.sampled_from(["cos({0})", "2.5*sin({0}+0.3)", "exp(sin({0}))", "300*cos({0})**2"])
+FORMS = st.tuples(st.integers(-3, 3), st.integers(-3, 3)).filter(any)
+
+
+@given(wave=WAVES, form=FORMS, held=FORMS, power=st.sampled_from([2, 4]), spread=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_what_repeats_itself_in_some_direction_has_no_law(wave, form, held, power, spread):
+    along, across = (f"({a}*x+{b}*y)" for a, b in (form, held))
+    confined = f"{across}**{power}/2"
+    if spread:
+        confined = str(sympy.expand(sympy.sympify(confined)))
+    energy = parse_potential(f"{wave.format(along)}+{confined}", variables=["x", "y"])
+    verdict = certify_normalisable(energy)
+    assert verdict.how == "refuted"
+    assert "not integrable" in verdict.reason
+    constant = constants_of(energy)
+    assert constant.gap.how is constant.log_sobolev.how is How.ESTIMATED
+    assert constant.gap.lower == constant.log_sobolev.lower == 0
+    with pytest.raises(AssumptionError, match="not integrable"):
+        find_box(energy)
+    # the same wave on a slope that rises along it too
+    held_too = parse_potential(f"{wave.format(along)}+{confined}+(x**2+y**2)/8")
+    assert unconfined(potential_of(held_too)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("cos(x)", "6.28319"),
+        ("cos(x+y)+y**2/2", "(6.28319, 0)"),
+        ("cos(x+y)+(x-y)**2/2", "(3.14159, 3.14159)"),
+        ("cos(2*x)+sin(3*x)*y**2+y**4", "(6.28319, 0)"),
+        ("cos(x/2)+cos(x/3)", "37.6991"),
+    ],
+)
+def test_the_step_after_which_it_repeats_itself_is_named(text, step):
+    assert f"the same after a step of {step}:" in certify_normalisable(parse_potential(text)).reason
+
+
+@pytest.mark.parametrize(
+    "text", ["cos(x)+x**2/8", "cos(x+y)+(x+y)**2/8+(x-y)**2", "cos(x*y)+x**2+y**2", "x**2+sin(x)*x"]
+)
+def test_waves_on_what_confines_are_accepted(text):
+    energy = parse_potential(text)
+    assert certify_normalisable(energy).proved
+    assert find_box(energy)
 
 
 def test_the_border_of_algebraic_tails_is_the_dimension():

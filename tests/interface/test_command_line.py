@@ -266,3 +266,30 @@ def test_a_subcommand_that_another_package_brings(monkeypatch, capsys):
     assert cli.run(("hello", "world")) == 0
     assert capsys.readouterr().out == "hello world\n"
     assert cli.run(("lost",)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("constants", "x**2"), "a formula is given by --potential 'x**2'"),
+        (("constants", "-log(exp(-x**2)+1)+x"), "by --potential '-log(exp(-x**2)+1)+x'"),
+        (("constants", "mine.py:well"), "an energy of a file is given by --energy 'mine.py:well'"),
+        (("x**2",), "a formula is given by --potential 'x**2'"),
+        (("verify", "x**2/2", "0.1"), "times are given by --times '0.1'"),
+        (("verify", "kl-decay,talagrand"), "claims are given by --claims 'kl-decay,talagrand'"),
+        (("verify", "--potential", "x**2", "normal(0,1)"), "by --start 'normal(0,1)'"),
+    ],
+)
+def test_words_out_of_place_are_told_their_option(arguments, words, capsys):
+    assert cli.run(arguments) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.endswith(f"{words}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list", "x**2"), ("constants", "nothing"), ("show", "a", "b"), ("verify", "-q")]
+)
+def test_no_option_is_offered_that_the_command_does_not_have(arguments, capsys):
+    assert cli.run(arguments) == 3
+    assert "given by" not in capsys.readouterr().err
