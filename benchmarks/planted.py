@@ -1,6 +1,6 @@
 """Wrong solvers and wrong constants, planted by wrappers and run through the verification.
 
-``python -m benchmarks.planted`` plants forty mutants of solvers and forty false constants, one at
+``python -m benchmarks.planted`` plants forty mutants of solvers and sixty false constants, one at
 a time, each in a process of its own that ends with it, and counts how many come out VIOLATED,
 disagreeing, contradicted or refused. Unplanted runs of the same energies must come out clean.
 ``--only NAME``, ``--again`` and ``--stored`` as in the other sweeps; what is finished is kept.

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.constant import How
+
 from .unseen_sweep import line
 
 Array = npt.NDArray[np.float64]
@@ -523,12 +525,12 @@ def _times(factor: float) -> Callable[[Any], Any]:
     )
 
 
-def _raised(to: float) -> Callable[[Any], Any]:
-    return lambda c: replace(c, value=to, lower=to, upper=max(to, c.upper))
+def _raised(to: float, how: How | None = None) -> Callable[[Any], Any]:
+    return lambda c: replace(c, value=to, lower=to, upper=max(to, c.upper), how=how or c.how)
 
 
 def constants() -> list[Planted]:
-    """Forty false constants: four for each of ten energies."""
+    """Sixty false constants, six for each of ten energies; those of a grade that may be wrong."""
     found = []
     for subject in SUBJECTS:
         gap = line.gap(subject.value).value
@@ -542,6 +544,10 @@ def constants() -> list[Planted]:
             plant = _constant(name, change)
             title = f"{says} of {subject.text}"
             found.append(Planted("constant", title, says, subject, claims, plant))
+        for says, to in (("above the gap", 1.05 * gap), ("above a measured bound", 1.1 * bound)):
+            plant = _constant("log_sobolev", _raised(to, How.COMPUTED))
+            title = f"COMPUTED rho {says} of {subject.text}"
+            found.append(Planted("computed constant", title, says, subject, RHO, plant))
     return found
 
 

@@ -11,6 +11,7 @@ U against the Gaussian where U is a formula, else from nodes that reach farther.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -72,9 +73,13 @@ def _component(energy: Energy, start: InitialLaw, component: int) -> tuple[float
     grows to its end, and what the last step changed stands for the rest.
     """
     fine, coarse = _NODES[energy.dim]
+
+    def integrand(x: FloatArray) -> FloatArray:
+        return np.asarray(start.log_density(x) + energy.potential(x))
+
     mean, error, last = math.inf, math.inf, 0.0
     for reach in _REACHES if energy.dim < 3 else _REACHES[:3]:
-        found = _mean(energy, start, component, reach, fine)
+        found = trapezoidal(integrand, start, component, reach, fine)
         beyond = _beyond(energy, start, component, reach)
         if not math.isfinite(found) and math.isfinite(error):
             break  # a shorter reach has its proof
@@ -93,24 +98,32 @@ def _component(energy: Energy, start: InitialLaw, component: int) -> tuple[float
                 f"precision {last:g} standard deviations from the mean of {start}"
             ],
         )
-    return mean, error + abs(mean - _mean(energy, start, component, last, coarse))
+    return mean, error + abs(mean - trapezoidal(integrand, start, component, last, coarse))
 
 
-def _mean(energy: Energy, start: InitialLaw, component: int, reach: float, count: int) -> float:
-    """By as many nodes per coordinate as put ``count`` over ten standard deviations each side."""
+def trapezoidal(
+    function: Callable[[FloatArray], FloatArray],
+    law: InitialLaw,
+    component: int,
+    reach: float,
+    count: int,
+) -> float:
+    """The mean of a function of x (n, d) under one component of a law, to ``reach`` sds of it.
+
+    By as many nodes per coordinate as put ``count`` over ten standard deviations each side.
+    """
     half = math.ceil((count - 1) / 2 * reach / _REACHES[0])
     nodes = np.arange(-half, half + 1) * (reach / half)
     weights = np.exp(-(nodes**2) / 2)
-    axes = [weights / weights.sum()] * energy.dim
+    axes = [weights / weights.sum()] * law.dim
     share = axes[0]
     for other in axes[1:]:
         share = np.multiply.outer(share, other)
-    mesh = np.meshgrid(*([nodes] * energy.dim), indexing="ij")
+    mesh = np.meshgrid(*([nodes] * law.dim), indexing="ij")
     unit = np.stack([a.ravel() for a in mesh], axis=1)
-    x = start.means[component] + start.sds[component] * unit
+    x = law.means[component] + law.sds[component] * unit
     with np.errstate(over="ignore", invalid="ignore"):
-        values = start.log_density(x) + energy.potential(x)
-        return float(share.ravel() @ values)
+        return float(share.ravel() @ function(x))
 
 
 def _beyond(energy: Energy, start: InitialLaw, component: int, reach: float) -> float:

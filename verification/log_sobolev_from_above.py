@@ -5,50 +5,38 @@ For every law mu_t of the flow, LSI(rho) says (and Talagrand's inequality, which
     rho <= FI(mu_t | pi) / (2 KL(mu_t | pi)),     rho <= 2 KL(mu_t | pi) / W2(mu_t, pi)^2,
     rho <= log(KL_s / KL_t) / (2 (t - s))   for s < t,
 
-and rho <= gap. A COMPUTED rho whose lower bound exceeds one of these, on a flow of which two
-witnesses agree, is contradicted: then a VIOLATED that rests on it is booked to the constant, not
-to the theorem. Sources: Otto and Villani 2000; Bakry, Gentil and Ledoux 2014, chapter 5.
+and rho <= gap; the first of these for normal laws too, which need no flow (``normal_laws``).
+Planned with everything else. Sources: Otto and Villani 2000; Bakry, Gentil and Ledoux 2014,
+chapter 5.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lvebm_theory.constant import How
-from lvebm_theory.theorem import Relation
-
-from .agreement import agreeing_with, disagreements, measurement_of
 from .claim import Case
-from .decide import Verdict, decide
-from .finding import Finding, nothing_compared
 from .measurement import Measurement
 from .meeting import case_from_json, case_to_json
-from .request import USER
-
-if TYPE_CHECKING:
-    from .plan import Plan, PlannedCase
 
 NAME = "log-sobolev-from-above"
 TITLE = "The log-Sobolev constant is at most what the run measures"
-CONTRADICTED = "constant-contradicted"
-FRACTION = 0.05
-# the gap and rho are rounded separately where they are one number; as in ``exceeds``
-_ROUNDING = 1e-9
 _WITNESSES = ("grid", "closed-form")
 
 TALAGRAND = "2 KL / W2^2"
 FISHER = "FI / (2 KL)"
 DECAY = "log(KL_s / KL_t) / (2 (t - s))"
+NORMAL = "FI / (2 KL), normal laws"
 GAP = "gap"
+BY_QUADRATURE = (GAP, NORMAL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Above:
-    """A planned upper bound of rho, from two measurements by one witness; none for the gap.
+    """A planned upper bound of rho, from two measurements by one witness, or none of a flow.
 
     Parameters
     ----------
@@ -75,7 +63,7 @@ class Above:
 
 
 def bounds_of(own: Iterable[tuple[str, Case]]) -> list[Above]:
-    """Every bound that the cases on a user's energy allow; the gap's, where there are any cases.
+    """Every bound that the cases on a user's energy allow; those of no flow where there are any.
 
     Parameters
     ----------
@@ -88,7 +76,7 @@ def bounds_of(own: Iterable[tuple[str, Case]]) -> list[Above]:
         plain = case.control is None and not case.run and not case.part
         if plain and case.time is not None and case.upper_bound_of is None:
             known.setdefault((case.witness, case.quantity, case.time), (claim, case))
-    found = [Above(quantity=GAP, witness="quadrature")] if some else []
+    found = [Above(quantity=q, witness="quadrature") for q in BY_QUADRATURE] if some else []
 
     def bound(quantity: str, time: float, *sources: tuple[str, Case] | None) -> None:
         pairs = [source for source in sources if source is not None]
@@ -110,7 +98,9 @@ def bounds_of(own: Iterable[tuple[str, Case]]) -> list[Above]:
     return found
 
 
-def _interval(above: Above, first: Measurement, second: Measurement) -> tuple[float, float, float]:
+def interval_of(
+    above: Above, first: Measurement, second: Measurement
+) -> tuple[float, float, float]:
     """(lower, value, upper) of the bound; infinite where a denominator may vanish."""
     if above.quantity == TALAGRAND:
         low, middle, high = second.lower, second.value, second.upper
@@ -140,148 +130,3 @@ def _over(a: float, b: float) -> float:
 
 def _log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
-
-
-def findings_from_above(
-    plan: Plan,
-    found: Mapping[PlannedCase, Finding],
-    met: Sequence[Finding],
-    constants: Mapping[str, Mapping[str, Any]],
-    shared: Mapping[str, Any],
-) -> list[Finding]:
-    """One finding per planned bound: rho.lower is at most what was measured.
-
-    Parameters
-    ----------
-    found : findings of the planned cases so far
-    met : findings of the meetings
-    constants : of the user's energy, as stored
-    """
-    measured = {(p.claim, p.case): f for p, f in found.items() if p.of_user}
-    rho = _log_sobolev(measured.values(), constants)
-    return [_confronted(a, measured, met, rho, constants, shared) for a in plan.above]
-
-
-def _log_sobolev(
-    findings: Iterable[Finding], constants: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any] | None:
-    """The constant that the bounds of this run rest on."""
-    for finding in findings:
-        used = finding.provenance.get("constants", {}).get("log_sobolev")
-        if used is not None:
-            return dict(used)
-    return constants.get("log_sobolev")
-
-
-def _confronted(
-    above: Above,
-    measured: Mapping[tuple[str, Case], Finding],
-    met: Sequence[Finding],
-    rho: Mapping[str, Any] | None,
-    constants: Mapping[str, Mapping[str, Any]],
-    shared: Mapping[str, Any],
-) -> Finding:
-    common: dict[str, Any] = {
-        "claim": NAME,
-        "setting": USER,
-        "time": above.time,
-        "quantity": above.quantity,
-        "relation": Relation.AT_LEAST.value,
-        "control": None,
-        "witness": above.witness,
-        "seconds": 0.0,
-    }
-    own: dict[str, Any] = {**shared, "run": "", "part": "", "looks": 1, "alpha_spent": 0.0}
-
-    def silent(reason: str) -> Finding:
-        return Finding(
-            **common,
-            **nothing_compared(),
-            verdict=Verdict.NOT_APPLICABLE,
-            provenance={**own, "reason": reason},
-        )
-
-    if rho is None or not (rho["lower"] or 0.0) > 0 or rho["how"] == How.ESTIMATED.value:
-        return silent("no positive log-Sobolev constant is known that could be contradicted")
-    if above.quantity == GAP:
-        gap = constants.get("gap")
-        if gap is None or gap["upper"] is None or gap["how"] == How.ESTIMATED.value:
-            return silent("no upper bound of the spectral gap is known")
-        ends = (gap["upper"],) * 3
-        width = _ROUNDING * gap["upper"]
-        own["constants"] = {"log_sobolev": dict(rho), "gap": dict(gap)}
-    else:
-        sides = [
-            measurement_of(finding) if (finding := measured.get(key)) is not None else None
-            for key in zip(above.claims, above.cases, strict=True)
-        ]
-        first, second = sides
-        if first is None or second is None:
-            return silent("what the bound is made of was not measured")
-        ends = _interval(above, first, second)
-        if not all(map(math.isfinite, ends)):
-            return silent("what the bound is made of is not told from zero")
-        width = max(ends[2] - ends[1], ends[1] - ends[0])
-        own["constants"] = {"log_sobolev": dict(rho)}
-    bound = float(rho["lower"])
-    interval = Measurement(value=ends[1], numerical=width)
-    verdict = decide(interval, Relation.AT_LEAST, bound, FRACTION * bound)
-    if verdict is Verdict.UNDECIDED:
-        verdict = Verdict.NOT_TOLD_APART
-        own["reason"] = "the bound from above is known too coarsely for the resolution"
-    elif verdict is Verdict.VIOLATED:
-        verdict, own["reason"] = _booked(above, interval, rho, met)
-    return Finding(
-        **common,
-        measured=interval.value,
-        statistical=0.0,
-        numerical=width,
-        confidence=1.0,
-        bound=bound,
-        resolution=FRACTION * bound,
-        slack=bound / interval.value if interval.value else None,
-        sensitivity=None,
-        verdict=verdict,
-        provenance={**own, "grade": rho["how"]},
-    )
-
-
-def _booked(
-    above: Above, interval: Measurement, rho: Mapping[str, Any], met: Sequence[Finding]
-) -> tuple[Verdict, str]:
-    """What a bound below rho.lower is booked to."""
-    said = (
-        f"{above.quantity} is at most {interval.upper:.6g}, below the log-Sobolev constant "
-        f">= {rho['lower']:.6g} ({rho['how']})"
-    )
-    if disagreements(met):
-        return Verdict.UNDECIDED, f"{said}, but witnesses disagree"
-    computed = rho["how"] == How.COMPUTED.value
-    if computed and (above.quantity == GAP or agreeing_with(met, above.witness, USER)):
-        return Verdict.CONSTANT_CONTRADICTED, f"{CONTRADICTED}: {said}"
-    return Verdict.VIOLATED, said
-
-
-def booked_to_the_constant(
-    found: Mapping[PlannedCase, Finding], above: Sequence[Finding]
-) -> dict[PlannedCase, Finding]:
-    """The same findings; VIOLATED on the user's energy is booked to a rho that is contradicted.
-
-    With an EXACT or CERTIFIED rho, and in every control, the verdict stays what it is.
-    """
-    changed = dict(found)
-    contradictions = [f for f in above if f.verdict is Verdict.CONSTANT_CONTRADICTED]
-    if not contradictions:
-        return changed
-    reason = contradictions[0].provenance["reason"]
-    for planned, finding in found.items():
-        used = finding.provenance.get("constants", {}).get("log_sobolev")
-        computed = used is not None and used["how"] == How.COMPUTED.value
-        own = planned.of_user and planned.case.control is None
-        if own and computed and finding.verdict is Verdict.VIOLATED:
-            changed[planned] = replace(
-                finding,
-                verdict=Verdict.CONSTANT_CONTRADICTED,
-                provenance={**finding.provenance, "reason": reason},
-            )
-    return changed

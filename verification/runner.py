@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from .agreement import findings_of_meetings, undecided_where_they_disagree
+from .constant_contradicted import Known, booked_to_the_constant, findings_from_above
 from .decide import Verdict
 from .evaluation import (
     CaseRecord,
@@ -22,7 +23,6 @@ from .evaluation import (
     shared_provenance,
 )
 from .finding import UNFINISHED, Finding
-from .log_sobolev_from_above import booked_to_the_constant, findings_from_above
 from .patience import TICK, Patience, Waiting
 from .plan import Group, Plan, PlannedCase
 from .store import Folder
@@ -247,7 +247,8 @@ def collect(plan: Plan, folder: Folder, late: Mapping[int, str] | None = None) -
         if planned.settled is not None:
             found[planned] = settled_finding(planned, provenance)
     met = findings_of_meetings(plan, found, provenance)
-    above = findings_from_above(plan, found, met, folder.read_constants(plan) or {}, provenance)
+    known = Known(folder.read_constants(plan) or {}, folder.read_above(plan))
+    above = findings_from_above(plan, found, met, known, provenance)
     found = undecided_where_they_disagree(plan, found, met)
     found = booked_to_the_constant(found, above)
     return [*met, *above, *(found[planned] for planned in plan.cases if planned in found)]

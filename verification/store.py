@@ -140,16 +140,23 @@ class Folder:
     def _pictures(self, claim: str) -> Path:
         return self.pieces / "claims" / f"{claim}.json"
 
-    def write_constants(self, plan: Plan, constants: Mapping[str, Any]) -> None:
-        """Constants of the user's energy."""
+    def write_constants(
+        self, plan: Plan, constants: Mapping[str, Any], above: Mapping[str, Any] | None = None
+    ) -> None:
+        """Constants of the user's energy, and what bounds the log-Sobolev one from above."""
         self.pieces.mkdir(parents=True, exist_ok=True)
-        body = {"plan": plan.digest, "constants": constants}
+        body = {"plan": plan.digest, "constants": constants, "above": above}
         write_json(self.pieces / "constants.json", sealed(body))
 
     def read_constants(self, plan: Plan) -> dict[str, Any] | None:
         """Constants of the user's energy, None where they are not there yet."""
         body = _opened(self.pieces / "constants.json", plan)
         return None if body is None else dict(body["constants"])
+
+    def read_above(self, plan: Plan) -> dict[str, Any] | None:
+        """What ``normal_laws`` found for the user's energy, None where it found nothing."""
+        body = _opened(self.pieces / "constants.json", plan)
+        return None if body is None else body["above"]
 
     # the finished run ----------------------------------------------------------------------
 

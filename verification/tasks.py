@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import warnings
 from functools import cache
 from typing import Any
 
 from .claim import Case, Setting
+from .constant_contradicted import contradictable
 from .evaluation import evaluate_cases, finding_of, shared_provenance
 from .plan import Group, Plan
 from .request import setting_of, subject_of
@@ -34,7 +36,7 @@ def work(folder: str, task: Task) -> None:
 
             gather(Folder(folder), plan, task)
         elif task == CONSTANTS:
-            Folder(folder).write_constants(plan, user_constants(plan))
+            _find_constants(Folder(folder), plan)
         else:
             _measure(Folder(folder), plan, groups[task])
     # what is left is kept for later groups: their collections need not look through it again
@@ -91,11 +93,23 @@ def _provenance_of(setting: Setting) -> dict[str, Any]:
     return {"energy": setting.subject.name, "parameters": parameters, "start": start}
 
 
-def user_constants(plan: Plan) -> dict[str, Any]:
-    """``{name: {value, lower, upper, how, source}}`` of the user's energy."""
+def _find_constants(folder: Folder, plan: Plan) -> None:
+    """Those of the user's energy, and the bound from above by normal laws where it could tell."""
     from lvebm_theory.constants import constants_of
+    from lvebm_theory.errors import LvebmError
     from lvebm_theory.protocols import JointEnergy
+
+    from .normal_laws import least_over_normal_laws
 
     subject = subject_of(plan.request)
     energy = subject.joint() if isinstance(subject, JointEnergy) else subject
-    return dict(constants_of(energy).as_json())
+    constants = constants_of(energy).as_json()
+    found = None
+    if plan.above and contradictable(constants.get("log_sobolev")):
+        with contextlib.suppress(LvebmError):
+            found = least_over_normal_laws(energy)
+    above = None
+    if found is not None:
+        law, measured = found
+        above = {"law": str(law), "value": measured.value, "numerical": measured.numerical}
+    folder.write_constants(plan, constants, above)
