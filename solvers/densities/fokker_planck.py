@@ -17,10 +17,18 @@ from lvebm_theory.protocols import Energy
 from .box import TAIL_MASS
 from .generator import build_generator
 from .grid import Grid
+from .hidden import hidden_places
 from .outflow import Outflow, outflow
 from .path import DensityPath, Level
 from .reach import flow_box, out_of_reach, widened
-from .resolution import axis_maps, base_maps, first_count, resolutions, resolves_start
+from .resolution import (
+    axis_maps,
+    base_maps,
+    refuse_unseen,
+    resolutions,
+    resolves_start,
+    seeing_maps,
+)
 from .semigroup import evolve
 
 FloatArray = npt.NDArray[np.float64]
@@ -179,7 +187,9 @@ def _on_box(
     if counts is None:
         return _refine(energy, start, times, box, relative_width)
     maps = axis_maps(energy, start, base_maps(energy, box), counts)
-    levels = [_solve_level(energy, start, times, grid) for grid in resolutions(maps, counts)]
+    grids = resolutions(maps, counts)
+    refuse_unseen(energy, *hidden_places(energy, start, grids[-1]))
+    levels = [_solve_level(energy, start, times, grid) for grid in grids]
     return _path(energy, start, times, levels)
 
 
@@ -246,10 +256,7 @@ def _refine(
 ) -> DensityPath:
     dim = energy.dim
     base = base_maps(energy, box)
-    counts = [
-        first_count(energy, start, k, base[k], _FIRST[dim], _FINEST_FIRST[dim]) for k in range(dim)
-    ]
-    maps = axis_maps(energy, start, base, counts)
+    maps, counts = seeing_maps(energy, start, base, [_FIRST[dim]] * dim, _FINEST_FIRST[dim])
     known: dict[tuple[int, ...], Level] = {}
     while True:
         levels = []

@@ -14,6 +14,7 @@ from lvebm_theory.protocols import Energy
 from .box import bulk
 from .generator import Generator
 from .grid import Grid
+from .hidden import hidden_places
 from .kinks import axis_kinks
 from .mapping import AxisMap, start_features, tail_features
 
@@ -23,6 +24,10 @@ _LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _LARGEST_JUMP = 6.0  # of log densities between neighbouring cells where mass starts
 _OCCUPIED = 0.2
 _LONGEST_TAIL = 1e3  # box over bulk, above one dimension
+_LOOKS = 12
+_MOST_NARROW = 24  # places with small cells of their own
+
+Laws = list[tuple[float, float]]
 
 
 def resolutions(maps: Sequence[AxisMap], counts: Sequence[int]) -> list[Grid]:
@@ -35,16 +40,72 @@ def resolutions(maps: Sequence[AxisMap], counts: Sequence[int]) -> list[Grid]:
 
 
 def first_count(
-    energy: Energy, start: InitialLaw, axis: int, base: AxisMap, first: int, finest: int
+    energy: Energy,
+    start: InitialLaw,
+    axis: int,
+    base: AxisMap,
+    first: int,
+    finest: int,
+    narrow: Sequence[Laws] | None = None,
 ) -> int:
-    """Cells along one axis that resolve the start and the slope of U where it stands."""
+    """Cells along one axis that resolve the start, the slope of U where it stands, and what is as
+    narrow as some normal laws."""
     count = first
     steepness = _steepest_at_start(energy, start, axis, base)
+    laws = _laws(start, axis) + (narrow[axis] if narrow else [])
     while 2 * count <= finest and (
-        steepness > _LARGEST_RISE * count or start_features(base, _laws(start, axis), count) is None
+        steepness > _LARGEST_RISE * count or start_features(base, laws, count) is None
     ):
         count *= 2
     return count
+
+
+def seeing_maps(
+    energy: Energy, start: InitialLaw, base: Sequence[AxisMap], first: Sequence[int], finest: int
+) -> tuple[list[AxisMap], list[int]]:
+    """Maps and cells per axis with which a grid sees the start and every well and barrier of U.
+
+    Where U hides something between nodes the cells become small there, or all of them smaller.
+
+    Raises
+    ------
+    AssumptionError
+        The cells allowed do not see it.
+    """
+    narrow: list[Laws] = [[] for _ in base]
+    counts = list(first)
+    for _ in range(_LOOKS):
+        counts = [
+            first_count(energy, start, k, b, counts[k], finest, narrow) for k, b in enumerate(base)
+        ]
+        maps = axis_maps(energy, start, base, counts, narrow)
+        grid = Grid(nodes=tuple(m.nodes(n) for m, n in zip(maps, counts, strict=True)))
+        places, lengths, sides = hidden_places(energy, start, grid)
+        if len(places) + len(narrow[0]) <= _MOST_NARROW:
+            for known, at, size in zip(narrow, places.T, lengths.T, strict=True):
+                known.extend(zip(at.tolist(), size.tolist(), strict=True))
+        elif max(counts) < finest:
+            counts = [min(2 * n, finest) for n in counts]
+        if not len(places):
+            return maps, counts
+    refuse_unseen(energy, places, lengths, sides)
+    return maps, counts
+
+
+def refuse_unseen(
+    energy: Energy, places: FloatArray, lengths: FloatArray, sides: FloatArray
+) -> None:
+    """Raise where what is hidden is narrower than half a cell; wider, resolutions would differ."""
+    hidden = np.flatnonzero((lengths < sides / 2).any(axis=1))
+    if hidden.size:
+        at = ", ".join(f"{c:.6g}" for c in places[hidden[0]])
+        raise AssumptionError(
+            "the grid witness",
+            [
+                f"{energy.name} has no well or barrier between the nodes of a grid (near ({at}) "
+                f"there is one about {lengths[hidden[0]].min():.1e} wide)"
+            ],
+        )
 
 
 def _steepest_at_start(energy: Energy, start: InitialLaw, axis: int, base: AxisMap) -> float:
@@ -74,13 +135,19 @@ def base_maps(energy: Energy, box: Sequence[tuple[float, float]]) -> list[AxisMa
 
 
 def axis_maps(
-    energy: Energy, start: InitialLaw, base: Sequence[AxisMap], counts: Sequence[int]
+    energy: Energy,
+    start: InitialLaw,
+    base: Sequence[AxisMap],
+    counts: Sequence[int],
+    narrow: Sequence[Laws] | None = None,
 ) -> list[AxisMap]:
-    """The base maps with small cells at narrow starts and kinks of the potential on edges."""
+    """The base maps with small cells at narrow starts, and at what is as narrow as some normal
+    laws, and kinks of the potential on edges."""
     box = [(m.low, m.high) for m in base]
     maps = []
     for k, n in enumerate(counts):
-        features = base[k].features + (start_features(base[k], _laws(start, k), n) or ())
+        laws = _laws(start, k) + (narrow[k] if narrow else [])
+        features = base[k].features + (start_features(base[k], laws, n) or ())
         maps.append(AxisMap.through(box[k], features, axis_kinks(energy, box, k), n // 8))
     return maps
 

@@ -28,20 +28,31 @@ def reference(
     times: Sequence[float],
     box: tuple[float, float],
     cells: int = 1500,
+    narrow: Sequence[tuple[float, float]] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """E x, E x^2, KL, chi2 at the times, (T, 4), and what extrapolation changed, as an error."""
-    coarse = _flow(potential, mean, sd, times, box, cells)
-    fine = _flow(potential, mean, sd, times, box, 2 * cells)
+    """E x, E x^2, KL, chi2 at the times, (T, 4), and what extrapolation changed, as an error.
+
+    ``narrow``: (place, length) of what needs small cells besides the start.
+    """
+    places = [(mean, 4 * sd), *narrow]
+    coarse, fine = (
+        _flow(potential, mean, sd, times, _nodes(places, box, n)) for n in (cells, 2 * cells)
+    )
     return fine + (fine - coarse) / 3, np.abs(fine - coarse) / 3
 
 
-def _nodes(mean: float, sd: float, box: tuple[float, float], cells: int) -> np.ndarray:
-    """2n + 1 nodes, half of them spent geometrically around the start."""
+def _nodes(
+    places: Sequence[tuple[float, float]], box: tuple[float, float], cells: int
+) -> np.ndarray:
+    """2n + 1 nodes, equal shares of them even and geometrically around each place."""
     low, high = box
 
     def share(x: np.ndarray) -> np.ndarray:
-        a = np.arcsinh((np.append(box, x) - mean) / (4 * sd))
-        return ((x - low) / (high - low) + (a[2:] - a[0]) / (a[1] - a[0])) / 2
+        total = (x - low) / (high - low)
+        for place, length in places:
+            a = np.arcsinh((np.append(box, x) - place) / length)
+            total = total + (a[2:] - a[0]) / (a[1] - a[0])
+        return total / (1 + len(places))
 
     wanted = np.linspace(0, 1, 2 * cells + 1)
     left, right = np.full(wanted.size, low), np.full(wanted.size, high)
@@ -65,10 +76,9 @@ def _flow(
     mean: float,
     sd: float,
     times: Sequence[float],
-    box: tuple[float, float],
-    cells: int,
+    x: np.ndarray,
 ) -> np.ndarray:
-    x = _nodes(mean, sd, box, cells)
+    cells = x.size // 2
     edges, centres = x[::2], x[1::2]
     widths, between, rise = np.diff(edges), np.diff(centres), np.diff(potential(centres))
     up = _bernoulli(rise) / (between * widths[:-1])
