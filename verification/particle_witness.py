@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
 from .claim import Context, Setting
 from .curves import Curve
+from .defaults import frame
 from .measurement import Measurement
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _OF_CURVATURE_TIME = 0.015
 _NEXT_ORDER = 1.5
+_MOST_STEPS = 500_000
 _LEFT_OUT = 1e-10  # a step of 1/(2 L) is still stable where Hess U is four times as large
 
 
@@ -119,32 +122,38 @@ def _joined(
     )
 
 
-def step_for(energy: Energy, start: InitialLaw, shortest: float) -> float:
+def step_for(energy: Energy, start: InitialLaw, times: Sequence[float]) -> float:
     """A step size at which ULA and its double are stable, and accurate under pi.
 
-    h <= 1/(2 sup |Hess U|) over a box that start and pi leave with probability 1e-10;
+    h <= 1/(2 sup |Hess U|) over a box that the flow leaves with probability 1e-10;
     h <= 0.015 / E_pi |Hess U|, a bias of under one per cent of a variance; and at least 20 steps
-    up to the shortest time. Both are taken over a lattice (over 1000 points of the box beyond two
-    dimensions).
+    up to the shortest time. Both are taken over the cells of a grid that sees U (over 1000 points
+    of the box beyond two dimensions).
+
+    Raises
+    ------
+    AssumptionError
+        More than 500,000 such steps would be needed up to the last time.
     """
-    low, high = np.array(_where_particles_go(energy, start), dtype=float).T
-    if energy.dim <= 2:
-        axes = np.meshgrid(*([np.linspace(0.0, 1.0, 97)] * energy.dim), indexing="ij")
-        unit = np.stack([a.ravel() for a in axes], axis=1)
-    else:
-        unit = np.random.default_rng(0).random((1000, energy.dim))
-    points = low + (high - low) * unit
+    points, volumes = _where_particles_go(energy, start, float(times[-1]))
     curvature = np.abs(np.linalg.eigvalsh(energy.hessian(points))).max(axis=1)
     potential = energy.potential(points)
-    weight = np.exp(potential.min() - potential)
+    weight = np.exp(potential.min() - potential) * volumes
     usual = float(weight @ curvature / weight.sum())
-    return float(
-        min(
-            _OF_CURVATURE_TIME / max(usual, 1e-12),
-            0.5 / max(float(curvature.max()), 1e-12),
-            shortest / 20.0,
-        )
+    step = min(
+        _OF_CURVATURE_TIME / max(usual, 1e-300),
+        0.5 / max(float(curvature.max()), 1e-300),
+        float(times[0]) / 20.0,
     )
+    if times[-1] > _MOST_STEPS * step:
+        raise AssumptionError(
+            "the particle witness",
+            [
+                f"{_MOST_STEPS} steps reach t = {times[-1]:g} (|Hess U| is up to "
+                f"{curvature.max():.2g} for {energy.name}, so that steps are {step:.2g})"
+            ],
+        )
+    return float(step)
 
 
 def enough(setting: Setting, context: Context) -> int:
@@ -155,13 +164,21 @@ def enough(setting: Setting, context: Context) -> int:
     return context.particles // int(setting.options.get("one_in", 1))
 
 
-def _where_particles_go(energy: Energy, start: InitialLaw) -> list[tuple[float, float]]:
-    from solvers.densities.box import find_box
+def _where_particles_go(
+    energy: Energy, start: InitialLaw, time: float
+) -> tuple[FloatArray, FloatArray]:
+    """Points (m, d), and the volumes (m,) that they stand for."""
+    from solvers.densities import seeing_grid
 
     if energy.dim <= 2:
-        return list(find_box(energy, start, _LEFT_OUT))
-    reach = 8.0 * np.sqrt(np.diag(start.covariance).max() + 1.0)
-    return [(float(m - reach), float(m + reach)) for m in start.mean]
+        grid = seeing_grid(energy, start, time, _LEFT_OUT)
+        points = np.stack([c.ravel() for c in np.broadcast_arrays(*grid.coordinates())], axis=1)
+        return points, grid.volumes.ravel()
+    centre, length = frame(energy)
+    low = np.minimum(start.means - 8.0 * start.sds, centre - 8.0 * length).min(axis=0)
+    high = np.maximum(start.means + 8.0 * start.sds, centre + 8.0 * length).max(axis=0)
+    points = low + (high - low) * np.random.default_rng(0).random((1000, energy.dim))
+    return points, np.ones(len(points))
 
 
 def snapshots(

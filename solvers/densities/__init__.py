@@ -1,6 +1,6 @@
 """Densities on grids: Fokker-Planck solutions with an exact Gibbs state and numerical widths."""
 
-from .fokker_planck import GridDensity, solve_fokker_planck
+from .fokker_planck import GridDensity, seeing_grid, solve_fokker_planck
 from .grid import Grid
 from .jko import JKOStep, jko_step
 from .path import DensityPath, DensityState
@@ -19,6 +19,7 @@ __all__ = [
     "generator_spectrum",
     "jko_step",
     "propagate",
+    "seeing_grid",
     "solve_fokker_planck",
     "solve_time_dependent",
 ]

@@ -128,6 +128,22 @@ def solve_fokker_planck(
     raise out_of_reach(energy, start, region, leaving.total)
 
 
+def seeing_grid(
+    energy: Energy, start: InitialLaw, time: float, tail_mass: float | None = None
+) -> Grid:
+    """A grid of few cells on a box that holds the flow until ``time``, on which U hides nothing.
+
+    Raises
+    ------
+    AssumptionError
+        There is no such box, or no such cells.
+    """
+    dim = energy.dim
+    base = base_maps(energy, flow_box(energy, start, time, tail_mass))
+    maps, counts = seeing_maps(energy, start, base, [_FIRST[dim]] * dim, _FINEST_FIRST[dim])
+    return Grid(nodes=tuple(m.nodes(n) for m, n in zip(maps, counts, strict=True)))
+
+
 def solve_on_grids(
     energy: Energy,
     start: InitialLaw | GridDensity,

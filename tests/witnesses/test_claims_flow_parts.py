@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lvebm_theory import gaussian
+from lvebm_theory import gaussian, parse_potential
 from lvebm_theory.constant import Constant, How
 from lvebm_theory.constants.reflection_coupling import convexity_profile, reflection_coupling
 from lvebm_theory.energies.double_well import double_well
@@ -128,11 +128,11 @@ def test_reflected_pairs_of_brownian_motion_meet_as_the_reflection_principle_say
 
 def test_the_step_follows_the_scale_of_the_energy():
     steps = [
-        step_for(quadratic(precision=m), InitialLaw.normal(0.0, m**-0.5), 100.0)
+        step_for(quadratic(precision=m), InitialLaw.normal(0.0, m**-0.5), [10.0])
         for m in (1.0, 100.0)
     ]
     assert steps[0] == pytest.approx(100 * steps[1])
-    assert step_for(quadratic(precision=1.0), InitialLaw.normal(0.0, 1.0), 0.01) == pytest.approx(
+    assert step_for(quadratic(precision=1.0), InitialLaw.normal(0.0, 1.0), [0.01]) == pytest.approx(
         0.0005
     )
 
@@ -304,3 +304,9 @@ def test_w2_in_the_plane_holds_the_closed_form_and_no_other_number():
         assert not between.lower <= late <= between.upper
         means = float(np.linalg.norm(laws[0][k].mean - target.mean))
         assert not toward.lower <= means <= toward.upper
+
+
+def test_steps_that_never_reach_the_last_time_are_refused():
+    narrow = parse_potential("x**2/2-8*exp(-(x-1.2)**2*1e6)")
+    with pytest.raises(AssumptionError, match="500000 steps reach t = 2"):
+        step_for(narrow, InitialLaw.normal(3.0, 0.1), [0.1, 2.0])

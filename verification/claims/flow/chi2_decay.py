@@ -225,7 +225,7 @@ def _by_particles(setting: Setting, asked: Sequence[Case], context: Context) -> 
         sorted({float(case.time or 0.0) for case in asked}),
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, start, setting.times[0]),
+        step_size=step_for(energy, start, setting.times),
         mutate=(lambda scheme: with_drift_scaled(scheme, 2.0)) if run else None,
         particles=None if run else enough(setting, context),
         companion=not run,

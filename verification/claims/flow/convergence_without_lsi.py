@@ -315,7 +315,7 @@ def _by_particles(
         return with_noise_scaled(scheme, 0.5) if run else scheme
 
     times = sorted({float(case.time or 0.0) for case in asked})
-    step = step_for(energy, start, times[0])
+    step = step_for(energy, start, times)
     first, second = (
         snapshots(
             energy,

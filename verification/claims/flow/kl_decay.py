@@ -158,7 +158,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             sorted({case.time for case in asked if case.time is not None}),
             context,
             stream=f"{NAME}/{setting.name}/{run}",
-            step_size=step_for(energy, start, setting.times[0]),
+            step_size=step_for(energy, start, setting.times),
             mutate=mutate,
             particles=None if run else enough(setting, context),
             companion=not run,

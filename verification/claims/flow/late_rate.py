@@ -293,7 +293,7 @@ def _by_particles(
         times,
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, start, times[0]),
+        step_size=step_for(energy, start, times),
         mutate=mutate,
         particles=None if run else enough(setting, context),
         companion=not run,

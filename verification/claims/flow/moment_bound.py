@@ -251,7 +251,7 @@ def _by_particles(
         times,
         context,
         stream=f"{NAME}/{setting.name}/{run}",
-        step_size=step_for(energy, start, times[0]),
+        step_size=step_for(energy, start, times),
         mutate=mutate[run],
         particles=max(min(context.particles // share, enough(setting, context)), 1000),
         memory=run == EXCURSION,

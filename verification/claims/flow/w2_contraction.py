@@ -218,7 +218,7 @@ def _coupled(
         noise.uniforms(number, 0, backend="numba")[:, 0],
         noise.normals(number, 0, energy.dim, backend="numba"),
     )
-    step = step_for(energy, start, setting.times[0])
+    step = step_for(energy, start, setting.times)
     mutate = (lambda scheme: with_drift_scaled(scheme, 0.5)) if run == "half-drift" else None
     times = sorted({case.time for case in asked if case.time is not None})
     first, second = (

@@ -118,7 +118,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             sorted({case.time for case in asked if case.time is not None}),
             context,
             stream=f"{NAME}/{setting.name}/{run}",
-            step_size=step_for(energy, start, setting.times[0]),
+            step_size=step_for(energy, start, setting.times),
             mutate=(lambda scheme: with_noise_scaled(scheme, 0.5**0.5)) if run else None,
             particles=None if run else enough(setting, context),
             companion=not run,

@@ -121,7 +121,7 @@ def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evide
             sorted({case.time for case in asked if case.time is not None}),
             context,
             stream=f"{NAME}/{setting.name}/{run}/{context.look}",
-            step_size=step_for(conditional, start, setting.times[0]),
+            step_size=step_for(conditional, start, setting.times),
             mutate=mutate,
         )
         measured = ensemble.relative_entropy(path)
