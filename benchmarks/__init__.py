@@ -31,6 +31,7 @@ NAMES = (
     "noise_law",
     "sampler_cost",
     "sampler_kills",
+    "own_data",
     "sampler_level",
     "sampler_habits",
     "sampler_torchebm",

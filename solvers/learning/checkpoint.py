@@ -66,6 +66,7 @@ def save(
         "version": VERSION,
         "update": state.update,
         "averaged": state.averaged,
+        "step scale": state.step_scale,
         "belongs to": _identity(energy, settings, noise, update, data),
     }
     about["digest"] = _digest_of_all(arrays, about)
@@ -106,6 +107,7 @@ def load(
         **{name: arrays[name] for name in _ARRAYS},
         average=arrays.get(_AVERAGE),
         averaged=int(about.get("averaged", 0)),
+        step_scale=float(about.get("step scale", 1.0)),
         optimiser={
             name.removeprefix(_OPTIMISER): value
             for name, value in arrays.items()

@@ -99,6 +99,7 @@ class NeuralPhases:
         self._particles = NeuralParticles(self._energy, dtype=dtype, bits=bits, threads=threads)
         self._pool: Cloud | None = None
         self._latents = np.zeros((0, 0), dtype=self.dtype)
+        self._scale = 1.0
         self._batch: tuple[IntArray | None, Cloud] | None = None
         self._theta: Any = None
 
@@ -129,14 +130,22 @@ class NeuralPhases:
         """None: numpy does it."""
         return None
 
-    def load(self, latents: Array, pool: Array) -> None:
+    def rescale(self, scale: float) -> None:
+        """Both step sizes times ``scale``."""
+        self._scale, self._batch = scale, None
+        if self._pool is not None:
+            settings = self._problem.settings
+            self._pool.change_step(scale * settings.pool_step, settings.temperature)
+
+    def load(self, latents: Array, pool: Array, scale: float) -> None:
         """Hold copies."""
+        self._scale = scale
         settings = self._problem.settings
         self._latents = latents.reshape(-1, latents.shape[-1]).astype(self.dtype)
         self._batch = None
         self._pool = self._particles.cloud(
             pool,
-            step_size=settings.pool_step,
+            step_size=scale * settings.pool_step,
             temperature=settings.temperature,
             noise=self._noises["pool"],
         )
@@ -172,7 +181,7 @@ class NeuralPhases:
             settings = self._problem.settings
             cloud = self._particles.cloud(
                 np.hstack([self._problem.data[owners], self._latents[ids]]),
-                step_size=settings.latent_step,
+                step_size=self._scale * settings.latent_step,
                 temperature=settings.temperature,
                 noise=self._noises["latents"],
                 start=self._problem.energy.dim_x,

@@ -42,6 +42,10 @@ class Cloud:
     kick: float
     address: tuple[int, int, int, int]
 
+    def change_step(self, step_size: float, temperature: float) -> None:
+        """Go on with another step size."""
+        self.step_size, self.kick = float(step_size), math.sqrt(2 * temperature * step_size)
+
     @property
     def blocks(self) -> int:
         """Number of blocks."""

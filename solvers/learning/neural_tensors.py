@@ -120,6 +120,7 @@ class NeuralTensorPhases(NeuralPhases):
         self._piece = _PIECE["cuda" if self._device.startswith("cuda") else "cpu"]
         self._data = self._tensor(self._problem.data)
         self._held: dict[str, Any] = {}
+        self._scale = 1.0
         self._mask = self.vector(self._learned)
 
     def _tensor(self, values: Array) -> Any:
@@ -135,8 +136,13 @@ class NeuralTensorPhases(NeuralPhases):
         """A float64 tensor on the device."""
         return super().vector(values).to(self._device)
 
-    def load(self, latents: Array, pool: Array) -> None:
+    def rescale(self, scale: float) -> None:
+        """Both step sizes times ``scale``."""
+        self._scale = scale
+
+    def load(self, latents: Array, pool: Array, scale: float) -> None:
         """Hold copies."""
+        self._scale = scale
         self._held = {
             "latents": self._tensor(latents.reshape(-1, latents.shape[-1])),
             "pool": self._tensor(pool),
@@ -178,7 +184,7 @@ class NeuralTensorPhases(NeuralPhases):
     def move(self, which: Which, theta: Any, update: int, rows: IntArray | None) -> None:
         """K_in steps of one phase."""
         settings = self._problem.settings
-        h = settings.pool_step if which == "pool" else settings.latent_step
+        h = self._scale * (settings.pool_step if which == "pool" else settings.latent_step)
         kick = math.sqrt(2 * settings.temperature * h)
         start = 0 if which == "pool" else self._problem.energy.dim_x
         self._network.change_parameters(theta)

@@ -50,6 +50,10 @@ class LearningSettings:
         (Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838); particles go on at theta
         itself. None: no average. Every projection here is onto a convex set, so the average is in
         the family too.
+    acceptance : float, optional
+        In (0, 1), neural energies only: both step sizes are multiplied by the state's
+        ``step_scale`` <= 1, which follows the pool's Metropolis acceptance to this value
+        (``acceptance``). None keeps h_q and h_p.
     """
 
     latents: int
@@ -65,6 +69,7 @@ class LearningSettings:
     gradient_noise: float = 0.0
     learned: tuple[str, ...] | None = None
     averaging_after: int | None = None
+    acceptance: float | None = None
 
     def __post_init__(self) -> None:
         _count("latents (K)", self.latents)
@@ -75,6 +80,10 @@ class LearningSettings:
         if self.averaging_after is not None and not _whole(self.averaging_after, 0):
             raise ArgumentError(
                 f"averaging_after needs to be a whole number >= 0, got {self.averaging_after!r}"
+            )
+        if self.acceptance is not None and not (_real(self.acceptance) and 0 < self.acceptance < 1):
+            raise ArgumentError(
+                f"acceptance needs to lie between 0 and 1, or None, got {self.acceptance!r}"
             )
         for name, value in (
             ("latent_step (h_q)", self.latent_step),

@@ -32,6 +32,8 @@ class LearningState:
         Mean of theta over the recorded updates that count, see ``LearningSettings``.
     averaged : int
         How many those were.
+    step_scale : float
+        What both step sizes are multiplied by; 1 unless ``LearningSettings.acceptance`` is set.
     """
 
     update: int
@@ -42,6 +44,7 @@ class LearningState:
     optimiser: Mapping[str, Array] = field(default_factory=dict)
     average: FloatArray | None = None
     averaged: int = 0
+    step_scale: float = 1.0
 
     @property
     def learned(self) -> FloatArray:

@@ -15,9 +15,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .acceptance import EVERY, MOST, adapted, metropolis_acceptance
 from .engine import Stopped, Track
 from .judge import Judge
-from .observation import observed
+from .observation import at_theta, observed
 from .optimisers import TorchAscent
 from .problem import LearningProblem
 from .rates import TorchOptimizer
@@ -41,8 +42,11 @@ class Phases(Protocol):
 
     backend: str
 
-    def load(self, latents: Array, pool: Array) -> None:
-        """Hold copies of latents (n, K, dim_z) and pool (M, dim_x + dim_z)."""
+    def load(self, latents: Array, pool: Array, scale: float) -> None:
+        """Hold copies of latents (n, K, dim_z) and pool (M, dim_x + dim_z); ``rescale``."""
+
+    def rescale(self, scale: float) -> None:
+        """Move from now on by scale h_q and scale h_p."""
 
     def particles(self) -> tuple[Array, Array]:
         """Copies of latents (n, K, dim_z) and pool (M, dim_x + dim_z)."""
@@ -130,7 +134,8 @@ class SteppedEngine:
     def begin(self, state: LearningState) -> None:
         """Take over a state."""
         phases, problem = self._phases, self.problem
-        phases.load(state.latents, state.pool)
+        self._scale = state.step_scale
+        phases.load(state.latents, state.pool, self._scale)
         self._update = state.update
         self._theta = phases.vector(np.asarray(state.theta, dtype=np.float64))
         self._averages = [phases.vector(np.asarray(a, dtype=np.float64)) for a in state.averages]
@@ -154,6 +159,7 @@ class SteppedEngine:
             pool=pool,
             averages=np.stack([self._phases.values(a) for a in self._averages]),
             optimiser={} if self._ascent is None else self._ascent.state(),
+            step_scale=self._scale,
         )
 
     def observe(self) -> dict[str, Any]:
@@ -175,6 +181,8 @@ class SteppedEngine:
             for stages in runs:
                 self._do(stages, update, rows, float(rates[k]), normals[min(k, len(normals) - 1)])
             self._update = update + 1
+            if problem.settings.acceptance is not None and self._update % EVERY == 0:
+                self._adapt(problem.settings.acceptance)
             if self._update % record_every == 0:
                 updates.append(self._update)
                 theta.append(self._phases.values(self._theta))
@@ -186,6 +194,23 @@ class SteppedEngine:
             theta=np.array(theta).reshape(shape),
             gradient=np.array(gradient).reshape(shape),
         )
+
+    def _adapt(self, wanted: float) -> None:
+        """Step sizes after a look at the pool, at updates that the configuration decides."""
+        problem, settings = self.problem, self.problem.settings
+        joint, _ = at_theta(problem.energy, self._phases.values(self._theta))
+        few = self._phases.particles()[1][:MOST].astype(np.float64)
+        noise = problem.noise.derive("acceptance")
+        with np.errstate(all="ignore"):
+            seen = metropolis_acceptance(
+                joint,
+                few,
+                noise.normals(len(few), self._update, joint.dim, backend="numba"),
+                settings.pool_step * self._scale,
+                settings.temperature,
+            )
+        self._scale = adapted(self._scale, seen, wanted)
+        self._phases.rescale(self._scale)
 
     def _do(
         self,

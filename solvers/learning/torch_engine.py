@@ -194,8 +194,8 @@ class TorchPhases:
     def close(self) -> None:
         """Nothing to let go."""
 
-    def load(self, latents: Array, pool: Array) -> None:
-        """Hold copies."""
+    def load(self, latents: Array, pool: Array, scale: float) -> None:
+        """Hold copies; step sizes stay."""
         self._particles = {
             "latents": self._tensor(latents.reshape(-1, latents.shape[-1]).T),
             "pool": self._tensor(pool.T),

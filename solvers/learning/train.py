@@ -191,6 +191,11 @@ def make_engine(
         from .neural_engine import neural_engine
 
         return neural_engine(problem, backend=backend, dtype=dtype, device=device, threads=threads)
+    if problem.settings.acceptance is not None:
+        raise ArgumentError(
+            "step sizes follow the acceptance for neural energies only; acceptance must be None "
+            f"for {problem.energy.name}"
+        )
     if backend == "numba":
         from .formula_engine import FormulaEngine
 

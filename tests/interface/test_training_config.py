@@ -100,7 +100,9 @@ def test_a_configuration_survives_json_and_toml():
 def test_a_network_has_defaults_of_its_own():
     content = {**GOOD, "model": {"neural": {}}}
     training = config_of(content).training
-    assert (training.inner_steps, training.rate.kind) == (20, "Adam")
+    assert (training.inner_steps, training.rate.kind) == (10, "Adam")
+    # halved so many times along a run, however long that is
+    assert config_of({**content, "training": {"updates": 90}}).training.rate.halving == 90 / 7
     assert config_of({**content, "training": {"updates": 90, "rate": 0.1}}).training.rate == 0.1
     assert config_of(GOOD).training.inner_steps == 1
 

@@ -11,9 +11,10 @@ import pytest
 
 from lvebm_theory.energies.linear_gaussian import linear_gaussian_undirected
 from lvebm_theory.errors import ArgumentError
+from solvers.learning.acceptance import metropolis_acceptance
 from verification.training.config import Config, config_of
 from verification.training.data import load_points
-from verification.training.diagnosis import Reading, metropolis_acceptance
+from verification.training.diagnosis import Reading
 from verification.training.sampling import draw_model
 from verification.training.scores import compare
 from verification.training.sources import source_of

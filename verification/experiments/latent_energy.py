@@ -44,22 +44,25 @@ class LatentEnergySettings:
         Share of the updates, at the end, over which theta is averaged.
     betas : pair of float
         Adam's memories.
+    acceptance : float, optional
+        What both step sizes follow, see ``LearningSettings``; None keeps them.
     """
 
     dim_z: int = 1
     hidden: tuple[int, ...] = (64, 64)
-    confinement: float = 0.1
+    confinement: float = 1.0
     latents: int = 1
     pool: int = 2000
     batch: int = 500
     inner_steps: int = 10
-    latent_step: float = 0.02
+    latent_step: float = 0.01
     pool_step: float = 0.01
     rate: float = 3e-3
-    halvings: float = 4.0
+    halvings: float = 5.0
     caps: tuple[float, ...] = (12.0, 16.0, 6.0)
     averaging: float = 0.2
     betas: tuple[float, float] = (0.5, 0.999)
+    acceptance: float | None = 0.95
 
     def __post_init__(self) -> None:
         counts = (self.dim_z, self.latents, self.pool, self.batch, self.inner_steps)
@@ -198,6 +201,7 @@ def fit(
             "Adam", {"lr": how.rate, "betas": how.betas}, halving=updates / how.halvings
         ),
         averaging_after=round((1 - how.averaging) * updates),
+        acceptance=how.acceptance,
     )
     state, objective = None, []
     done = 0

@@ -57,6 +57,8 @@ def _banner(samples: xarray.Dataset) -> Html:
             f"{samples.attrs['update']}. " + "; ".join(signs)
         )
         return tag("p", said, class_="banner status-1")
+    if warning := scores.get("warning"):
+        return tag("p", f"{warning}.".capitalize(), class_="banner status-1")
     ratio = "—" if scores["ratio"] is None else f"{scores['ratio']:.3g}"
     said = (
         f"At n = {scores['n']} the learned law is {ratio} times as far from the true one, in "

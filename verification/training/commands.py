@@ -144,8 +144,7 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
                 trained = run_training(session.learner, folder, tell)
             for sign in trained.signs:
                 say(f"warning: {sign.name}: {sign.sentence}")
-            say("comparing the learned law with fresh data")
-            outcome = finish(session, trained)
+            outcome = finish(session, trained, say)
     except KeyboardInterrupt:
         say(f"interrupted; the last good state is kept: lvebm train --resume --out {folder.path}")
         return INTERRUPTED
@@ -159,6 +158,8 @@ def _train(session: TrainingSession, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(outcome.content, indent=1, allow_nan=False) + "\n")
     where = [f"report: {folder.report_file}", f"checkpoint: {folder.checkpoint}"]
     console.print(last_screen(session.title, outcome.words, where))
+    if outcome.warning:
+        say(f"warning: {outcome.warning}")
     return 0
 
 
@@ -184,8 +185,11 @@ def sample(
     names = list(model.points.coordinates)
     values = model.points.units.outside(draws.values[:, : model.energy.dim_x])
     if latents:
-        names += [f"z{i}" for i in range(model.energy.dim_z)]
         import numpy as np
+
+        from .naming import coordinates
+
+        names += coordinates("z", model.energy.dim_z)
 
         values = np.hstack([values, draws.values[:, model.energy.dim_x :]])
     say(f"{n} draws, {100 * draws.acceptance:.0f} % of proposals accepted")

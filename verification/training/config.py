@@ -29,8 +29,10 @@ from lvebm_theory.errors import ArgumentError
 
 from .tables import entry, network_defaults, plain, read_table
 
-# persistent chains follow theta only while it moves slowly, hence a rate that falls
-ADAM = {"kind": "Adam", "value": 2e-3, "halving": 330.0}
+# persistent chains follow theta only while it moves slowly, hence a rate that is halved HALVINGS
+# times along a run; the short memory is that of a game of two sides
+ADAM = {"kind": "Adam", "value": 3e-3, "options": {"betas": [0.5, 0.999]}}
+HALVINGS = 7
 LARGEST_SEED = 2**63 - 1
 ACTIVATIONS = ("silu", "tanh", "softplus")
 SOURCES = ("file", "system", "law", "truth")
@@ -47,7 +49,7 @@ class Neural:
     widths: tuple[int, ...] = entry("units of each hidden layer", (64, 64), least=1)
     activation: str = entry("of the hidden layers", "silu", choices=ACTIVATIONS)
     confinement: float | tuple[float, ...] = entry(
-        "D > 0: one number, or one per (x, z)", 0.1, above=0
+        "D > 0: one number, or one per (x, z)", 1.0, above=0
     )
     spectral_caps: tuple[float, ...] | None = entry("bounds of the layers' norms", None, above=0)
 
@@ -58,6 +60,7 @@ class Model:
 
     energy: str | None = entry("name in the catalogue, or file.py:name", None)
     parameters: Mapping[str, float | Matrix] = entry("theta at the start, by name", {})
+    best: Mapping[str, float] = entry("theta known to be best, by name: for the report", {})
     dim_z: int | None = entry("latent coordinates, for families of any dimension", None, least=1)
     neural: Neural | None = entry("a neural energy", None)
 
@@ -77,6 +80,11 @@ class Data:
     )
     dim: int = entry("coordinates of the points drawn from the law", 1, least=1)
     n: int = entry("points drawn from the system, the law or the model", 10_000, least=2)
+    outliers: float = entry(
+        "file, standardised: a lone row this many interquartile ranges from the median is left out",
+        20.0,
+        above=0,
+    )
     seed: int = entry("seed of these points", 0, least=0, most=LARGEST_SEED)
     standardise: bool | None = entry("shift and scale; default: for neural energies", None)
 
@@ -90,7 +98,9 @@ class Rate:
     offset: float = entry("k0 in a (1 + k/k0)^(-power), in updates", 100.0, above=0)
     power: float = entry("power of the decay", 0.6, above=0.5, most=1)
     halving: float | None = entry("updates that halve an optimiser's learning rate", None, above=0)
-    options: Mapping[str, float | bool] = entry("further arguments of the optimiser", {})
+    options: Mapping[str, float | bool | tuple[float, ...]] = entry(
+        "further arguments of the optimiser", {}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +124,25 @@ class Training:
 
     updates: int = entry("updates of theta", least=1)
     latents: int = entry("K, latent particles per datum", 1, least=1)
-    pool: int = entry("M, particles of the persistent joint pool", 2000, least=1, network=3000)
-    latent_step: float = entry("h_q, step of the conditional phase", 0.02, above=0)
-    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0, network=0.003)
-    inner_steps: int = entry("Langevin steps per update", 1, least=1, network=20)
-    rate: float | Rate = entry("a number (constant), or a table", 0.01, above=0, network=ADAM)
+    pool: int = entry("M, particles of the persistent joint pool", 2000, least=1)
+    latent_step: float = entry("h_q, step of the conditional phase", 0.02, above=0, network=0.01)
+    pool_step: float = entry("h_p, step of the joint phase", 0.02, above=0, network=0.01)
+    acceptance: float = entry(
+        "networks: both steps shrink until the pool's acceptance is this; 0 keeps them",
+        0.0,
+        least=0,
+        most=0.999,
+        network=0.95,
+    )
+    inner_steps: int = entry("Langevin steps per update", 1, least=1, network=10)
+    rate: float | Rate = entry(
+        "a number (constant), or a table; a network's is halved 7 times along the run",
+        0.01,
+        above=0,
+        network=ADAM,
+    )
     order: str = entry("which moves first", "sequential", choices=("sequential", "simultaneous"))
-    batch: int | None = entry("data per update; left out: all, 750 for a network", None, least=1)
+    batch: int | None = entry("data per update; left out: all, 1000 for a network", None, least=1)
     temperature: float = entry("T in the Langevin noise", 1.0, above=0)
     gradient_noise: float = entry("tau in the noise on theta", 0.0, least=0)
     learned: tuple[str, ...] | None = entry("parameters that move; left out: every one", None)
@@ -204,7 +226,11 @@ def _with_network_defaults(content: Any) -> Any:
         and isinstance(content.get("training"), Mapping)
     ):
         return content
-    return {**content, "training": {**network_defaults(Training), **content["training"]}}
+    training = {**network_defaults(Training), **content["training"]}
+    updates = training.get("updates")
+    if "rate" not in content["training"] and isinstance(updates, int) and updates > 0:
+        training["rate"] = {**ADAM, "halving": updates / HALVINGS}
+    return {**content, "training": training}
 
 
 def read_config(path: Path) -> Config:

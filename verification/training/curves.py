@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lvebm_theory.protocols import JointEnergy
 
 from .diagnosis import Reading
+from .naming import coordinates
 
 if TYPE_CHECKING:
     import xarray
@@ -79,7 +80,7 @@ class Curves:
         columns: dict[str, Any] = {
             name: ("look", np.array([getattr(r, name) for r in self.readings])) for name in _READ
         }
-        names = [f"x{i}" for i in range(energy.dim_x)] + [f"z{i}" for i in range(energy.dim_z)]
+        names = [*coordinates("x", energy.dim_x), *coordinates("z", energy.dim_z)]
         for name in ("pool_mean", "pool_sd"):
             rows = np.array([getattr(r, name) for r in self.readings]).reshape(-1, len(names))
             columns[name] = (("look", "particle_coordinate"), rows)

@@ -3,11 +3,7 @@
 The saddle functional J = E_p E - E_data E_q E + E_data H(q) - H(p) has entropies that particles do
 not give; its energy part, E_p E - E_data E_q E, is what theta ascends and what is shown.
 
-The acceptance is that which a Metropolis test would have had at the next step of the pool,
-
-    E min(1, e^A),  A = (U(x) - U(y))/T + (|y - x + h U'(x)|^2 - |x - y + h U'(y)|^2)/(4 T h):
-
-near 1 the step is short; below a half the unadjusted chain samples another law than exp(-U/T).
+The acceptance is that which a Metropolis test would have had at the next step of the pool.
 """
 
 from __future__ import annotations
@@ -17,15 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lvebm_theory.protocols import Energy, JointEnergy
+from lvebm_theory.protocols import JointEnergy
 
 if TYPE_CHECKING:
     from solvers.learning.state import LearningState
     from solvers.noise import Noise
 
-FloatArray = npt.NDArray[np.float64]
 # enough for a few per cent; a reading must cost less than the updates between two of them
 MOST = 1000
 
@@ -90,6 +84,8 @@ def take_reading(
     noise : Noise
         Of the proposals; a reading leaves the run's own noise alone.
     """
+    from solvers.learning.acceptance import metropolis_acceptance
+
     joint = energy.joint()
     few = np.asarray(state.pool[:MOST], dtype=np.float64)
     normals = noise.normals(len(few), state.update, joint.dim)
@@ -106,21 +102,3 @@ def take_reading(
         pool_mean=tuple(map(float, observed["pool_mean"])),
         pool_sd=tuple(map(float, np.sqrt(np.diag(observed["pool_covariance"])))),
     )
-
-
-def metropolis_acceptance(
-    joint: Energy,
-    x: FloatArray,
-    normals: FloatArray,
-    step: float,
-    temperature: float,
-) -> float:
-    """E min(1, e^A) over particles x (n, d) and normals (n, d)."""
-    gradient = joint.gradient(x)
-    y = x - step * gradient + np.sqrt(2 * temperature * step) * normals
-    back = x - y + step * joint.gradient(y)
-    log_ratio = (joint.potential(x) - joint.potential(y)) / temperature + (
-        2 * temperature * step * np.square(normals).sum(1) - np.square(back).sum(1)
-    ) / (4 * temperature * step)
-    accepted = np.exp(np.minimum(log_ratio, 0.0))
-    return float(np.where(np.isnan(accepted), 0.0, accepted).mean())

@@ -12,7 +12,11 @@ from .config import Config, config_of
 # points of variance 4 under E = a x^2/2 - b x z + z^2/2 with b = 1/2: the best a is b^2 + 1/4 = 1/2
 GAUSSIAN: dict[str, Any] = {
     "name": "gaussian",
-    "model": {"energy": "linear_gaussian_undirected", "parameters": {"a": 1.5, "b": 0.5}},
+    "model": {
+        "energy": "linear_gaussian_undirected",
+        "parameters": {"a": 1.5, "b": 0.5},
+        "best": {"a": 0.5},
+    },
     "data": {"law": "normal(0, 2)", "n": 2000},
     "training": {
         "updates": 4000,

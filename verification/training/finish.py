@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .folder import RunFolder
 from .run import Trained
 from .scores import Scores, compare
 from .session import TrainingSession
+from .theta import theta_in_words
 from .trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -33,13 +35,27 @@ class Outcome:
     words: dict[str, str]
     content: dict[str, Any]
 
+    @property
+    def warning(self) -> str | None:
+        """What stands against the result."""
+        return self.content.get("warning")
 
-def finish(session: TrainingSession, trained: Trained) -> Outcome:
-    """Scores, stored samples, and report.html; nothing is done twice for one state."""
+
+def silent(said: str) -> None:
+    """Listens and says nothing."""
+
+
+def finish(
+    session: TrainingSession, trained: Trained, tell: Callable[[str], None] = silent
+) -> Outcome:
+    """Scores, stored samples, and report.html; nothing is done twice for one state.
+
+    ``tell`` hears what is at work.
+    """
     folder = session.folder
     stored = folder.read_dataset(folder.results_file, "samples")
     if stored is None or stored.attrs["update"] != trained.state.update:
-        groups = _results(session, trained)
+        groups = _results(session, trained, tell)
         write_datasets(folder.results_file, groups)
         stored = groups["samples"]
     write_report(folder)
@@ -48,18 +64,24 @@ def finish(session: TrainingSession, trained: Trained) -> Outcome:
     )
 
 
-def _results(session: TrainingSession, trained: Trained) -> dict[str, xarray.Dataset]:
+def _results(
+    session: TrainingSession, trained: Trained, tell: Callable[[str], None]
+) -> dict[str, xarray.Dataset]:
     model = TrainedModel(session.learner, trained.state)
     asked = session.learner.config.evaluation
     truth = model.truth(seed=asked.seed)
-    draws = model.draw_points(truth.n * len(truth.blocks) // 2, seed=asked.seed)
+    count = truth.n * len(truth.blocks) // 2
+    tell(f"comparing {count} draws of the learned law with fresh data")
+    draws = model.draw_points(count, seed=asked.seed)
     scores = compare(draws, truth, model.points.units, session.learner.source)
     if asked.likelihood:
+        tell("bracketing the log-likelihood")
         scores = model.with_likelihood(scores, truth, asked.seed)
     everything = truth.blocks.reshape(-1, model.points.dim)
     groups = {"samples": _samples(model, draws, everything, trained, scores)}
     missing = asked_missing(model)
     if missing:
+        tell(f"reconstructing {asked.reconstructions} points")
         groups["reconstruction"] = _reconstruction(model, everything, missing)
     return groups
 
@@ -89,7 +111,7 @@ def _samples(
             "update": trained.state.update,
             "signs": json.dumps([f"{s.name}: {s.sentence}" for s in trained.signs]),
             "scores": json.dumps(scores.as_json()),
-            "words": json.dumps(scores.in_words()),
+            "words": json.dumps({**theta_in_words(model, trained), **scores.in_words()}),
         },
     )
 

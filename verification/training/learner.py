@@ -14,6 +14,7 @@ from .config import Config
 from .data import Points
 from .diagnosis import Reading, take_reading
 from .model import at_theta
+from .sampling import evenly
 from .settings import Backend, back_end, latent_law, learning_settings, pool_law, precision
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Learner:
             latent_law(self.config.training, self.energy),
         )
         chance = own.uniforms(count, 0, 2, backend="numba")
-        rows = np.minimum((chance[:, 0] * len(data)).astype(np.int64), len(data) - 1)
+        rows = evenly(chance[:, 0], len(data))
         latents = law.push_normals(chance[:, 1], own.normals(count, 0, law.dim, backend="numba"))
         return np.hstack([data[rows], latents])
 
@@ -118,7 +119,7 @@ class Learner:
             run.final,
             {name: values[-1] for name, values in run.records.items()},
             seconds=seconds,
-            pool_step=training.pool_step,
+            pool_step=training.pool_step * run.final.step_scale,
             temperature=training.temperature,
             noise=self.noise.derive("diagnosis"),
         )

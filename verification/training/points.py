@@ -20,13 +20,14 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from ..discovery import nearest
+from .naming import coordinates
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
-    """The rows of a file: ``values`` (n, d), and ``names`` (x0, x1, ... where it has none)."""
+    """The rows of a file: ``values`` (n, d), and ``names``; without any, x, or x0, x1, ...."""
 
     values: FloatArray
     names: tuple[str, ...]
@@ -78,7 +79,7 @@ def read_points(
         names, points = _csv(path)
     else:
         points = _numpy(path, array)
-    names = names or [f"x{i}" for i in range(points.shape[1])]
+    names = names or list(coordinates("x", points.shape[1]))
     if columns is not None:
         chosen = [_column(c, names, path) for c in columns]
         names, points = [names[c] for c in chosen], points[:, chosen]

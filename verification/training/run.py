@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PIECE_SECONDS = 0.7
 # readings kept of a run: curves need points
 LOOKS = 100
+# of them in a row with a sign of divergence: the run is lost
+LOST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +114,9 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
     Raises
     ------
     SolverError
-        Theta or particles stopped being finite, or Z diverged: names theta, the update, and where
-        the last good state is.
+        Theta or particles stopped being finite, or Z diverged, or signs of divergence stood for
+        ``LOST`` looks in a row: names theta or the signs, the update, and where the last good
+        state is.
     KeyboardInterrupt
         Passed on, once the last finished piece is stored.
     """
@@ -122,9 +125,10 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
     begun, before = time.monotonic(), curves.seconds
     stored, speed = state.update, Speed()
     watch = Watch(size=_size(learner), dim=state.pool.shape[1])
-    for reading in curves.readings:
-        watch.look(reading)
     signs: tuple[Sign, ...] = ()
+    standing = 0
+    for reading in curves.readings:
+        standing = standing + 1 if watch.look(reading) else 0
     count, stride = training.record_every, look_every(training)
     try:
         while state.update < training.updates:
@@ -140,6 +144,7 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
             if state.update == until:
                 curves.look(reading)
                 signs = tuple(watch.look(reading))
+                standing = standing + 1 if signs else 0
                 done = state.update >= training.updates
                 every = training.checkpoint_every
                 if not signs and (done or state.update // every > stored // every):
@@ -153,6 +158,8 @@ def run_training(learner: Learner, folder: RunFolder, listener: Listener = silen
                     seconds_left=speed.left(training.updates - state.update),
                 )
             )
+            if standing >= LOST:
+                raise _lost(learner, folder, signs, state.update)
             count = min(_next_count(count, seconds, training.record_every), stride)
     except KeyboardInterrupt:
         if not signs and state.update > stored:
@@ -178,6 +185,19 @@ def _next_count(count: int, seconds: float, record_every: int) -> int:
     wanted = count * PIECE_SECONDS / max(seconds, 1e-3)
     bounded = min(max(wanted, count / 4), 4 * count)
     return max(1, round(bounded / record_every)) * record_every
+
+
+def _lost(learner: Learner, folder: RunFolder, signs: Sequence[Sign], update: int) -> SolverError:
+    kept, _ = resume(learner, folder)
+    said = "; ".join(f"{sign.name}: {sign.sentence}" for sign in signs)
+    stopped = SolverError(
+        f"training stopped after update {update}: not learned, signs of divergence stood at "
+        f"{LOST} looks in a row ({said}); the last good state, at update {kept.update}, is kept in "
+        f"{folder.path}",
+        last_state=kept,
+    )
+    stopped.step = update  # the sentence has it already
+    return stopped
 
 
 def _advance(learner: Learner, folder: RunFolder, state: LearningState, count: int) -> LearningRun:

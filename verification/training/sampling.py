@@ -41,6 +41,15 @@ def tempered(joint: Any, temperature: float) -> Any:
     )
 
 
+def evenly(chance: FloatArray, count: int) -> npt.NDArray[np.int64]:
+    """Rows below ``count``, one per uniform number: in random order, each as often within one.
+
+    What starts there keeps the shares of modes that no chain leaves.
+    """
+    ranks = np.argsort(chance, kind="stable") + chance[0]
+    return np.minimum((ranks * count / len(chance)).astype(np.int64), count - 1)
+
+
 def draw_model(
     joint: Any,
     pool: FloatArray,
@@ -51,7 +60,7 @@ def draw_model(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Draws:
-    """n draws of exp(-E/T), each begun at a particle of the pool taken at random.
+    """n draws of exp(-E/T), each begun at a particle of the pool: every one as often, within one.
 
     Parameters
     ----------
@@ -72,9 +81,8 @@ def draw_model(
     if n < 1 or len(pool) == 0:
         raise ArgumentError(f"need n >= 1 draws from a pool of at least 1, got {n}, {len(pool)}")
     noise = Noise(seed, "draw")
+    rows = evenly(noise.derive("row").uniforms(n, 0)[:, 0], len(pool))
     if steps < FEWEST:
-        chance = noise.derive("row").uniforms(n, 0)[:, 0]
-        rows = np.minimum((chance * len(pool)).astype(np.int64), len(pool) - 1)
         return Draws(values=np.asarray(pool[rows], dtype=np.float64), acceptance=1.0)
     found = fill_in(
         tempered(joint, temperature),
@@ -82,6 +90,6 @@ def draw_model(
         np.zeros(pool.shape[1], dtype=bool),
         settings=ConditionalSampling(chains=1, steps=steps, step_size=step_size),
         noise=noise,
-        start=np.asarray(pool, dtype=np.float64),
+        start=np.asarray(pool[rows], dtype=np.float64)[:, None],
     )
     return Draws(values=found.points[:, 0], acceptance=float(found.info["acceptance"][0]))

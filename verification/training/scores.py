@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 # chance that an interval of the report misses
 ALPHA = 0.05
+# a law this many times as far from the true one as two true samples was not learned
+CEILING = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +86,22 @@ class Scores:
         """Sliced W2 of the learned law over that of two true samples."""
         return self.learned.value / self.fresh.value if self.fresh.value > 0 else math.inf
 
+    @property
+    def warning(self) -> str | None:
+        """A sentence where the ratio is above ``CEILING``."""
+        if self.ratio <= CEILING:
+            return None
+        return (
+            f"not learned: the learned law is {self.ratio:.3g} times as far from the true one as "
+            f"two true samples are from each other (more than {CEILING:g})"
+        )
+
     def in_words(self) -> dict[str, str]:
         """Name and value, for the screen and the report."""
         words = {
             f"sliced W2, learned against true (n = {self.n})": str(self.learned),
             "sliced W2, two true samples": str(self.fresh),
-            "ratio": f"{self.ratio:.3g}",
+            "ratio": f"{self.ratio:.3g}" + ("" if self.warning is None else ", not learned"),
             "energy distance": _measured(self.energy_distance),
         }
         if self.modes is not None:
@@ -112,6 +124,7 @@ class Scores:
             "sliced_w2": vars(self.learned),
             "sliced_w2_of_two_true_samples": vars(self.fresh),
             "ratio": self.ratio if math.isfinite(self.ratio) else None,
+            "warning": self.warning,
             "energy_distance": {
                 "value": self.energy_distance.value,
                 "lower": self.energy_distance.lower,

@@ -80,7 +80,7 @@ def begin(asked: Asked, out: Path | None) -> tuple[TrainingSession, Sequence[str
     start = learner.start()
     from .steps import step_warnings
 
-    warnings = step_warnings(learner, start)
+    warnings = [*points.said, *step_warnings(learner, start)]
     run = {
         "version": library_version(),
         "config": config.to_json(),

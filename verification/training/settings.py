@@ -23,7 +23,7 @@ from .config import DATA, DEFAULT, Projection, Rate, Training
 
 FloatArray = npt.NDArray[np.float64]
 # data per update of a network: more cost time and give little
-NETWORK_BATCH = 750
+NETWORK_BATCH = 1000
 Backend = Literal["numba", "torch"]
 
 
@@ -55,6 +55,7 @@ def learning_settings(training: Training, energy: JointEnergy, data: int) -> Lea
         gradient_noise=training.gradient_noise,
         learned=training.learned,
         averaging_after=_averaging_after(training),
+        acceptance=training.acceptance or None,
     )
 
 

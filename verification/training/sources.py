@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lvebm_theory.errors import ArgumentError
 
 from ..discovery import nearest
+from .naming import coordinates
 from .units import Units
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ class LawSource:
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """x0, x1, ..."""
-        return tuple(f"x{i}" for i in range(self.law.dim))
+        """x, or x0, x1, ..."""
+        return coordinates("x", self.law.dim)
 
     @property
     def modes(self) -> Modes | None:
@@ -170,8 +171,8 @@ class ModelSource:
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """x0, x1, ..."""
-        return tuple(f"x{i}" for i in range(self.energy.dim_x))
+        """x, or x0, x1, ..."""
+        return coordinates("x", self.energy.dim_x)
 
     def draw(self, n: int, seed: int) -> FloatArray:
         """Exact draws, latents left out."""

@@ -67,7 +67,7 @@ class TrainedModel:
             np.asarray(self.state.pool, dtype=np.float64),
             n,
             steps=config.evaluation.sampling_steps if steps is None else steps,
-            step_size=config.training.pool_step,
+            step_size=config.training.pool_step * self.state.step_scale,
             temperature=config.training.temperature,
             seed=seed,
         )

@@ -41,7 +41,7 @@ class Units:
         if flat.size:
             raise ArgumentError(
                 f"coordinate {flat[0]} of the data does not vary; it cannot be standardised "
-                "(leave it out with data.columns, or set data.standardise = false)"
+                "(name the other columns in data.columns; a constant needs no model)"
             )
         return cls(shift=shift, scale=scale)
 
