@@ -47,7 +47,7 @@ def evenly(chance: FloatArray, count: int) -> npt.NDArray[np.int64]:
     What starts there keeps the shares of modes that no chain leaves.
     """
     ranks = np.argsort(chance, kind="stable") + chance[0]
-    return np.minimum((ranks * count / len(chance)).astype(np.int64), count - 1)
+    return np.asarray(np.minimum(ranks * count / len(chance), count - 1), dtype=np.int64)
 
 
 def draw_model(
