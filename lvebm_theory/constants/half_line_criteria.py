@@ -103,8 +103,9 @@ class _Side(NamedTuple):
 def _median(order: Lobatto, density: FloatArray, mass: float) -> float:
     """Where in [-1, 1] the integral of the density from -1 reaches ``mass``."""
     distribution = _integration(order) @ density
-    # rounding may leave the end of the panel short of the median
-    mass = min(max(mass, 0.0), float(legendre.legval(1.0, distribution)))
+    # rounding may leave either end of the panel short of the median, by the processor's arithmetic
+    low, high = (float(legendre.legval(end, distribution)) for end in (-1.0, 1.0))
+    mass = min(max(mass, low), high)
     return float(brentq(lambda t: float(legendre.legval(t, distribution)) - mass, -1.0, 1.0))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from lvebm_theory import How, parse_potential
 from lvebm_theory.constants import constants_of, spectrum
-from lvebm_theory.constants.half_line_criteria import half_line_constants
+from lvebm_theory.constants.half_line_criteria import _median, half_line_constants
+from lvebm_theory.constants.lobatto import lobatto
 from lvebm_theory.constants.holley_stroock import best_split, certified_oscillation
 from lvebm_theory.constants.parts import exact_potential
 from lvebm_theory.constants.shear import sheared_bound
@@ -74,6 +75,17 @@ def test_barthe_roberto_values(text, value):
     found = candidates(text)["barthe-roberto"]
     assert found.how is How.COMPUTED
     assert found.lower == pytest.approx(value, abs=6e-5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_median_at_the_end_of_a_panel_is_found_whatever_rounding_did(seed):
+    # the law of a symmetric energy has its median there, and sums differ by processor
+    order = lobatto(12)
+    density = np.random.default_rng(seed).uniform(0.5, 2.0, 13)
+    total = float(density @ order.weights)
+    for missed in (0.0, 1e-16, -1e-16, 1e-12, -1e-12):
+        assert _median(order, density, missed) == pytest.approx(-1.0, abs=1e-11)
+        assert _median(order, density, total + missed) == pytest.approx(1.0, abs=1e-11)
 
 
 def test_half_line_constants_of_an_asymmetric_law():
