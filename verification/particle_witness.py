@@ -262,8 +262,8 @@ def _run(
             raise AssumptionError(
                 "the particle witness",
                 [
-                    f"time {time:g} is at most {MOST_STEPS:.0e} steps away (it is {steps:.1e} steps "
-                    f"of {step_size:.3g}, which is at most a twentieth of the first time)"
+                    f"time {time:g} is at most {MOST_STEPS:.0e} steps away (it is {steps:.1e} "
+                    f"steps of {step_size:.3g}, which is at most a twentieth of the first time)"
                 ],
             )
         state = simulate(

@@ -9,8 +9,8 @@ import pytest
 from lvebm_theory import How, parse_potential
 from lvebm_theory.constants import constants_of, spectrum
 from lvebm_theory.constants.half_line_criteria import _median, half_line_constants
-from lvebm_theory.constants.lobatto import lobatto
 from lvebm_theory.constants.holley_stroock import best_split, certified_oscillation
+from lvebm_theory.constants.lobatto import lobatto
 from lvebm_theory.constants.parts import exact_potential
 from lvebm_theory.constants.shear import sheared_bound
 
