@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 _OF_CURVATURE_TIME = 0.015
-MOST_STEPS = 1_000_000_000
 _NEXT_ORDER = 1.5
 _MOST_STEPS = 500_000
 _LEFT_OUT = 1e-10  # a step of 1/(2 L) is still stable where Hess U is four times as large
@@ -258,14 +257,6 @@ def _run(
         if memory:
             state, done, now = start, 0, 0.0
         steps = 2 * math.ceil((time - now) / (2.0 * step_size))
-        if steps > MOST_STEPS:
-            raise AssumptionError(
-                "the particle witness",
-                [
-                    f"time {time:g} is at most {MOST_STEPS:.0e} steps away (it is {steps:.1e} "
-                    f"steps of {step_size:.3g}, which is at most a twentieth of the first time)"
-                ],
-            )
         state = simulate(
             energy,
             scheme,
