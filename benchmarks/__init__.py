@@ -26,6 +26,7 @@ NAMES = (
     "sinkhorn",
     "whole_runs",
     "trainer",
+    "validation",
     "experiments",
     "faults",
     "noise_law",
