@@ -9,7 +9,7 @@ With V = q (1 - q) |grad U|^2 - q Lap U for a power q in (0, 1), and heights u =
 W = e^{q U} has -L W / W = V, so this is a Lyapunov condition. q = 1/2 is the ground-state
 transformation; slanted valleys, where |grad U| is small and Lap U is not, want a smaller one.
 ``constants.confinement`` draws the conclusion for the gap. Inside a square boxes are halved until
-intervals show all three; beyond it growth arithmetic treats whole boxes of directions and all
+intervals show all three; beyond it ``drift_outward`` treats whole boxes of directions and all
 radii at once.
 """
 
@@ -17,18 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-from flint import arb
 
 from .array_intervals import ARRAY_INTERVALS, Intervals, array_hull, array_meet
-from .domain import Domain
+from .drift_outward import Outward
 from .evaluation import bind
-from .growth import CONSTANT, Growth, extremum_hull, leading_size
-from .growth_algebra import GrowthAlgebra
-from .interval import INFINITY, NOTHING, Interval
 from .jets import JetAlgebra, NotSmooth
 from .subject import Potential, precisely
 
@@ -38,7 +33,6 @@ Covered = Callable[[FloatArray, FloatArray], BoolArray]
 
 #: boxes looked at before giving up
 MOST_BOXES = 120_000
-MOST_DIRECTIONS = 160
 #: boxes evaluated together, which bounds the memory
 _TOGETHER = 4096
 _NARROWEST = 2.0**-22
@@ -120,66 +114,14 @@ def prove_drift(potential: Potential, drift: Drift, covered: Covered, radius: fl
         Half the width of a square around the origin that holds D.
     """
     try:
+        outward = Outward(potential)
         for times in (1.0, 4.0, 64.0, 2048.0):
-            if _outside(potential, drift, times * radius):
+            if outward.proved(drift, times * radius):
                 return _inside(potential, drift, covered, times * radius)
     except NotSmooth:
         return Outcome(proved=False, reason="U has kinks", places=_NOWHERE)
     reason = "no drift was proved far out in every direction"
     return Outcome(proved=False, reason=reason, places=_NOWHERE)
-
-
-def _outside(potential: Potential, drift: Drift, radius: float) -> bool:
-    """V >= c and height > outer on all rays from the square on."""
-    exact = arb(float(np.ceil(radius)))
-    growth = GrowthAlgebra(exact)
-    jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
-    evaluate = bind(potential.program(potential.expression), jets)
-    of_square = Interval.point(Fraction(drift.of_square))
-    of_laplacian = Interval.point(-Fraction(drift.power))
-    pending = Domain(potential.symbols, (None, None)).outside()
-    for _ in range(MOST_DIRECTIONS):
-        if not pending:
-            return True
-        rays = pending.pop()
-        (found,) = evaluate(jets.coordinates(*rays.coordinates(exact)))
-        u, x, y, xx, _, yy = (_slim(entry) for entry in found)
-        v = u.constant(of_laplacian) * (xx + yy)
-        for slope in (x, y):
-            v = v + u.constant(of_square) * _square_below(slope)
-        if (
-            v.defined
-            and u.defined
-            and v.range().low >= drift.rate
-            and u.range().low > drift.minimum + drift.outer
-        ):
-            continue
-        halves = rays.halves()
-        if not halves:
-            return False
-        pending.extend(halves)
-    return False
-
-
-def _slim(u: Growth) -> Growth:
-    """Terms that stay below one become part of the constant: products of sums stay short."""
-    kept, rest = [], NOTHING
-    for c, m in u.terms:
-        size = c * m.range(u.radius)
-        if size.finite and abs(size).high < 1:
-            rest = rest + size
-        else:
-            kept.append((c, m))
-    return Growth([*kept, (rest, CONSTANT)], u.radius)
-
-
-def _square_below(u: Growth) -> Growth:
-    """A lower bound of u^2 of one term; 0 where u may vanish."""
-    below = u.lower_term() or (-u).lower_term()
-    if below is None:
-        return u.constant(NOTHING)
-    c, m = below
-    return Growth([(Interval((c * c).lower(), INFINITY), m * m)], u.radius)
 
 
 def _inside(potential: Potential, drift: Drift, covered: Covered, radius: float) -> Outcome:

@@ -179,14 +179,14 @@ def as_written(energy: Energy | Potential) -> Potential:
     """
     if isinstance(energy, Potential):
         return energy
-    formula = getattr(energy, "formula", None)
-    if formula is None:
-        raise AssumptionError("certification", [f"{energy.name} is not given by a formula"])
-    values = dict(energy.parameters)
-    table = {s: sympy.Rational(repr(float(values[s.name]))) for s in formula.parameter_symbols}
-    reals = {s: sympy.Symbol(s.name, real=True) for s in formula.coordinates}
-    expression = formula.expression.xreplace(table).xreplace(reals)
-    return Potential(stabilised(exact_numbers(expression)), tuple(reals.values()))
+    return written_potential(*exact_expression(energy))
+
+
+def written_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
+    """As ``numeric_potential``, but sums of exponentials keep their exponents."""
+    reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}
+    exact = exact_numbers(sympy.sympify(expression).xreplace(reals))
+    return Potential(stabilised(exact), tuple(reals.values()))
 
 
 def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:

@@ -108,8 +108,8 @@ class EnergyConstants:
 
     @cached_property
     def standard(self) -> Standard | None:
-        """A one-dimensional energy in coordinates of its own; None if it is there already."""
-        if self.energy.dim != 1:
+        """The energy, of one or two coordinates, in its own; None if it is there already."""
+        if self.energy.dim > 2 or (self.energy.dim == 2 and len(self.parts) > 1):
             return None
         found = None
         with suppress(LvebmError):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import LvebmError
-from .parts import exact_potential
+from .parts import written
 
 if TYPE_CHECKING:
     from ..protocols import Energy
@@ -26,17 +26,14 @@ def mode_centres(energy: Energy) -> list[FloatArray]:
     """Points (2,) at which exponents that are concave quadratics have their maxima."""
     import sympy
 
-    from ..certified.subject import as_written
     from ..formula.nodes import LogSumExp
 
     try:
-        potential = exact_potential(energy)
+        potential = written(energy)
     except LvebmError:
         return []
     if potential is None:
         return []
-    if hasattr(energy, "formula"):
-        potential = as_written(energy)
     x, y = potential.symbols
     centres: dict[tuple[float, float], FloatArray] = {}
     nodes = potential.expression.atoms(sympy.exp, LogSumExp)

@@ -25,11 +25,16 @@ class PotentialEnergy:
     formula_potential : Potential
         What the proofs work on; the fields below are evaluated from the same expressions.
     name : str
+    written : Potential, optional
+        The same with sums of exponentials as they were written, for ``written``.
     """
 
-    def __init__(self, formula_potential: Potential, name: str) -> None:
+    def __init__(
+        self, formula_potential: Potential, name: str, written: Potential | None = None
+    ) -> None:
         self.formula_potential = formula_potential
         self.name = name
+        self.written = formula_potential if written is None else written
         p = formula_potential
         flat = [entry for row in p.hessian for entry in row]
         self._functions = {
@@ -106,6 +111,17 @@ def exact_potential(energy: Energy) -> Potential | None:
     from ..certified.subject import potential_of
 
     return potential_of(subject)
+
+
+def written(energy: Energy) -> Potential | None:
+    """As ``exact_potential`` with sums of exponentials as they were written, see ``as_written``."""
+    if isinstance(energy, PotentialEnergy):
+        return energy.written
+    if not hasattr(energy, "formula"):
+        return None
+    from ..certified.subject import as_written
+
+    return as_written(energy)
 
 
 def refuse_without_law(energy: Energy) -> None:

@@ -15,7 +15,7 @@ from .frame import Frame, PlanePotential, kink_frames, shear_frames
 from .line_spectrum import line_spectrum
 from .mode_centres import mode_centres
 from .modes import low_modes
-from .parts import provable, separated_parts
+from .parts import separated_parts, written
 from .plane_elements import PlaneElements
 from .plane_mesh import PlaneRecipe, plane_mesh
 from .region import descend, level_box
@@ -149,16 +149,12 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
 
 def _held(energy: Energy, look: Look, bottom: float) -> Confinement:
     """Whether every slow mode is proved to be on the mesh of a look."""
-    from ..certified.subject import as_written
-
-    subject = provable(energy)
+    subject = written(energy)
     if subject is None:
         return unproved("U is not given by a formula")
     if not energy.smooth:
         return unproved("U has kinks")
-    return confinement(
-        energy, as_written(subject), look.elements, float(look.eigenvalues[0]), bottom
-    )
+    return confinement(energy, subject, look.elements, float(look.eigenvalues[0]), bottom)
 
 
 def _new_wells(potential: PlanePotential, look: Look, places: FloatArray) -> list[FloatArray]:

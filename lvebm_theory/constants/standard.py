@@ -1,10 +1,11 @@
-r"""An energy of the line in coordinates of its own: its centre at 0, its width of order one.
+r"""An energy in coordinates of its own: its centre at 0, its width of order one.
 
     V(y) = U(c + s y) - const,      gap(U) = gap(V) / s^2,
 
 and so for the log-Sobolev constant and the bounds of U''. Searches, boxes and radii of the proofs
-are then the same for an energy, its shift by 1e6 and its stretch by 1e4. s is a power of four and
-c a multiple of s, so that V is exact and nothing is rounded on the way back.
+are then the same for an energy, its shift by 1e6 and its stretch by 1e4. s is a power of two (of
+four on the line) and c a multiple of a part of it, so that V is exact and nothing is rounded on
+the way back. In the plane c and s are those of ``certified.standard``.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..constant import Constant
 from ..protocols import Energy
 from .interval import level_interval
 from .line_spectrum import potential_on_line
 from .parts import PotentialEnergy, provable
+
+if TYPE_CHECKING:
+    from ..certified.subject import Potential
 
 # {U <= min U + 8} is [-4, 4] for the standard Gaussian
 _LEVEL = 8.0
@@ -34,18 +38,20 @@ class Standard:
     """V(y) = U(centre + scale y) up to a constant; ``trivial`` where that is U itself."""
 
     energy: PotentialEnergy
-    centre: Fraction
+    centre: tuple[Fraction, ...]
     scale: Fraction
 
     @property
     def trivial(self) -> bool:
         """True for centre 0 and scale 1."""
-        return self.centre == 0 and self.scale == 1
+        return not any(self.centre) and self.scale == 1
 
     @property
     def remark(self) -> str:
         """What a source says of numbers in these coordinates."""
-        return f"; in y = (x - {float(self.centre):.9g}) / {float(self.scale):.6g}"
+        names = [f"{float(c):.9g}" for c in self.centre]
+        centre = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        return f"; in y = (x - {centre}) / {float(self.scale):.6g}"
 
     def back(self, constant: Constant) -> Constant:
         """A rate of V as the rate of U."""
@@ -65,7 +71,7 @@ class Standard:
 
 
 def standard(energy: Energy) -> Standard | None:
-    """Centre, scale and V of a one-dimensional energy; None without a formula.
+    """Centre, scale and V of an energy on the line or the plane; None without a formula.
 
     Raises
     ------
@@ -77,26 +83,37 @@ def standard(energy: Energy) -> Standard | None:
         return None
     from ..certified.subject import exact_expression
 
-    expression, (symbol,) = exact_expression(subject)
-    centre, scale = _middle_of_roots(expression, symbol), Fraction(1)
+    expression, symbols = exact_expression(subject)
+    if energy.dim == 2:
+        return _placed(energy, expression, symbols, *_plane_frame(subject))
+    centre, scale = (_middle_of_roots(expression, *symbols),), Fraction(1)
     for _ in range(_ROUNDS):
-        found = _placed(energy, expression, symbol, centre, scale)
-        better = _frame(found)
+        found = _placed(energy, expression, symbols, centre, scale)
+        better = _line_frame(found)
         if better == (centre, scale):
             break
         centre, scale = better
-    return _placed(energy, expression, symbol, centre, scale)
+    return _placed(energy, expression, symbols, centre, scale)
 
 
-def _frame(current: Standard) -> tuple[Fraction, Fraction]:
+def _plane_frame(subject: Energy | Potential) -> tuple[tuple[Fraction, ...], Fraction]:
+    from ..certified.standard import standard as of_proofs
+    from ..certified.subject import potential_of
+
+    found = of_proofs(potential_of(subject))
+    return tuple(Fraction(c) for c in found.centre), Fraction(found.scale)
+
+
+def _line_frame(current: Standard) -> tuple[tuple[Fraction], Fraction]:
+    (centre,) = current.centre
     interval = level_interval(potential_on_line(current.energy), _LEVEL)
     if not interval.reached:
-        return current.centre, current.scale
+        return (centre,), current.scale
     width = (interval.upper - interval.lower) / _WIDTH
     stretch = Fraction(4) ** round(math.log(max(width, 1e-300), 4))
     middle = Fraction((interval.lower + interval.upper) / 2)
     scale = current.scale * stretch
-    return scale * round((current.centre + current.scale * middle) / scale), scale
+    return (scale * round((centre + current.scale * middle) / scale),), scale
 
 
 def _middle_of_roots(expression: Any, symbol: Any) -> Fraction:
@@ -113,41 +130,50 @@ def _middle_of_roots(expression: Any, symbol: Any) -> Fraction:
 
 
 def _placed(
-    energy: Energy, expression: Any, symbol: Any, centre: Fraction, scale: Fraction
+    energy: Energy,
+    expression: Any,
+    symbols: tuple[Any, ...],
+    centre: tuple[Fraction, ...],
+    scale: Fraction,
 ) -> Standard:
-    from ..certified.subject import numeric_potential
+    from ..certified.subject import numeric_potential, written_potential
 
-    moved = _moved(expression, symbol, centre, scale)
-    potential = numeric_potential(moved, (symbol,))
-    return Standard(energy=PotentialEnergy(potential, energy.name), centre=centre, scale=scale)
+    moved = _moved(expression, symbols, centre, scale)
+    potential = numeric_potential(moved, symbols)
+    own = PotentialEnergy(potential, energy.name, written_potential(moved, symbols))
+    return Standard(energy=own, centre=centre, scale=scale)
 
 
-def _moved(expression: Any, symbol: Any, centre: Fraction, scale: Fraction) -> Any:
+def _moved(
+    expression: Any, symbols: tuple[Any, ...], centre: tuple[Fraction, ...], scale: Fraction
+) -> Any:
     import sympy
 
-    if centre == 0 and scale == 1:
+    if not any(centre) and scale == 1:
         return expression
-    c, s = sympy.Rational(centre), sympy.Rational(scale)
-    moved = expression.xreplace({symbol: c + s * symbol})
-    if centre != 0:
-        moved = _without_cancellation(moved, symbol)
-    height = sympy.N(moved.xreplace({symbol: sympy.S.Zero}), 40)
+    s = sympy.Rational(scale)
+    moved = expression.xreplace(
+        {x: sympy.Rational(c) + s * x for x, c in zip(symbols, centre, strict=True)}
+    )
+    if any(centre):
+        moved = _without_cancellation(moved, symbols)
+    height = sympy.N(moved.xreplace(dict.fromkeys(symbols, sympy.S.Zero)), 40)
     # a large constant would take the digits of U
     return moved - sympy.Rational(str(height)) if height.is_real and abs(height) > 1 else moved
 
 
-def _without_cancellation(expression: Any, symbol: Any) -> Any:
+def _without_cancellation(expression: Any, symbols: tuple[Any, ...]) -> Any:
     """Maximal polynomials expanded where their numbers are larger than what they amount to."""
     import sympy
 
-    if not expression.has(symbol):
+    if not expression.has(*symbols):
         return expression
-    if expression.is_polynomial(symbol):
+    if expression.is_polynomial(*symbols):
         expanded = sympy.expand(expression)
         return expanded if _size(expression) > _CANCELLING * _size(expanded) else expression
     if not expression.args:
         return expression
-    return expression.func(*(_without_cancellation(a, symbol) for a in expression.args))
+    return expression.func(*(_without_cancellation(a, symbols) for a in expression.args))
 
 
 def _size(expression: Any) -> float:

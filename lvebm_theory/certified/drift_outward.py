@@ -1,0 +1,149 @@
+r"""The drift condition of ``drift`` beyond a square: boxes of directions, all radii at once.
+
+    V = q (1 - q) |grad U|^2 - q Lap U >= c,     |grad U|^2 >= <grad U, t>^2 / |t|^2.
+
+Where grad U is bounded by components, a ridge g(a.x) makes both large and of no sign along
+a.x = 0, far out the floor of a valley. Along the t that is orthogonal to a, its part of the
+gradient is zero as a formula, and what remains has a sign.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+import sympy
+from flint import arb
+
+from .domain import Domain, Outside
+from .evaluation import bind
+from .growth import CONSTANT, Growth, extremum_hull, leading_size
+from .growth_algebra import GrowthAlgebra
+from .interval import INFINITY, NOTHING, Interval
+from .jets import JetAlgebra
+from .subject import Potential
+
+MOST_DIRECTIONS = 160
+_MOST_RIDGES = 6
+
+
+class Wanted(Protocol):
+    """What is asked of V and of heights; see ``drift.Drift``."""
+
+    rate: float
+    minimum: float
+    outer: float
+    power: float
+
+    @property
+    def of_square(self) -> float:
+        """q (1 - q)."""
+
+
+class Outward:
+    """A potential in two coordinates and the tangents of its ridges."""
+
+    def __init__(self, potential: Potential) -> None:
+        self._potential = potential
+        self._tangents = [(t, _slope_along(potential, t)) for t in ridge_tangents(potential)]
+
+    def proved(self, drift: Wanted, radius: float) -> bool:
+        """V >= c and height > outer on all rays from the square of this half-width on."""
+        exact = arb(float(np.ceil(radius)))
+        growth = GrowthAlgebra(exact)
+        jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
+        evaluate = bind(self._potential.program(self._potential.expression), jets)
+        along = bind(self._potential.program(*(s for _, s in self._tangents)), growth)
+        of_square, of_laplacian = Fraction(drift.of_square), -Fraction(drift.power)
+
+        def holds(rays: Outside) -> bool:
+            (found,) = evaluate(jets.coordinates(*rays.coordinates(exact)))
+            u, x, y, xx, _, yy = (_slim(entry) for entry in found)
+            if not (u.defined and u.range().low > drift.minimum + drift.outer):
+                return False
+            bend = u.constant(Interval.point(of_laplacian)) * (xx + yy)
+            share = u.constant(Interval.point(of_square))
+            if _at_least(bend + share * _square_below(x) + share * _square_below(y), drift.rate):
+                return True
+            slopes = along(rays.coordinates(exact)) if self._tangents else []
+            for ((a, b), _), slope in zip(self._tangents, slopes, strict=True):
+                share = u.constant(Interval.point(of_square / (a * a + b * b)))
+                if _at_least(bend + share * _square_below(_slim(slope)), drift.rate):
+                    return True
+            return False
+
+        pending = Domain(self._potential.symbols, (None, None)).outside()
+        for _ in range(MOST_DIRECTIONS):
+            if not pending:
+                return True
+            rays = pending.pop()
+            if holds(rays):
+                continue
+            halves = rays.halves()
+            if not halves:
+                return False
+            pending.extend(halves)
+        return False
+
+
+def ridge_tangents(potential: Potential) -> list[tuple[int, int]]:
+    """Directions of coprime integers orthogonal to a ridge of the formula.
+
+    Ridges are linear forms inside a power or a function, and repeated factors of the leading
+    form of a polynomial.
+    """
+    x, y = potential.symbols
+    forms = set()
+    for node in potential.expression.atoms(sympy.Pow, sympy.Function):
+        forms.update(node.args)
+    if potential.expression.is_polynomial(x, y):
+        whole = sympy.Poly(potential.expression, x, y)
+        degree = whole.total_degree()
+        leading = sum(c * x**i * y**j for (i, j), c in whole.terms() if i + j == degree)
+        forms.update(f for f, n in sympy.factor_list(leading, x, y)[1] if n > 1)
+    found: list[tuple[int, int]] = []
+    for form in sorted(forms, key=sympy.default_sort_key):
+        if not (form.has(x, y) and form.is_polynomial(x, y)):
+            continue
+        a, b = (sympy.expand(form).diff(s) for s in (x, y))
+        if not (a.is_Rational and b.is_Rational):
+            continue
+        whole = math.lcm(a.q, b.q)
+        p, q = int(a * whole), int(b * whole)
+        tangent = (-q // math.gcd(p, q), p // math.gcd(p, q))
+        if tangent not in found and (-tangent[0], -tangent[1]) not in found:
+            found.append(tangent)
+    return found[:_MOST_RIDGES]
+
+
+def _slope_along(potential: Potential, tangent: tuple[int, int]) -> Any:
+    """<grad U, t>, in which what does not depend on position along t cancels as a formula."""
+    total = sum(t * g for t, g in zip(tangent, potential.gradient, strict=True))
+    return sympy.expand(total) if total.is_polynomial(*potential.symbols) else total
+
+
+def _at_least(v: Growth, rate: float) -> bool:
+    return bool(v.defined and v.range().low >= rate)
+
+
+def _slim(u: Growth) -> Growth:
+    """Terms that stay below one become part of the constant: products of sums stay short."""
+    kept, rest = [], NOTHING
+    for c, m in u.terms:
+        size = c * m.range(u.radius)
+        if size.finite and abs(size).high < 1:
+            rest = rest + size
+        else:
+            kept.append((c, m))
+    return Growth([*kept, (rest, CONSTANT)], u.radius)
+
+
+def _square_below(u: Growth) -> Growth:
+    """A lower bound of u^2 of one term; 0 where u may vanish."""
+    below = u.lower_term() or (-u).lower_term()
+    if below is None:
+        return u.constant(NOTHING)
+    c, m = below
+    return Growth([(Interval((c * c).lower(), INFINITY), m * m)], u.radius)
