@@ -181,10 +181,8 @@ class Builder:
             self._add_polynomial(sympy.expand(sympy.Add(*self.polynomial)))
         for form, functions in self.ridges.values():
             second = sympy.Add(*functions)
-            if form.offset != 0 and second.is_polynomial(form.symbol):
-                # powers of small numbers instead of differences of large ones
-                moved, form = form, self._form(form.slope, sympy.S.Zero)
-                second = sympy.expand(second.xreplace({moved.symbol: form.symbol + moved.offset}))
+            if second.is_polynomial(form.symbol):
+                form, second = self._centred(form, second)
             for _ in range(2):
                 second = differentiate(second, form.symbol)
             self._put(_tidied_line(second, form.symbol), form.slope, form.slope)
@@ -198,6 +196,17 @@ class Builder:
             tuple(total.weighed() for total in self.terms.values()),
             tuple(map(self.majorants.get, self.terms)),
         )
+
+    def _centred(self, form: Form, polynomial: Any) -> tuple[Form, Any]:
+        """About the middle of its roots: even powers where there are any, and small numbers."""
+        coefficients = sympy.Poly(polynomial, form.symbol).all_coeffs()
+        middle = sympy.S.Zero
+        if len(coefficients) > 2:
+            middle = plain(-coefficients[1] / ((len(coefficients) - 1) * coefficients[0]))
+        if middle == 0:
+            return form, polynomial
+        moved = self._form(form.slope, plain(form.offset - middle))
+        return moved, sympy.expand(polynomial.xreplace({form.symbol: moved.symbol + middle}))
 
     def add(self, number: Any, term: Any) -> None:
         """One term of U, times a number."""
