@@ -116,7 +116,12 @@ def prove_drift(potential: Potential, drift: Drift, covered: Covered, radius: fl
     try:
         outward = Outward(potential)
         for times in (1.0, 4.0, 64.0, 2048.0):
-            if outward.proved(drift, times * radius):
+            if outward.proved(
+                power=drift.power,
+                rate=drift.rate,
+                value=drift.minimum + drift.outer,
+                radius=times * radius,
+            ):
                 return _inside(potential, drift, covered, times * radius)
     except NotSmooth:
         return Outcome(proved=False, reason="U has kinks", places=_NOWHERE)

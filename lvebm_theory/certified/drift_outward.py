@@ -9,9 +9,8 @@ gradient is zero as a formula, and what remains has a sign.
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import sympy
@@ -23,23 +22,10 @@ from .growth import CONSTANT, Growth, extremum_hull, leading_size
 from .growth_algebra import GrowthAlgebra
 from .interval import INFINITY, NOTHING, Interval
 from .jets import JetAlgebra
+from .ridges import ridge_tangents
 from .subject import Potential
 
 MOST_DIRECTIONS = 160
-_MOST_RIDGES = 6
-
-
-class Wanted(Protocol):
-    """What is asked of V and of heights; see ``drift.Drift``."""
-
-    rate: float
-    minimum: float
-    outer: float
-    power: float
-
-    @property
-    def of_square(self) -> float:
-        """q (1 - q)."""
 
 
 class Outward:
@@ -49,28 +35,34 @@ class Outward:
         self._potential = potential
         self._tangents = [(t, _slope_along(potential, t)) for t in ridge_tangents(potential)]
 
-    def proved(self, drift: Wanted, radius: float) -> bool:
-        """V >= c and height > outer on all rays from the square of this half-width on."""
+    def proved(self, *, power: float, rate: float, value: float, radius: float) -> bool:
+        """V >= rate and U > value on all rays from the square of half-width ``radius`` on.
+
+        Parameters
+        ----------
+        power : float
+            q, a dyadic number.
+        """
         exact = arb(float(np.ceil(radius)))
         growth = GrowthAlgebra(exact)
         jets = JetAlgebra(growth, hull=extremum_hull, square=lambda u: leading_size(u.square()))
         evaluate = bind(self._potential.program(self._potential.expression), jets)
         along = bind(self._potential.program(*(s for _, s in self._tangents)), growth)
-        of_square, of_laplacian = Fraction(drift.of_square), -Fraction(drift.power)
+        of_square, of_laplacian = Fraction(power * (1 - power)), -Fraction(power)
 
         def holds(rays: Outside) -> bool:
             (found,) = evaluate(jets.coordinates(*rays.coordinates(exact)))
             u, x, y, xx, _, yy = (_slim(entry) for entry in found)
-            if not (u.defined and u.range().low > drift.minimum + drift.outer):
+            if not (u.defined and u.range().low > value):
                 return False
             bend = u.constant(Interval.point(of_laplacian)) * (xx + yy)
             share = u.constant(Interval.point(of_square))
-            if _at_least(bend + share * _square_below(x) + share * _square_below(y), drift.rate):
+            if _at_least(bend + share * _square_below(x) + share * _square_below(y), rate):
                 return True
             slopes = along(rays.coordinates(exact)) if self._tangents else []
             for ((a, b), _), slope in zip(self._tangents, slopes, strict=True):
                 share = u.constant(Interval.point(of_square / (a * a + b * b)))
-                if _at_least(bend + share * _square_below(_slim(slope)), drift.rate):
+                if _at_least(bend + share * _square_below(_slim(slope)), rate):
                     return True
             return False
 
@@ -86,36 +78,6 @@ class Outward:
                 return False
             pending.extend(halves)
         return False
-
-
-def ridge_tangents(potential: Potential) -> list[tuple[int, int]]:
-    """Directions of coprime integers orthogonal to a ridge of the formula.
-
-    Ridges are linear forms inside a power or a function, and repeated factors of the leading
-    form of a polynomial.
-    """
-    x, y = potential.symbols
-    forms = set()
-    for node in potential.expression.atoms(sympy.Pow, sympy.Function):
-        forms.update(node.args)
-    if potential.expression.is_polynomial(x, y):
-        whole = sympy.Poly(potential.expression, x, y)
-        degree = whole.total_degree()
-        leading = sum(c * x**i * y**j for (i, j), c in whole.terms() if i + j == degree)
-        forms.update(f for f, n in sympy.factor_list(leading, x, y)[1] if n > 1)
-    found: list[tuple[int, int]] = []
-    for form in sorted(forms, key=sympy.default_sort_key):
-        if not (form.has(x, y) and form.is_polynomial(x, y)):
-            continue
-        a, b = (sympy.expand(form).diff(s) for s in (x, y))
-        if not (a.is_Rational and b.is_Rational):
-            continue
-        whole = math.lcm(a.q, b.q)
-        p, q = int(a * whole), int(b * whole)
-        tangent = (-q // math.gcd(p, q), p // math.gcd(p, q))
-        if tangent not in found and (-tangent[0], -tangent[1]) not in found:
-            found.append(tangent)
-    return found[:_MOST_RIDGES]
 
 
 def _slope_along(potential: Potential, tangent: tuple[int, int]) -> Any:

@@ -64,7 +64,9 @@ class GrowthAlgebra:
         if n % 2 == 0:
             if (lead := u.leading()) is not None and lead[0].low < 0 < lead[0].high:
                 # cross terms of an expansion would have no sign, the power has one
-                return Growth(((lead[0].integer_power(n), lead[1].to_power(Fraction(n))),), u.radius)
+                return Growth(
+                    ((lead[0].integer_power(n), lead[1].to_power(Fraction(n))),), u.radius
+                )
             half = u if n == 2 else self.power(u, n // 2)
             return half.square()
         return u * self.power(u, n - 1) if n > 1 else u

@@ -240,8 +240,8 @@ class EnergyConstants:
                 value=0.0,
                 lower=0.0,
                 upper=0.0,
-                how=How.COMPUTED,
-                source="|grad U|^2/4 - Lap U/2 tends to 0: essential spectrum down to 0",
+                how=How.ESTIMATED,
+                source="on samples |grad U|^2/4 - Lap U/2 tends to 0: probably no gap",
             )
         try:
             found = self.spectrum
@@ -331,6 +331,9 @@ class EnergyConstants:
 
     @cached_property
     def _hessian_bounds(self) -> tuple[Constant, Constant]:
+        if self.energy.dim == 2 and self.standard is not None and self._standardised is not None:
+            convexity, smoothness = self._standardised._hessian_bounds
+            return self.standard.back(convexity), self.standard.back(smoothness)
         subject = provable(self.energy)
         if self.certify and subject is not None:
             from ..certified import hessian_bounds

@@ -5,7 +5,9 @@ r"""An energy in coordinates of its own: its centre at 0, its width of order one
 and so for the log-Sobolev constant and the bounds of U''. Searches, boxes and radii of the proofs
 are then the same for an energy, its shift by 1e6 and its stretch by 1e4. s is a power of two (of
 four on the line) and c a multiple of a part of it, so that V is exact and nothing is rounded on
-the way back. In the plane c and s are those of ``certified.standard``.
+the way back. In the plane c and s are those of ``certified.standard``, and a polynomial whose
+leading form vanishes to second order along a line, as in (a x + b y)^4 + ..., is turned until that
+line is an axis: V(y) = U(c + s Q y), Q orthonormal.
 """
 
 from __future__ import annotations
@@ -13,16 +15,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..constant import Constant
 from ..protocols import Energy
 from .interval import level_interval
 from .line_spectrum import potential_on_line
 from .parts import PotentialEnergy, provable
-
-if TYPE_CHECKING:
-    from ..certified.subject import Potential
 
 # {U <= min U + 8} is [-4, 4] for the standard Gaussian
 _LEVEL = 8.0
@@ -40,18 +39,20 @@ class Standard:
     energy: PotentialEnergy
     centre: tuple[Fraction, ...]
     scale: Fraction
+    axis: tuple[int, int] = (1, 0)
 
     @property
     def trivial(self) -> bool:
-        """True for centre 0 and scale 1."""
-        return not any(self.centre) and self.scale == 1
+        """True for centre 0 and scale 1, unturned."""
+        return not any(self.centre) and self.scale == 1 and 0 in self.axis
 
     @property
     def remark(self) -> str:
         """What a source says of numbers in these coordinates."""
         names = [f"{float(c):.9g}" for c in self.centre]
         centre = names[0] if len(names) == 1 else f"({', '.join(names)})"
-        return f"; in y = (x - {centre}) / {float(self.scale):.6g}"
+        turned = "" if 0 in self.axis else f", the first axis turned to {self.axis}"
+        return f"; in y = (x - {centre}) / {float(self.scale):.6g}{turned}"
 
     def back(self, constant: Constant) -> Constant:
         """A rate of V as the rate of U."""
@@ -85,22 +86,25 @@ def standard(energy: Energy) -> Standard | None:
 
     expression, symbols = exact_expression(subject)
     if energy.dim == 2:
-        return _placed(energy, expression, symbols, *_plane_frame(subject))
+        return _on_the_plane(energy, expression, symbols, *_plane_frame(expression, symbols))
     centre, scale = (_middle_of_roots(expression, *symbols),), Fraction(1)
     for _ in range(_ROUNDS):
-        found = _placed(energy, expression, symbols, centre, scale)
-        better = _line_frame(found)
+        moved = _moved(expression, symbols, centre, scale)
+        better = _line_frame(_placed(energy, moved, symbols, centre, scale))
         if better == (centre, scale):
             break
         centre, scale = better
-    return _placed(energy, expression, symbols, centre, scale)
+    return _placed(energy, _moved(expression, symbols, centre, scale), symbols, centre, scale)
 
 
-def _plane_frame(subject: Energy | Potential) -> tuple[tuple[Fraction, ...], Fraction]:
+def _plane_frame(
+    expression: Any, symbols: tuple[Any, ...]
+) -> tuple[tuple[Fraction, ...], Fraction]:
     from ..certified.standard import standard as of_proofs
-    from ..certified.subject import potential_of
+    from ..certified.subject import written_potential
 
-    found = of_proofs(potential_of(subject))
+    # as written: differences of far exponents have lost the digits that matter
+    found = of_proofs(written_potential(expression, symbols))
     return tuple(Fraction(c) for c in found.centre), Fraction(found.scale)
 
 
@@ -131,17 +135,48 @@ def _middle_of_roots(expression: Any, symbol: Any) -> Fraction:
 
 def _placed(
     energy: Energy,
+    moved: Any,
+    symbols: tuple[Any, ...],
+    centre: tuple[Fraction, ...],
+    scale: Fraction,
+    axis: tuple[int, int] = (1, 0),
+) -> Standard:
+    from ..certified.subject import numeric_potential, written_potential
+
+    potential = numeric_potential(moved, symbols)
+    own = PotentialEnergy(potential, energy.name, written_potential(moved, symbols))
+    return Standard(energy=own, centre=centre, scale=scale, axis=axis)
+
+
+def _on_the_plane(
+    energy: Energy,
     expression: Any,
     symbols: tuple[Any, ...],
     centre: tuple[Fraction, ...],
     scale: Fraction,
 ) -> Standard:
-    from ..certified.subject import numeric_potential, written_potential
+    """Turned, and moved across a valley to the middle of it, where U has one; see the module."""
+    import sympy
 
+    from ..certified.ridges import valley_tangent
+
+    axis = valley_tangent(expression, symbols)
     moved = _moved(expression, symbols, centre, scale)
-    potential = numeric_potential(moved, symbols)
-    own = PotentialEnergy(potential, energy.name, written_potential(moved, symbols))
-    return Standard(energy=own, centre=centre, scale=scale)
+    if axis is None:
+        return _placed(energy, moved, symbols, centre, scale)
+    length = sympy.sqrt(axis[0] ** 2 + axis[1] ** 2)
+    a, b = (n / length for n in axis)
+    p, q = symbols
+    turned = sympy.expand(moved.xreplace({p: a * p - b * q, q: b * p + a * q}))
+    coefficients = sympy.Poly(turned, q).all_coeffs()
+    top, below = coefficients[0], coefficients[1].as_independent(p)[0]
+    middle = -below / ((len(coefficients) - 1) * top)
+    if 0 in axis and middle == 0:
+        return _placed(energy, moved, symbols, centre, scale)
+    across = [Fraction(float(n * scale * middle)) for n in (-b, a)]
+    place = tuple(c + d for c, d in zip(centre, across, strict=True))
+    centred = sympy.expand(turned.xreplace({q: q + middle}))
+    return _placed(energy, centred, symbols, place, scale, axis)
 
 
 def _moved(

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from lvebm_theory import parse_potential
 from lvebm_theory.certified.array_intervals import ARRAY_INTERVALS, array_hull, array_meet
 from lvebm_theory.certified.drift import Drift, prove_drift
+from lvebm_theory.certified.drift_outward import Outward
 from lvebm_theory.certified.evaluation import bind
 from lvebm_theory.certified.jets import JetAlgebra
+from lvebm_theory.certified.ridges import ridge_tangents
 from lvebm_theory.certified.subject import as_written
 from lvebm_theory.constants import constants_of
 
@@ -86,6 +88,21 @@ def test_the_drift_of_a_gaussian(changes, size, proved):
     potential = as_written(parse_potential("(x**2+y**2)/2"))
     outcome = prove_drift(potential, gaussian_drift(**changes), covered, 9.0)
     assert outcome.proved == proved, outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("floor", "rate", "proved"),
+    [
+        ("(x**2+y**2)/2", 2.0, True),
+        ("sqrt(1+x**2+y**2)", 0.2, True),  # V tends to 1/4 along the valley
+        ("sqrt(1+x**2+y**2)", 0.3, False),
+    ],
+)
+def test_the_floor_of_a_slanted_valley_has_its_own_drift(floor, rate, proved):
+    potential = as_written(parse_potential(f"{floor}+(x-0.3*y+0.7)**4/10"))
+    assert ridge_tangents(potential) == [(3, 10)]
+    outward = Outward(potential)
+    assert outward.proved(power=0.5, rate=rate, value=5.0, radius=256.0) == proved
 
 
 def test_a_narrow_mode_far_out_breaks_the_drift():
