@@ -15,7 +15,7 @@ from solvers.learning.acceptance import metropolis_acceptance
 from verification.training.config import Config, config_of
 from verification.training.data import load_points
 from verification.training.diagnosis import Reading
-from verification.training.sampling import draw_model
+from verification.training.sampling import draw_model, evenly
 from verification.training.scores import compare
 from verification.training.sources import source_of
 from verification.training.tables import key_rows
@@ -112,6 +112,18 @@ def asked(**data: object) -> Config:
 
 def source(**data: object) -> Any:
     return source_of(asked(**data), Path())
+
+
+def test_particles_serve_equally_often_in_random_order() -> None:
+    rng = np.random.default_rng(0)
+    for count, n in ((7, 30), (30, 7), (5, 5), (1, 3)):
+        seen = np.array([evenly(rng.random(n), count) for _ in range(400)])
+        often = np.array([np.bincount(row, minlength=count) for row in seen])
+        assert often.min() >= n // count
+        assert often.max() <= -(-n // count)
+        # each equally likely at each place: 6 standard errors of a share of 400
+        share = 1 / count
+        assert np.abs((seen == 0).mean(0) - share).max() < 6 * np.sqrt(share / 400)
 
 
 def test_fresh_points_are_not_those_of_training() -> None:

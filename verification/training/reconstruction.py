@@ -66,7 +66,9 @@ def fill_in(
         known,
         ~missing[gaps],
         settings=ConditionalSampling(
-            chains=draws, steps=STEPS, step_size=config.training.pool_step
+            chains=draws,
+            steps=STEPS,
+            step_size=config.training.pool_step * model.state.step_scale,
         ),
         noise=Noise(seed, "reconstruct"),
         start=np.asarray(model.state.pool, dtype=np.float64),

@@ -46,7 +46,8 @@ def evenly(chance: FloatArray, count: int) -> npt.NDArray[np.int64]:
 
     What starts there keeps the shares of modes that no chain leaves.
     """
-    ranks = np.argsort(chance, kind="stable") + chance[0]
+    # low bits: an offset that knows nothing of the order
+    ranks = np.argsort(chance, kind="stable") + (chance[0] * 2**20) % 1.0
     return np.asarray(np.minimum(ranks * count / len(chance), count - 1), dtype=np.int64)
 
 
