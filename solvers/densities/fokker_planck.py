@@ -28,6 +28,7 @@ from .resolution import (
     resolutions,
     resolves_start,
     seeing_maps,
+    unremoved,
 )
 from .semigroup import evolve
 
@@ -216,12 +217,15 @@ def _path(
     levels: Sequence[Level],
 ) -> DensityPath:
     """A path whose outflow is not known yet."""
-    finest = levels[-1]
-    resolved = isinstance(start, GridDensity) or resolves_start(
-        finest.generators[0], initial_masses(start, finest.grid)
-    )
+    generator = levels[-1].generators[0]
+    masses = initial_masses(start, generator.grid)
     return DensityPath(
-        energy=energy, times=times, levels=tuple(levels), escaped=math.inf, resolved=resolved
+        energy=energy,
+        times=times,
+        levels=tuple(levels),
+        escaped=math.inf,
+        resolved=isinstance(start, GridDensity) or resolves_start(generator, masses),
+        unremoved=unremoved(generator, masses),
     )
 
 

@@ -107,6 +107,7 @@ class DensityPath:
     escaped : bound of the mass that would have left the box by the last time (``outflow``)
     resolved : False where the finest grid is still too coarse for the start; half-widths then
         include the whole effect of the extrapolation
+    unremoved : share of the correction that stays in half-widths after time 0 (``resolution``)
     """
 
     energy: Energy
@@ -114,6 +115,7 @@ class DensityPath:
     levels: tuple[Level, ...]
     escaped: float
     resolved: bool = True
+    unremoved: float = 0.0
 
     @property
     def grid(self) -> Grid:
@@ -162,7 +164,7 @@ class DensityPath:
                 for level in self.levels
             ]
         )
-        kept = kept if self.resolved else _UNRESOLVED
+        kept = max(kept, self.unremoved) if self.resolved else _UNRESOLVED
         with np.errstate(invalid="ignore"):
             value, width = extrapolate(values, self._cells, kept=kept)
         if self.grid.dim > 1 and not self.energy.smooth:

@@ -77,15 +77,19 @@ def evolve(
 
 class _Stepper:
     def __init__(self, generator: Generator, masses: FloatArray) -> None:
-        self._generator = _without_idle_cells(generator, masses)
+        idle = _idle_cells(generator, masses)
+        self._generator = generator.isolated(idle) if idle.any() else generator
         self._root = self._generator.root_gibbs
         self._gibbs = self._generator.gibbs
-        self._masses = masses
+        self._start = masses
+        self._masses, lost = masses, float(masses[idle].sum())
+        if lost > 0:  # it would stay there for ever, and (p - pi)^2/pi be all of chi-square
+            self._masses = np.where(idle, 0.0, masses) / (1.0 - lost)
         self._excess: FloatArray | None = None  # (p - pi)/sqrt(pi) once symmetrised
         self._time = 0.0
         self.work = 0.0
         self._step = math.inf
-        self._noise = 0.0
+        self._noise = lost
         self._carrying: CarryingSteps | None = None
         self._line = (
             TridiagonalExponential(self._generator.rates_up[0], self._generator.rates_down[0])
@@ -97,6 +101,8 @@ class _Stepper:
         self._start_excess(leaving_strays=False)
 
     def snapshot(self) -> Snapshot:
+        if self._time == 0:
+            return Snapshot(masses=self._start, excess=self._start - self._gibbs, negative=0.0)
         if self._excess is None:
             masses = self._masses
             excess = masses - self._gibbs
@@ -110,8 +116,7 @@ class _Stepper:
             surplus = masses.sum() / total
             masses = masses / surplus
             excess = np.maximum(excess, -self._gibbs) - masses * (surplus - 1)
-        noise = self._noise if self._time > 0 else 0.0
-        return Snapshot(masses=masses, excess=excess, negative=negative, noise=noise)
+        return Snapshot(masses=masses, excess=excess, negative=negative, noise=self._noise)
 
     def advance(self, time: float) -> None:
         while self._time < time:
@@ -268,11 +273,10 @@ class _Stepper:
             )
 
 
-def _without_idle_cells(generator: Generator, masses: FloatArray) -> Generator:
-    """Cut off cells that neither the start nor equilibrium ever fills (corners of a box)."""
+def _idle_cells(generator: Generator, masses: FloatArray) -> npt.NDArray[np.bool_]:
+    """Cells that neither the start nor equilibrium ever fills (corners of a box)."""
     if generator.grid.dim == 1:
-        return generator
+        return np.zeros(masses.shape, dtype=bool)
     occupied = masses > _IDLE_START
     level = min(_IDLE_LOG_GIBBS, float(generator.log_gibbs[occupied].min(initial=0.0)))
-    idle = generator.log_gibbs < level
-    return generator.isolated(idle) if idle.any() else generator
+    return generator.log_gibbs < level
