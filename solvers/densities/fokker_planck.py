@@ -226,6 +226,7 @@ def _path(
         escaped=math.inf,
         resolved=isinstance(start, GridDensity) or resolves_start(generator, masses),
         unremoved=unremoved(generator, masses),
+        start=start if isinstance(start, InitialLaw) else None,
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lvebm_theory import functionals
 from lvebm_theory.errors import ArgumentError
+from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
 from .beyond import beyond
@@ -107,7 +108,9 @@ class DensityPath:
     escaped : bound of the mass that would have left the box by the last time (``outflow``)
     resolved : False where the finest grid is still too coarse for the start; half-widths then
         include the whole effect of the extrapolation
-    unremoved : share of the correction that stays in half-widths after time 0 (``resolution``)
+    unremoved : share of the correction that stays in half-widths (``resolution``)
+    start : the law at time 0 where it is not given by masses; at that time relative entropy and
+        chi-square are infinite where that is proved
     """
 
     energy: Energy
@@ -116,6 +119,7 @@ class DensityPath:
     escaped: float
     resolved: bool = True
     unremoved: float = 0.0
+    start: InitialLaw | None = None
 
     @property
     def grid(self) -> Grid:
@@ -224,12 +228,13 @@ class DensityPath:
         )
         width = width + [float((s.masses * _unseen_rise(s) / 2).sum()) for s in self._finest]
         largest = np.array([np.abs(self._log_ratio(s)).max() for s in self._finest])
-        return self._with_beyond(
+        curve = self._with_beyond(
             (value, width),
             lambda s: functionals.GibbsRatio.of(s.masses, s.log_gibbs, s.excess).entropy_terms(),
             largest,
             relative=True,
         )
+        return self._infinite_at_start(curve, "finite_relative_entropy")
 
     def chi_square(self) -> Curve:
         """chi2(p_t | pi)."""
@@ -246,7 +251,20 @@ class DensityPath:
                 float(np.nansum(terms(s) * np.expm1(_unseen_rise(s) / 2))) for s in self._finest
             ]
             largest = [np.abs(np.expm1(self._log_ratio(s))).max() for s in self._finest]
-        return self._with_beyond((value, width), terms, 2 * np.array(largest), relative=True)
+        curve = self._with_beyond((value, width), terms, 2 * np.array(largest), relative=True)
+        return self._infinite_at_start(curve, "finite_chi_square")
+
+    def _infinite_at_start(self, curve: Curve, question: str) -> Curve:
+        """The curve, infinite at time 0 where that is proved: no box of cells can show it."""
+        if self.start is None or self.times[0] > 0:
+            return curve
+        from lvebm_theory.certified import start  # sympy and ball arithmetic
+
+        if getattr(start, question)(self.energy, self.start).finite is not False:
+            return curve
+        value, width = curve[0].copy(), curve[1].copy()
+        value[0] = width[0] = np.inf
+        return value, width
 
     @property
     def _finest(self) -> list[DensityState]:

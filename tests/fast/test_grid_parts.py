@@ -8,7 +8,7 @@ import pytest
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
-from solvers.densities import Grid, generator_spectrum, jko_step
+from solvers.densities import Grid, generator_spectrum, jko_step, solve_fokker_planck
 from solvers.densities.box import find_box, level_box
 from solvers.densities.cell_integrals import gauss, line_integrals, segment_integrals
 from solvers.densities.extrapolation import extrapolate
@@ -156,3 +156,15 @@ def test_jko_step_refuses_bad_input():
         jko_step(energy, [0.0, 1.0, 2.0], [0.5, 0.5], 0.0)
     with pytest.raises(ArgumentError, match="edges"):
         jko_step(energy, [0.0, 2.0, 1.0], [0.5, 0.5], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("formula", "entropy", "chi_square"),
+    [("x**2/2", True, True), ("exp(x**2/2.5)", False, False), ("x**2", True, False)],
+)
+def test_divergences_of_a_start_are_infinite_where_that_is_proved(formula, entropy, chi_square):
+    energy, start = parse_potential(formula), InitialLaw.normal(0.0, 1.3)
+    path = solve_fokker_planck(energy, start, [0.0, 0.5], cells=512, box=[(-4.5, 4.5)], tail_mass=1)
+    for curve, finite in ((path.relative_entropy(), entropy), (path.chi_square(), chi_square)):
+        assert np.isfinite(curve[0][0]) == finite
+        assert np.isinf(curve[1][0]) >= (not finite)
