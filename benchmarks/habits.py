@@ -79,7 +79,7 @@ class Problem:
         elif _looks_at_terms(entry):
             self.target = subsampled_targets()[-1]
         else:
-            self.target = default_targets()[1]
+            self.target = default_targets()[0]
         self.step_size = _tuned(entry, self.target, seed)
 
     @property

@@ -187,7 +187,7 @@ def test_a_later_fault_is_told_with_its_own_traceback():
     ("step", "said"),
     [
         (3, "callable"),
-        (lambda y: y, "asks for 'y'"),
+        (lambda z: z, "asks for 'z'"),
         (lambda energy, x: x, "position x first"),
         (lambda x, energy, step_size, rng, friction: x, "asks for 'friction'"),
     ],

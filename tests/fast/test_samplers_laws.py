@@ -277,7 +277,7 @@ def test_what_is_kept_from_call_to_call_shows_after_a_few_of_them():
         lost = energy.potential(x) - energy.potential(y) + ((p**2) - (q**2)).sum(axis=1) / 2
         return np.where((np.log(rng.random(len(x))) < lost)[:, None], y, x)
 
-    report = check_sampler(step, calls=100_000, laws=["invariance"])
+    report = check_sampler(step, calls=2_000_000, laws=["invariance"])
     assert report.violated == ("invariance",)
     assert report.localisation.first == "momentum refresh"
 
@@ -363,7 +363,7 @@ def test_the_same_seed_gives_the_same_report_and_resuming_goes_on():
 
 
 def test_the_report_speaks_json_and_words():
-    report = check_sampler(mala(correction=0.0), calls=60_000)
+    report = check_sampler(mala(correction=0.0), calls=1_000_000)
     content = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert content["verdict"] == "VIOLATED"
     assert content["likely"]["first"] == "proposal correction"

@@ -118,8 +118,8 @@ def other_names(position, model):
     ("step", "said"),
     [
         (nothing, "no numbers but a NoneType"),
-        (number_of_chains, r"shape \(7, 1\) and returned \(7,\)"),
-        (half, r"shape \(7, 1\) and returned \(3, 1\)"),
+        (number_of_chains, r"shape \(7, 2\) and returned \(7,\)"),
+        (half, r"shape \(7, 2\) and returned \(3, 2\)"),
         (other_names, r"step\(x, energy, step_size, rng\); it asks for 'position'"),
         (lambda: 0, "takes nothing"),
     ],

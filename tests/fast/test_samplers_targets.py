@@ -25,12 +25,12 @@ FAR = 6.5
 
 
 def targets():
-    base = default_targets()
+    base = {t.name: t for t in default_targets()}
     return [
-        *base,
+        *base.values(),
         *subsampled_targets(),
-        with_momenta(base[1]),
-        moved(base[2], shift=[1.0, 2.0], scale=3.0, constant=5.0),
+        with_momenta(base["correlated normal"]),
+        moved(base["two modes"], shift=[1.0, 2.0], scale=3.0, constant=5.0),
     ]
 
 

@@ -10,6 +10,9 @@ from lvebm_theory.errors import ArgumentError
 
 WORDS = {
     "x": "position: (n, d) for whole chains, (d,) for one",
+    "theta": "another name of x, for parameters of a model",
+    "y": "data of a target made by from_model, in the shape in which they were drawn",
+    "data": "another name of y",
     "v": "momenta of unit mass, in the shape of x; the step then returns (x', v')",
     "energy": "U with .potential(x), .gradient(x), .dim",
     "potential": "the function U alone",
@@ -51,7 +54,7 @@ def arguments_of(step: Callable[..., Any]) -> tuple[str, ...]:
                 f"a step takes arguments named {', '.join(WORDS)}, most often "
                 f"step({', '.join(USUAL)}); it asks for {p.name!r}"
             )
-    if not names or names[0] != "x":
+    if not names or names[0] not in ("x", "theta"):
         raise ArgumentError(
             f"a step takes its position x first, most often step({', '.join(USUAL)}); "
             f"it takes {', '.join(names) or 'nothing'}"

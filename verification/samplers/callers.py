@@ -16,7 +16,9 @@ from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
 from .arguments import SOURCES_OF_NOISE
+from .meter import Meter
 from .portable import Backend, arrays
+from .posterior import PosteriorEnergy, PosteriorView
 from .views import EnergyView, as_numpy
 
 FloatArray = npt.NDArray[np.float64]
@@ -56,6 +58,8 @@ class Caller:
         Whether the step takes all chains at once.
     dtype : {"float64", "float32"}
         Of the positions it is given.
+    meter : Meter
+        Asked before each chain of a step of one chain.
     """
 
     step: Callable[..., Any]
@@ -65,6 +69,7 @@ class Caller:
     dtype: str = "float64"
     views: dict[int, tuple[Energy, EnergyView]] = field(default_factory=dict)
     rounding: float = float(np.finfo(np.float64).eps)
+    meter: Meter = field(default_factory=Meter)
 
     def view(self, energy: Energy) -> EnergyView:
         """The energy as the step sees it."""
@@ -86,6 +91,8 @@ class Caller:
         ``noise`` holds xi (n, d) and u (n,) for a step that takes them; without it they are drawn.
         """
         given = self.drawn(len(state), energy.dim, rng) if noise is None else noise
+        if isinstance(energy, PosteriorEnergy) and self.backend != "numpy":
+            raise ArgumentError(f"a target with data is known to numpy only, not {self.backend}")
         if SOURCES_OF_NOISE.isdisjoint(self.names):
             with seeded_globals(int(rng.integers(2**63))):
                 return self._batch(state, energy, h, rng, given)
@@ -107,6 +114,7 @@ class Caller:
             return self._called(state, energy, h, rng, noise)
         rows = []
         for i in range(len(state)):
+            self.meter.check()
             own = {name: value[i : i + 1] for name, value in noise.items()}
             rows.append(self._called(state[i : i + 1], energy, h, rng, own))
         return np.concatenate(rows, axis=0)
@@ -115,14 +123,26 @@ class Caller:
         self, state: FloatArray, energy: Energy, h: float, rng: np.random.Generator, noise: Noise
     ) -> FloatArray:
         result = self.step(*self._arguments(state.astype(self.dtype), energy, h, rng, noise))
+        if isinstance(energy, PosteriorEnergy):
+            d = energy.dim
+            return np.concatenate([self.state_after(result, (len(state), d)), state[:, d:]], axis=1)
         return self.state_after(result, state.shape)
 
     def _arguments(
         self, rows: FloatArray, energy: Energy, h: float, rng: np.random.Generator, noise: Noise
     ) -> list[Any]:
-        view, d = self.view(energy), energy.dim
+        d = energy.dim
+        view: Any
+        if isinstance(energy, PosteriorEnergy):
+            data = rows[:, d:] if self.layout == "whole" else rows[0, d:]
+            view = PosteriorView(energy, data)
+        else:
+            view = self.view(energy)
         makers: dict[str, Callable[[], Any]] = {
             "x": lambda: self._on_arrays(rows[:, :d]),
+            "theta": lambda: self._on_arrays(rows[:, :d]),
+            "y": lambda: view.data,
+            "data": lambda: view.data,
             "v": lambda: self._on_arrays(rows[:, d:]),
             "energy": lambda: view,
             "potential": lambda: view.potential,

@@ -13,25 +13,30 @@ import numpy as np
 
 from lvebm_theory.errors import ArgumentError
 
+from ..decide import Verdict
 from ..keeping import read_sealed
-from .examination import FORMAT, Examination
-from .generate import places
-from .kernel import Kernel
+from .dictionary import dictionary_of
+from .examination import FORMAT, SAMPLES, Examination
+from .generate import FEWEST, GRID, PILOT, check_steps, places
+from .kernel import Kernel, StepError
 from .laws import invariance
 from .learner import ORDERS, Learner
 from .localise import localise
+from .meter import OVER, Budget, Clock, Meter
 from .portable import BACKENDS, Backend
 from .report import Report
 from .schemes import Scheme, scheme_of
 from .sequential import check_alpha
+from .stationary import stationary_error
 from .subject import KINDS, Kind, LearnerSubject, Place, Subject
 from .targets.defaults import default_targets, gaussian_targets, line_targets, subsampled_targets
 from .targets.exact_target import ExactTarget
 
-# samples that one trial needs for intervals a tenth of a standard deviation wide
-_SAMPLES = 9_000
-# seconds that a guess at the component has at least
-_LOCALISED = 5.0
+# parts of the budget for pilots, for laws without chance, and for the estimate beside HOLDS
+_PILOTS, _WITHOUT_CHANCE, _ESTIMATE = 0.15, 0.3, 0.1
+# default targets of 2, 1, 5 and 20 dimensions
+_SPAN = 4
+CONVENTIONS = ("full", "half")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +48,16 @@ class Plan:
     targets, per_target : int
         Targets, and step sizes for each.
     first, largest : int
-        Samples of a first look, and at most of any.
+        Chains of a first look, and at most of any.
+    pilot : int
+        Chains of a pilot; 0 where there is no time for them.
     """
 
     targets: int
     per_target: int
     first: int
     largest: int
+    pilot: int = PILOT
 
 
 def check_sampler(
@@ -67,9 +75,13 @@ def check_sampler(
     step_sizes: Sequence[float] | None = None,
     *,
     walkers: int | None = None,
+    shared: str = "",
     calls: int | None = None,
     laws: Sequence[str] | None = None,
+    min_dim: int = 1,
+    convention: str = "full",
     localised: bool = True,
+    clock: Clock = time.perf_counter,
 ) -> Report:
     """Is this sampler right? A verdict per law, at a proved false-alarm rate.
 
@@ -86,7 +98,9 @@ def check_sampler(
         Bound of the chance that a correct sampler is called VIOLATED, whatever the number of looks
         and of times the call is taken up again.
     budget : float
-        Seconds; up to a quarter more where a violation is traced to its component.
+        Seconds, kept within a fifth and one call of the step; the first call of the step, which may
+        compile it, is not counted. Pilots, every law and the guess at the component draw on it, and
+        what could not be afforded is listed.
     scheme : str or Scheme, optional
         Of unadjusted kinds; "ula" by default, see ``schemes.NAMES``. Of learners "sequential"
         (default) or "simultaneous": theta moves with the new particles or with the old ones.
@@ -99,16 +113,30 @@ def check_sampler(
     seed : int
     resume : mapping or path, optional
         The ``state`` of an earlier report, or a JSON file of it.
-    targets, step_sizes : sequences, optional
-        Instead of the usual and the generated ones.
+    targets : sequence of ExactTarget, optional
+        Your own, used as they are; by default some of 2, 1, 5 and 20 dimensions and more. A step
+        without a step size is tried on default targets of several scales, on yours as they are.
+    step_sizes : sequence of float, optional
+        Instead of the generated ones.
     walkers : int, optional
         Chains that interact, in ensembles of this many.
+    shared : str, optional
+        What the chains of one call share on purpose, "trajectory length" say, in words: sixteen
+        chains with one such value are then one sample, for every law.
     calls : int, optional
-        Kernel calls at most, in place of the budget: the outcome is then the same on any machine.
+        Chain steps at most, in place of the budget and kept like it: the outcome is then the same
+        on any machine.
     laws : sequence of str, optional
         Names of laws; all by default.
+    min_dim : int
+        Least dimension that the sampler takes: default targets of fewer are left out.
+    convention : {"full", "half"}
+        "half" for unadjusted rules written x - (s/2) grad U + sqrt(s) xi: the step is given s = 2h,
+        and ``step_sizes`` are values of s.
     localised : bool
         Whether a violation is traced to the likely component.
+    clock : callable () -> float
+        What seconds are read from.
 
     Returns
     -------
@@ -119,82 +147,169 @@ def check_sampler(
     ArgumentError
         Unusable arguments, or a step that runs in no layout; before any work starts.
     StepError
-        The step raised later on; the message holds its own traceback.
+        The step raised on every target. A step that raises now and then ends the trial in which it
+        does, and the report says so.
     """
-    began = time.perf_counter()
+    meter = Meter(clock)
     check_alpha(alpha)
     chosen = _kind(kind)
     if not budget > 0 or (calls is not None and calls < 1):
         raise ArgumentError(f"a budget must be > 0, got {budget} s and {calls} calls")
     settings: dict[str, Any] = {"format": FORMAT, "kind": kind, "alpha": alpha, "seed": seed}
     stored = _stored(resume)
+    whole = Budget(
+        meter=meter,
+        seconds=math.inf if calls is not None else budget,
+        steps=math.inf if calls is None else float(calls),
+    )
     subject: Subject | LearnerSubject
-    if chosen == "learner":
-        subject, plan = _learner(step, scheme, seed, stored)
-        settings["scheme"] = name = subject.order
-    else:
-        documented = _scheme(chosen, scheme)
-        name = "" if documented is None else documented.name
-        settings |= {
-            "scheme": "" if documented is None else documented.statement,
-            "reversible": bool(reversible),
-        }
-        kernel = Kernel(step, vectorised, _backend(backend), walkers)
-        if documented is not None and documented.momenta != kernel.with_momenta:
-            needs = "a step(x, v, ...)" if documented.momenta else "a step without momenta v"
-            raise ArgumentError(f"the scheme {documented.name} needs {needs}")
-        candidates = _targets(chosen, documented, targets)
-        if kernel.is_compiled:
-            candidates = _compiled(candidates)
-        kernel.examine(candidates[0], _first_step(candidates[0], step_sizes))
-        plan = (
-            Plan(**stored["plan"]) if stored else _plan(kernel, chosen, candidates, budget, calls)
-        )
-        subject = Subject(
-            kernel=kernel,
-            kind=chosen,
-            places=places(
-                kernel,
-                candidates[: plan.targets],
-                chosen,
-                step_sizes=step_sizes,
-                rng=np.random.default_rng((seed, 7)),
-                per_target=plan.per_target,
-            ),
-            scheme=documented,
-            reversible=reversible,
-            first=plan.first,
-            largest=plan.largest,
-            # moved and walled images have no formula that numba could compile
-            given=targets is not None or kernel.is_compiled,
-            seed=seed,
-        )
-    if stored and {k: stored.get(k) for k in settings} != settings:
-        raise ArgumentError("the stored state is of a call with other settings")
-    examination = Examination(subject, alpha, laws)
-    if stored:
-        examination.resume(stored)
-    examination.settle_without_chance()
-    spent = time.perf_counter() - began
-    left = math.inf if calls is not None else max(0.05 * budget, budget - spent)
-    # after a refutation without chance the others get a short look, to be seen beside it
-    part = 0.03 if examination.refuted else 1.0
-    examination.look(seconds=part * left, calls=math.inf if calls is None else part * calls)
-    refuted = examination.refuted
-    patience = math.inf if calls is not None else max(_LOCALISED, 0.25 * budget)
+    skipped: dict[str, str] = {}
+    note = ""
+    with whole.up_to(1 + OVER):
+        if chosen == "learner":
+            subject, plan = _learner(step, scheme, seed, stored, meter)
+            settings["scheme"] = name = subject.order
+        else:
+            documented = _scheme(chosen, scheme)
+            name = "" if documented is None else documented.name
+            settings |= {
+                "scheme": "" if documented is None else documented.statement,
+                "reversible": bool(reversible),
+                "convention": convention,
+            }
+            kernel = Kernel(
+                step,
+                vectorised,
+                _backend(backend),
+                walkers,
+                shared,
+                unit=_unit(convention, documented),
+                meter=meter,
+            )
+            if step_sizes is not None:
+                check_steps(step_sizes)
+                step_sizes = [float(h) / kernel.unit for h in step_sizes]
+            if documented is not None and documented.momenta != kernel.with_momenta:
+                needs = "a step(x, v, ...)" if documented.momenta else "a step without momenta v"
+                raise ArgumentError(f"the scheme {documented.name} needs {needs}")
+            candidates = _targets(chosen, documented, targets, min_dim)
+            if kernel.is_compiled:
+                candidates = _compiled(candidates)
+            candidates, skipped = _taken(kernel, candidates, step_sizes)
+            plan = (
+                Plan(**stored["plan"])
+                if stored
+                else _plan(kernel, chosen, candidates, budget, calls)
+            )
+            with whole.part(_PILOTS):
+                found = places(
+                    kernel,
+                    candidates[: plan.targets],
+                    chosen,
+                    step_sizes=step_sizes,
+                    rng=np.random.default_rng((seed, 7)),
+                    per_target=plan.per_target,
+                    pilot=plan.pilot,
+                    given=targets is not None,
+                )
+            skipped |= found.skipped
+            skipped |= {
+                t.name: "the budget was too small for so many targets"
+                for t in candidates[plan.targets :]
+            }
+            note = kernel.note
+            if kernel.unit != 1:
+                note = f"{note}; " * bool(note) + "step sizes are told as h; yours is s = 2h"
+            subject = Subject(
+                kernel=kernel,
+                kind=chosen,
+                places=found.places,
+                scheme=documented,
+                reversible=reversible,
+                first=plan.first,
+                largest=plan.largest,
+                # moved and walled images have no formula that numba could compile
+                given=targets is not None or kernel.is_compiled,
+                given_steps=step_sizes is not None,
+                min_dim=min_dim,
+                seed=seed,
+            )
+        if stored and {k: stored.get(k) for k in settings} != settings:
+            raise ArgumentError("the stored state is of a call with other settings")
+        examination = Examination(subject, alpha, laws)
+        if stored:
+            examination.resume(stored)
+        with whole.part(_WITHOUT_CHANCE):
+            examination.settle_without_chance()
+        refuted_at_once = examination.refuted
+        # after a refutation without chance the others get a short look, to be seen beside it
+        part = 0.03 if refuted_at_once else 1.0
+        with whole.part(part):
+            examination.look(whole if part == 1.0 else whole.of(part))
+        refuted = examination.refuted
+        localisation = localise(examination) if refuted and localised else None
+        laws_told = examination.reports()
+        estimate = ""
+        decided = all(law.verdict is not Verdict.UNDECIDED for law in laws_told)
+        if isinstance(subject, Subject) and subject.keeps_target and decided and not refuted:
+            with whole.part(_ESTIMATE):
+                estimate = stationary_error(examination)
     return Report(
         kind=kind,
         scheme=name,
         alpha=alpha,
-        laws=examination.reports(),
-        note="" if isinstance(subject, LearnerSubject) else subject.kernel.note,
-        localisation=localise(examination, patience) if refuted and localised else None,
+        laws=laws_told,
+        note=note,
+        localisation=localisation,
         failing=examination.failing() if refuted else {},
         calls=subject.calls,
-        seconds=time.perf_counter() - began,
+        seconds=meter.seconds,
         seed=seed,
+        skipped=skipped,
+        raised=tuple(dict.fromkeys(examination.ended.values())),
+        looked=_looked(subject),
+        estimate=estimate,
+        needed=examination.still_needed,
         state={**settings, "plan": vars(plan), **examination.state()},
     )
+
+
+def _looked(subject: Subject | LearnerSubject) -> str:
+    """How many coordinates were looked at, where it was not all of them."""
+    if isinstance(subject, LearnerSubject):
+        return ""
+    found = [(t.name, dictionary_of(t, subject.seed).looked) for t in subject.targets]
+    part = [f"{seen} of {d} coordinates of {name}" for name, (seen, d) in found if seen < d]
+    if not part:
+        return ""
+    return f"looked at {'; '.join(part)}, drawn by the seed, and at random projections of all"
+
+
+def _taken(
+    kernel: Kernel, targets: Sequence[ExactTarget], step_sizes: Sequence[float] | None
+) -> tuple[Sequence[ExactTarget], dict[str, str]]:
+    """The layout is found on the first target that the sampler takes; those before are listed."""
+    skipped: dict[str, str] = {}
+    first: ArgumentError | None = None
+    for i, target in enumerate(targets):
+        try:
+            kernel.examine(target, _first_step(target, step_sizes))
+            return targets[i:], skipped
+        except ArgumentError as error:
+            first = first or error
+            skipped[target.name] = "the step raised: " + str(error).splitlines()[-1]
+    assert first is not None  # there is a target
+    raise first
+
+
+def _unit(convention: str, scheme: Scheme | None) -> float:
+    if convention not in CONVENTIONS:
+        raise ArgumentError(f"a convention is one of {', '.join(CONVENTIONS)}, got {convention!r}")
+    if convention == "full":
+        return 1.0
+    if scheme is None or scheme.momenta:
+        raise ArgumentError("the half convention is one of overdamped unadjusted schemes")
+    return 2.0
 
 
 def _learner(
@@ -202,12 +317,13 @@ def _learner(
     order: str | Scheme | None,
     seed: int,
     stored: Mapping[str, Any],
+    meter: Meter,
 ) -> tuple[LearnerSubject, Plan]:
     if order is None:
         order = ORDERS[0]
     if order not in ORDERS:
         raise ArgumentError(f"the scheme of a learner is one of {', '.join(ORDERS)}, got {order!r}")
-    learner = Learner(step)
+    learner = Learner(step, meter)
     plan = (
         Plan(**stored["plan"]) if stored else Plan(targets=0, per_target=0, first=64, largest=2048)
     )
@@ -241,7 +357,7 @@ def _scheme(kind: Kind, scheme: str | Scheme | None) -> Scheme | None:
 
 
 def _targets(
-    kind: Kind, scheme: Scheme | None, targets: Sequence[ExactTarget] | None
+    kind: Kind, scheme: Scheme | None, targets: Sequence[ExactTarget] | None, min_dim: int
 ) -> Sequence[ExactTarget]:
     if targets is not None:
         wrong = [t for t in targets if not isinstance(t, ExactTarget)]
@@ -250,6 +366,13 @@ def _targets(
         if len({t.name for t in targets}) < len(targets):
             raise ArgumentError("targets need different names")
         return list(targets)
+    found = [t for t in _usual(scheme) if t.dim >= min_dim]
+    if not found:
+        raise ArgumentError(f"no default target has {min_dim} dimensions or more: name your own")
+    return found
+
+
+def _usual(scheme: Scheme | None) -> Sequence[ExactTarget]:
     if scheme is None:
         return default_targets()
     if scheme.terms:
@@ -257,10 +380,7 @@ def _targets(
     if scheme.name in ("exact", "sk-rock"):
         return gaussian_targets()
     usual = default_targets()
-    # one target of several coordinates among the first five, which a short run has time for
-    many = max(usual, key=lambda t: t.dim)
-    others = [t for t in usual[3:] if t is not many]
-    return (*usual[:2], *line_targets(), usual[2], many, *others)
+    return (*usual[:2], *line_targets(), *usual[2:])
 
 
 def _compiled(targets: Sequence[ExactTarget]) -> Sequence[ExactTarget]:
@@ -286,36 +406,51 @@ def _plan(
     if calls is not None:
         rate, affordable = 1e6, float(calls)
     else:
-        rate = _rate(kernel, kind, targets[0])
+        rate = _rate(kernel, targets[0])
         affordable = 0.6 * rate * budget
     # in steps: five places after one step and one after five, or four places after three and more
     per_target, cost = (5, 12) if kind == "adjusted" else (4, 20)
-    wanted = max(1, int(affordable / (_SAMPLES * cost)))
-    if affordable < _SAMPLES * cost:
+    # an ensemble is one sample, however many walkers it has
+    cost *= kernel.walkers or 1
+    wanted = max(2, int(affordable / (SAMPLES * cost)))
+    if affordable < SAMPLES * cost:
         per_target = 2
-    first = int(2 ** round(math.log2(min(max(0.05 * rate, 64), 1024))))
+        if "step_size" not in kernel.names:
+            wanted = _SPAN  # of one scale each
+    number = min(wanted, len(targets))
+    first = int(2 ** round(math.log2(min(max(0.02 * affordable, 16), max(0.05 * rate, 64), 1024))))
     largest = int(2 ** round(math.log2(min(max(0.4 * rate, 128), 2**17))))
+    tries = len(GRID) + 2 * per_target
+    pilot = int(min(PILOT, 0.5 * _PILOTS * affordable / (number * tries)))
     return Plan(
-        targets=min(wanted, len(targets)), per_target=per_target, first=first, largest=largest
+        targets=number,
+        per_target=per_target,
+        first=first,
+        largest=largest,
+        pilot=pilot if pilot >= FEWEST else 0,
     )
 
 
-def _rate(kernel: Kernel, kind: Kind, target: ExactTarget) -> float:
+def _rate(kernel: Kernel, target: ExactTarget) -> float:
     """Chain steps per second, bets included, to the next power of four: no plan on noise."""
     state = kernel.state_target(target)
     place = Place(target=state, step_size=0.1 * target.length**2)
-    subject = Subject(kernel=kernel, kind=kind, places=[place])
+    subject = Subject(kernel=kernel, kind="adjusted", places=[place])
     trial = invariance.trial(subject, place, 1)
-    trial.first = 16
-    trial.look(1)  # what is computed once for a target is not counted
-    while True:
-        began = time.perf_counter()
-        trial.look(1)
-        took = time.perf_counter() - began
-        if took > 0.02 or trial.first >= 16_384:
-            rate = max(trial.first, kernel.walkers or 1) / max(took, 1e-6)
-            return float(4.0 ** round(math.log(rate, 4)))
-        trial.first *= 4
+    trial.first = 1
+    clock = kernel.meter.clock
+    try:
+        trial.look(1)  # what is computed once for a target is not counted
+        while True:
+            began = clock()
+            trial.look(1)
+            took = clock() - began
+            if took > 0.02 or trial.first * subject.group >= 16_384:
+                rate = trial.first * subject.group / max(took, 1e-6)
+                return float(4.0 ** round(math.log(rate, 4)))
+            trial.first *= 4
+    except StepError:  # told where it is tried
+        return 1e4
 
 
 def _stored(resume: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:

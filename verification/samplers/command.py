@@ -45,8 +45,34 @@ def check_sampler_command(
     backend: Annotated[str | None, typer.Option(help="numpy, torch or jax.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
     calls: Annotated[
-        int | None, typer.Option(help="Kernel calls at most, in place of the budget.")
+        int | None, typer.Option(help="Chain steps at most, in place of the budget.")
     ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="file.py:name: your own target, a list, or a function that returns one."),
+    ] = None,
+    step_sizes: Annotated[
+        str | None, typer.Option(help="Step sizes to be tried, separated by commas.")
+    ] = None,
+    laws: Annotated[
+        str | None, typer.Option(help="Names of laws, separated by commas; all by default.")
+    ] = None,
+    walkers: Annotated[
+        int | None, typer.Option(help="Chains that interact, in ensembles of this many.")
+    ] = None,
+    shared: Annotated[
+        str, typer.Option(help='What chains share on purpose: "trajectory length", say.')
+    ] = "",
+    vectorised: Annotated[
+        bool | None,
+        typer.Option("--vectorised/--one-chain", help="Whether x is (n, d); found out by trying."),
+    ] = None,
+    dim: Annotated[
+        int, typer.Option("--dim", "--min-dim", help="Least dimension that the sampler takes.")
+    ] = 1,
+    convention: Annotated[
+        str, typer.Option(help='"half" for x - (s/2) grad U + sqrt(s) xi with step size s.')
+    ] = "full",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON on standard output.")
     ] = False,
@@ -62,13 +88,15 @@ def check_sampler_command(
     from ..saying import say, talk_aside
     from .check import check_sampler
     from .kernel import StepError
-    from .user_step import load_step
+    from .user_step import load_step, load_targets, names_in, numbers_in
 
     with contextlib.ExitStack() as held, talk_aside():
         if out is not None:
             ready_for(out)
             held.enter_context(Lock(out))
         step = load_step(sampler)
+        own = None if targets is None else load_targets(targets)
+        sizes = None if step_sizes is None else numbers_in(step_sizes)
         limit = f"{budget:g} s" if calls is None else f"{calls:,} chain steps"
         say(f"looking at {sampler} for up to {limit}")
         try:
@@ -79,10 +107,18 @@ def check_sampler_command(
                 budget,
                 scheme,
                 reversible or None,
-                backend=backend,
-                seed=seed,
-                resume=resume,
+                vectorised,
+                backend,
+                seed,
+                resume,
+                own,
+                sizes,
+                walkers=walkers,
+                shared=shared,
                 calls=calls,
+                laws=None if laws is None else names_in(laws),
+                min_dim=dim,
+                convention=convention,
             )
         except StepError as error:
             say(f"error: {error}")
@@ -94,6 +130,10 @@ def check_sampler_command(
         sys.stdout.write(json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
     else:
         show(report, _going_on(budget, calls, out, report.more))
+    for traceback in report.raised:
+        say(f"error: {traceback}")
+    if report.raised and report.verdict is not Verdict.VIOLATED:
+        return int(Exit.FAILED)
     return int(STATUS[report.verdict])
 
 
@@ -132,10 +172,12 @@ def show(report: Report, going_on: str = "") -> None:
     if report.note:
         console.print(f"note: {escape(report.note)}")
     console.print(escape(report.headline), style=screens.COLOURS[report.verdict])
+    for remark in report.remarks:
+        console.print(escape(remark), style="dim")
     if report.localisation is not None:
         console.print(escape(report.localisation.text))
     if report.what_next:
-        more = f" {going_on}" if report.verdict is Verdict.UNDECIDED else ""
+        more = f" {going_on}" if not report.hopeless and report.verdict is Verdict.UNDECIDED else ""
         console.print(escape(report.what_next + more))
 
 

@@ -18,8 +18,12 @@ FloatArray = npt.NDArray[np.float64]
 _FAR = 1e6
 #: events so rare that their own deviation is smaller are measured in this unit
 RARE = 0.1
-#: coordinates whose location and scale are looked at; of larger spaces so many, evenly spread
-MOST_COORDINATES = 10
+#: coordinates whose location and scale are looked at; of larger spaces so many, drawn by the seed
+MOST_COORDINATES = 64
+#: coordinates looked at closely are the first, the middle and the last of spaces of at most so many
+SMALL = 10
+#: directions drawn by the seed whose location and scale are looked at in larger spaces
+PROJECTIONS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,25 +33,54 @@ class Dictionary:
     Parameters
     ----------
     target : ExactTarget
+    seed : int
+        Draws the coordinates that are looked at where there are many.
     """
 
     target: ExactTarget
+    seed: int = 0
 
     @property
+    def _moving(self) -> int:
+        """Coordinates that a step moves: data come after them."""
+        return self.target.dim - self.target.data
+
+    @cached_property
     def coordinates(self) -> list[int]:
-        """Coordinates looked at closely: the first, the middle and the last."""
-        d = self.target.dim
-        return sorted({0, d // 2, d - 1})
+        """Coordinates looked at closely: three, drawn by the seed in larger spaces."""
+        d = self._moving
+        if d <= SMALL:
+            return sorted({0, d // 2, d - 1})
+        looked = drawn(d, seed=self.seed)
+        return [looked[i] for i in drawn(len(looked), 3, self.seed)]
 
-    @property
+    @cached_property
     def others(self) -> list[int]:
         """Coordinates of which location and scale alone are looked at."""
-        return [i for i in spread_over(self.target.dim) if i not in self.coordinates]
+        return [i for i in drawn(self._moving, seed=self.seed) if i not in self.coordinates]
 
-    @property
+    @cached_property
     def _pairs(self) -> list[tuple[int, int]]:
         chosen = self.coordinates
-        return [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :]]
+        inside = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :]]
+        data = [self._moving + j for j in drawn(self.target.data, 3, self.seed)]
+        return inside + [(i, j) for i in chosen for j in data]
+
+    @cached_property
+    def _directions(self) -> FloatArray:
+        """Unit vectors (d, k), none where every coordinate is looked at."""
+        d = self._moving
+        number = PROJECTIONS if d > MOST_COORDINATES else 0
+        w = np.random.default_rng((self.seed, 17)).standard_normal((d, number))
+        return np.asarray(w / np.sqrt((w * w).sum(axis=0)))
+
+    @property
+    def looked(self) -> tuple[int, int]:
+        """How many coordinates are looked at one by one, and how many there are."""
+        return len({*self.coordinates, *self.others}), self._moving
+
+    def _name(self, i: int) -> str:
+        return f"x{i}" if i < self._moving else f"y{i - self._moving}"
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -64,9 +97,13 @@ class Dictionary:
             ]
         for i in self.others:
             found += [f"location of x{i}", f"scale of x{i}"]
-        found += [f"correlation of x{i} and x{j}" for i, j in self._pairs]
-        found += ["energy", "low energy", "high energy", "size of the gradient", "virial"]
-        if self.target.dim > 1:
+        for k in range(self._directions.shape[1]):
+            found += [f"location along direction {k}", f"scale along direction {k}"]
+        found += [f"correlation of {self._name(i)} and {self._name(j)}" for i, j in self._pairs]
+        found += ["energy", "low energy", "high energy"]
+        if self.target.has_gradient:
+            found += ["size of the gradient", "virial"]
+        if self._moving > 1:
             found += ["sum of all coordinates", "radius"]
         return tuple(found)
 
@@ -93,50 +130,67 @@ class Dictionary:
     def __call__(self, x: FloatArray) -> FloatArray:
         """Values (n, m) in [-1/2, 1/2] at x (n, d); not-a-number counts as the far end."""
         centre, spread, middle, width = self.target.scale
-        size_mid, size_width, virial_mid, virial_width = self._of_gradient
+        d = self._moving
         with np.errstate(all="ignore"):
             kept = np.nan_to_num(x, nan=_FAR, posinf=_FAR, neginf=-_FAR)
             y = np.clip((kept - centre) / spread, -_FAR, _FAR)
             e = _tamed((self.target.energy.potential(kept) - middle) / max(width, 1e-300))
-            size, virial = self._gradient_features(kept)
-            size = _tamed((size - size_mid) / size_width)
-            virial = _tamed((virial - virial_mid) / virial_width)
             columns: list[FloatArray] = []
             for i in self.coordinates:
                 columns += _of_one(y[:, i])
             for i in self.others:
-                columns += _of_one(y[:, i])[:2]
+                columns += _place_and_size(y[:, i])
+            for along in (y[:, :d] @ self._directions).T:
+                columns += _place_and_size(along)
             columns += [np.tanh(y[:, i] * y[:, j] / 2) / 2 for i, j in self._pairs]
             columns += [
                 np.tanh(e / 2) / 2,
                 np.exp(-np.clip(e + 1, 0, 50)) - 0.5,
                 np.clip(e - 2, 0, 1) - 0.5,
-                np.tanh(size / 2) / 2,
-                np.tanh(virial / 2) / 2,
             ]
-            if self.target.dim > 1:
-                d = self.target.dim
-                r = (y * y).sum(axis=1) / d
-                columns += [np.tanh(y.sum(axis=1) / np.sqrt(d)) / 2, r / (r + 1.5) - 0.5]
+            if self.target.has_gradient:
+                columns += self._slopes(kept)
+            if d > 1:
+                r = (y[:, :d] ** 2).sum(axis=1) / d
+                columns += [
+                    np.tanh(y[:, :d].sum(axis=1) / np.sqrt(d)) / 2,
+                    r / (r + 1.5) - 0.5,
+                ]
         return np.stack(columns, axis=1)
 
+    def _slopes(self, x: FloatArray) -> list[FloatArray]:
+        """Functions of the gradient."""
+        size_mid, size_width, virial_mid, virial_width = self._of_gradient
+        size, virial = self._gradient_features(x)
+        return [
+            np.tanh(_tamed((size - size_mid) / size_width) / 2) / 2,
+            np.tanh(_tamed((virial - virial_mid) / virial_width) / 2) / 2,
+        ]
 
-def spread_over(number: int, most: int = MOST_COORDINATES) -> list[int]:
-    """Indices below ``number``, all of them or ``most`` that are evenly spread."""
-    return sorted({round(i) for i in np.linspace(0, number - 1, min(number, most))})
+
+def drawn(number: int, most: int = MOST_COORDINATES, seed: int = 0) -> list[int]:
+    """Indices below ``number``: all of them, or ``most`` drawn by the seed."""
+    if number <= most:
+        return list(range(number))
+    chosen = np.random.default_rng((seed, 16)).choice(number, most, replace=False)
+    return sorted(int(i) for i in chosen)
 
 
 def _tamed(values: FloatArray) -> FloatArray:
     return np.clip(np.nan_to_num(values, nan=_FAR, posinf=_FAR, neginf=-_FAR), -_FAR, _FAR)
 
 
-def _of_one(t: FloatArray) -> list[FloatArray]:
+def _place_and_size(t: FloatArray) -> list[FloatArray]:
     squares = t * t
-    cubes = np.abs(t) * squares
-    bounded = np.tanh(t) / 2
+    return [np.tanh(t) / 2, squares / (squares + 2) - 0.5]
+
+
+def _of_one(t: FloatArray) -> list[FloatArray]:
+    bounded, sized = _place_and_size(t)
+    cubes = np.abs(t) * t * t
     return [
         bounded,
-        squares / (squares + 2) - 0.5,
+        sized,
         np.sign(t) * cubes / (1 + cubes) / 2 - bounded,
         np.clip(t - 1.5, 0, 1) - 0.5,
         np.clip(-t - 1.5, 0, 1) - 0.5,
@@ -145,6 +199,6 @@ def _of_one(t: FloatArray) -> list[FloatArray]:
 
 
 @lru_cache(maxsize=128)
-def dictionary_of(target: ExactTarget) -> Dictionary:
+def dictionary_of(target: ExactTarget, seed: int = 0) -> Dictionary:
     """The dictionary of a target, made once."""
-    return Dictionary(target)
+    return Dictionary(target, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,7 +15,9 @@ from lvebm_theory.errors import ArgumentError
 from ..decide import Verdict
 from . import power
 from .betting import Wealth
+from .kernel import StepError
 from .laws import all_laws, bias_order, share, speaks_of
+from .meter import Budget, OutOfTime
 from .outcome import Outcome
 from .pool import Pool, pools_of
 from .report import LawReport, rounded_up
@@ -27,7 +28,11 @@ from .trial import Trial, share_equally
 
 #: HOLDS is said when no function of any trial can be off by more, in standard deviations
 RESOLUTION = 0.1
-FORMAT = 2
+#: samples that one trial needs for intervals a tenth of a standard deviation wide
+SAMPLES = 9_000
+#: part of the budget by which the last look may exceed it
+SLACK = 0.1
+FORMAT = 3
 
 
 @dataclass
@@ -52,6 +57,9 @@ class Examination:
     pools: dict[str, list[Pool]] = field(init=False, default_factory=dict)
     shares: dict[str, float] = field(init=False, default_factory=dict)
     turn: int = field(init=False, default=0)
+    ended: dict[str, str] = field(init=False, default_factory=dict)
+    not_afforded: list[str] = field(init=False, default_factory=list)
+    spent: tuple[int, float] = field(init=False, default=(0, 0.0))
     _in: dict[str, list[Pool]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,7 +82,7 @@ class Examination:
             if found:
                 share_equally(found)
                 for trial in found:
-                    trial.largest = self.subject.largest
+                    trial.largest = max(1, self.subject.largest // self.subject.group)
                 self.trials[law.NAME] = found
                 self.pools[law.NAME] = pools_of(law.NAME, found)
         # simple targets and weighty laws first: that is the order of the first looks
@@ -129,8 +137,16 @@ class Examination:
         for law in self.laws:
             if self.reasons[law.NAME] or not hasattr(law, "examine"):
                 continue
-            self.outcomes[law.NAME] = law.examine(self.subject)
-            if self.outcomes[law.NAME].verdict is Verdict.VIOLATED:
+            try:
+                outcome = law.examine(self.subject)
+            except OutOfTime as error:
+                self.not_afforded.append(law.NAME)
+                outcome = Outcome(verdict=Verdict.UNDECIDED, detail=f"not afforded: {error}")
+            except StepError as error:
+                self.ended[law.NAME] = str(error)
+                outcome = Outcome(verdict=Verdict.UNDECIDED, detail=_in_a_line(error))
+            self.outcomes[law.NAME] = outcome
+            if outcome.verdict is Verdict.VIOLATED:
                 return
 
     @property
@@ -140,20 +156,49 @@ class Examination:
             o.verdict is Verdict.VIOLATED for o in self.outcomes.values()
         )
 
-    def look(self, *, seconds: float, calls: float) -> None:
-        """Looks until a law is refuted or the time or the kernel calls are spent."""
-        trials, pools = self.all_trials, [p for found in self.pools.values() for p in found]
-        began, before = time.perf_counter(), self.subject.calls
-        while trials and not self.rejected():
-            if time.perf_counter() - began >= seconds:
-                return
-            if self.subject.calls - before >= calls:
-                return
-            chosen = next_trial(trials, pools, self.turn)
-            payoffs = chosen.look(self.subject.seed)
+    def look(self, budget: Budget, share: float = 1.0) -> None:
+        """Looks until a law is refuted or this share of the budget is spent.
+
+        A look that would end beyond it is not begun; a step that raises ends its trial.
+        """
+        pools = [p for found in self.pools.values() for p in found]
+        meter = budget.meter
+        steps, began = meter.steps, meter.seconds
+        while not self.rejected():
+            trials = [t for t in self.all_trials if t.key not in self.ended]
+            if not trials:
+                break
+            chosen = next_trial(trials, pools, self.turn, self.ended)
+            seconds, room = budget.left(share)
+            cost = chosen.next_cost
+            took = (meter.seconds - began) / max(meter.steps - steps, 1)
+            if seconds <= 0 or room <= 0 or cost > (1 + SLACK) * room:
+                break
+            if meter.steps > steps and cost * took > seconds + SLACK * budget.seconds:
+                break
+            try:
+                with budget.up_to(share + SLACK):
+                    payoffs = chosen.look(self.subject.seed)
+            except OutOfTime:
+                break
+            except StepError as error:
+                self.ended[chosen.key] = str(error)
+                continue
             for pool in self._in[chosen.key]:
                 pool.observe(chosen, payoffs)
             self.turn += 1
+        self.spent = (meter.steps - steps, meter.seconds - began)
+
+    @property
+    def still_needed(self) -> float:
+        """Seconds, roughly, until every trial is as narrow as HOLDS wants it."""
+        steps = 0.0
+        for trial in self.all_trials:
+            n = trial.wealth.count
+            wanted = n * (trial.width / RESOLUTION) ** 2 if n else SAMPLES
+            steps += max(wanted - n, 0.0) * trial.calls
+        made, seconds = self.spent
+        return steps * seconds / made if made else math.inf
 
     def reports(self) -> list[LawReport]:
         """One report per law, in the order of the laws."""
@@ -196,10 +241,15 @@ class Examination:
             "evidence": evidence,
             "threshold": level,
             "within": within,
-            "power": power.card(most, each, target) if most.wealth.count else None,
+            "power": power.card(most, each, target, self.subject.seed)
+            if most.wealth.count
+            else None,
         }
         samples = sum(t.wealth.count for t in found)
         detail = f"{samples} samples at {len(seen)} of {len(found)} places"
+        told = next((self.ended[t.key] for t in found if t.key in self.ended), "")
+        if told:
+            detail += "; " + told.splitlines()[0]
         if outcome is not None:
             detail += f"; {outcome.detail}"
             if outcome.verdict is Verdict.VIOLATED:
@@ -218,7 +268,8 @@ class Examination:
         scheme = getattr(self.subject, "scheme", None)
         if law is bias_order and len(seen) == len(found) and scheme is not None:
             detail += "; " + bias_order.measured(scheme, found, each)
-        if len(seen) < len(found) or within > RESOLUTION:
+        open_ = outcome is not None and outcome.verdict is Verdict.UNDECIDED
+        if len(seen) < len(found) or within > RESOLUTION or told or open_:
             detail += f"; within {rounded_up(within)}, {RESOLUTION:g} was wanted" if seen else ""
             return LawReport(**result, verdict=Verdict.UNDECIDED, detail=detail)
         return LawReport(**result, verdict=Verdict.HOLDS, detail=f"within {within:.2g}; {detail}")
@@ -269,3 +320,8 @@ class Examination:
             for pool in found:
                 if pool.key in state["pools"]:
                     pool.wealth = Wealth.resumed(state["pools"][pool.key]["wealth"])
+
+
+def _in_a_line(error: StepError) -> str:
+    lines = str(error).splitlines()
+    return lines[0] + (f": {lines[-1]}" if len(lines) > 1 else "")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +16,7 @@ from lvebm_theory.errors import ArgumentError, LvebmError
 
 from .arguments import arguments_of
 from .callers import Caller, Layout, Noise
+from .meter import Meter, OutOfTime
 from .portable import Backend, arrays
 from .targets.exact_target import ExactTarget
 from .targets.maps import with_momenta
@@ -27,10 +26,8 @@ FloatArray = npt.NDArray[np.float64]
 _OURS = str(Path(__file__).parent)
 # an odd number of chains, so that a broadcast against d cannot pass for a chain axis
 _PROBE = 7
-
-
-class OutOfTime(LvebmError, RuntimeError):
-    """A call of the step was asked for after its deadline."""
+#: chains of a call that share something on purpose
+SHARING = 16
 
 
 class StepError(LvebmError, RuntimeError):
@@ -60,15 +57,23 @@ class Kernel:
         None finds out.
     walkers : int or None
         Chains that interact in ensembles of this many; one ensemble is then one sample.
+    shared : str
+        What the chains of one call share on purpose; they then are one sample.
+    unit : float
+        The step is given this many times the step size of the laws: 2 for a rule that is written
+        x - (s/2) grad U + sqrt(s) xi.
+    meter : Meter
+        Counts what is spent.
     """
 
     step: Callable[..., Any]
     vectorised: bool | None = None
     backend: Backend | None = None
     walkers: int | None = None
-    tally: list[int] = field(init=False, default_factory=lambda: [0])
+    shared: str = ""
+    unit: float = 1.0
+    meter: Meter = field(default_factory=Meter)
     note: str = field(init=False, default="")
-    deadline: float = field(init=False, default=math.inf)
 
     def __post_init__(self) -> None:
         self.names = arguments_of(self.step)
@@ -78,12 +83,15 @@ class Kernel:
             raise ArgumentError(f"an ensemble has at least 2 walkers, got {self.walkers}")
         if self.walkers is not None and self.vectorised is False:
             raise ArgumentError("walkers that interact come in one call: vectorised must be True")
+        if self.shared and self.walkers is None:
+            self.walkers = SHARING
         self._caller: Caller | None = None
+        self._ran = False
 
     @property
     def calls(self) -> int:
         """Chain steps so far."""
-        return self.tally[0]
+        return self.meter.steps
 
     @property
     def is_compiled(self) -> bool:
@@ -99,6 +107,11 @@ class Kernel:
     def takes_noise(self) -> bool:
         """Whether the step is a function of its noise: no randomness of its own."""
         return bool({"xi", "u"} & set(self.names)) and not {"rng", "key"} & set(self.names)
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether the step asks for the data of its target."""
+        return bool({"y", "data"} & set(self.names))
 
     @property
     def caller(self) -> Caller:
@@ -128,11 +141,18 @@ class Kernel:
         if self._caller is not None:
             return
         target = self.state_target(target)
+        if self.takes_data and not target.data:
+            raise ArgumentError(
+                "a step that takes the data y needs targets that have some: "
+                "targets=[from_model(draw_parameters, draw_data, log_joint)]"
+            )
         failures: list[tuple[str, Exception]] = []
-        for caller in self._candidates():
+        for caller in self._candidates(bool(target.data)):
             self.note = ""
             try:
                 shared = self._rows_agree(caller, target, step_size)
+            except OutOfTime:
+                raise
             except Exception as error:  # whatever a user's step raises in a layout not its own
                 failures.append((f"{caller.backend}, {_WORDS[caller.layout]}", error))
                 continue
@@ -148,8 +168,9 @@ class Kernel:
             return
         raise ArgumentError(_no_layout(failures)) from failures[0][1]
 
-    def _candidates(self) -> Iterator[Caller]:
-        layouts: tuple[Layout, ...] = ("whole", "one")
+    def _candidates(self, with_data: bool) -> Iterator[Caller]:
+        # every chain has data of its own, and a model is mostly written for one data set
+        layouts: tuple[Layout, ...] = ("one", "whole") if with_data else ("whole", "one")
         if self.walkers is not None or self.vectorised is not None:
             layouts = ("one",) if self.vectorised is False else ("whole",)
         for backend in self._backends():
@@ -175,12 +196,12 @@ class Kernel:
         if backend == "jax":
             from .jax_caller import JaxCaller
 
-            return JaxCaller(self.step, self.names, backend, layout)
+            return JaxCaller(self.step, self.names, backend, layout, meter=self.meter)
         if backend == "numba":
             from .numba_caller import NumbaCaller
 
-            return NumbaCaller(self.step, self.names, backend, layout)
-        return Caller(self.step, self.names, backend, layout)
+            return NumbaCaller(self.step, self.names, backend, layout, meter=self.meter)
+        return Caller(self.step, self.names, backend, layout, meter=self.meter)
 
     def _rows_agree(self, caller: Caller, target: ExactTarget, h: float) -> bool:
         """Runs the step on equal rows; True when they moved, and all alike."""
@@ -190,7 +211,12 @@ class Kernel:
             if self.walkers is not None:
                 x = target.draw(probe, self.walkers)
             with np.errstate(all="ignore"):
-                after = caller(x, target.for_step, h * scale, np.random.default_rng(6))
+                self.meter.count(len(x))
+                before = self.meter.clock()
+                after = caller(x, target.for_step, self.unit * h * scale, np.random.default_rng(6))
+                if not self._ran:  # the first compilation is nobody's fault
+                    self.meter.began += self.meter.clock() - before
+                    self._ran = True
             if not np.isfinite(after).any():
                 self.note = (
                     "the step returned NaN or infinity for every chain on "
@@ -211,8 +237,7 @@ class Kernel:
 
     def in_single_precision(self) -> Kernel:
         """The same sampler on positions in single precision; its calls are counted here."""
-        again = Kernel(self.step, self.vectorised, self.backend, self.walkers)
-        again.tally = self.tally
+        again = replace(self)
         again._caller = replace(self.caller, dtype="float32", views={})
         return again
 
@@ -220,7 +245,6 @@ class Kernel:
         self, state: FloatArray, target: ExactTarget, step_size: float, noise: Noise
     ) -> FloatArray:
         """One step with given noise, for steps that take xi or u; else as ``advance``."""
-        self.tally[0] += len(state)
         unused = np.random.default_rng(0)
         with np.errstate(all="ignore"):
             return self._guarded(state, target, step_size, unused, noise)
@@ -241,7 +265,6 @@ class Kernel:
             When the step raises, with its own traceback.
         """
         self.examine(target, step_size)
-        self.tally[0] += len(state) * steps
         with np.errstate(all="ignore"):
             for _ in range(steps):
                 state = self._guarded(state, target, step_size, rng, None)
@@ -256,20 +279,24 @@ class Kernel:
         noise: Noise | None,
     ) -> FloatArray:
         """One step; whatever it raises is told as its own fault."""
-        if time.perf_counter() > self.deadline:
-            raise OutOfTime("the time for this sampler is spent")
+        if self.walkers is not None and len(state) % self.walkers:
+            raise ArgumentError(f"{len(state)} chains are no ensembles of {self.walkers}")
+        self.meter.count(len(state))
         try:
             if self.walkers is None:
-                return self.caller(state, target.for_step, h, rng, noise)
-            if len(state) % self.walkers:
-                raise ArgumentError(f"{len(state)} chains are no ensembles of {self.walkers}")
-            groups = state.reshape(-1, self.walkers, state.shape[1])
-            return np.concatenate([self.caller(g, target.for_step, h, rng) for g in groups])
-        except LvebmError:
+                return self.caller(state, target.for_step, self.unit * h, rng, noise)
+            ends = []
+            for group in state.reshape(-1, self.walkers, state.shape[1]):
+                self.meter.check()
+                ends.append(self.caller(group, target.for_step, self.unit * h, rng))
+            return np.concatenate(ends)
+        except OutOfTime:
             raise
         except Exception as error:  # a fault of the step, told as such
+            ours = isinstance(error, LvebmError)
             raise StepError(
-                f"the step raised on {target.name} with step size {h:.6g}\n" + told(error)
+                f"the step raised on {target.name} with step size {h:.6g}\n"
+                + (str(error) if ours else told(error))
             ) from error
 
 

@@ -10,8 +10,6 @@ with the new particles (sequential) or the old ones (simultaneous) in the last l
 from __future__ import annotations
 
 import inspect
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +18,9 @@ import numpy as np
 
 from lvebm_theory.errors import ArgumentError, LvebmError
 
-from .kernel import OutOfTime, StepError, told
+from .kernel import StepError, told
 from .learning_model import FloatArray, LearningModel
+from .meter import Meter
 
 LEARNER_WORDS = ("theta", "latents", "pool", "data", "energy", "step_size", "rate", "rng")
 ORDERS = ("sequential", "simultaneous")
@@ -48,10 +47,9 @@ class Learner:
     """
 
     step: Callable[..., Any]
-    tally: list[int] = field(init=False, default_factory=lambda: [0])
+    meter: Meter = field(default_factory=Meter)
     names: tuple[str, ...] = field(init=False)
     note: str = field(init=False, default="")
-    deadline: float = field(init=False, default=math.inf)
     walkers: None = field(init=False, default=None)
     rounding: float = field(init=False, default=float(np.finfo(np.float64).eps))
 
@@ -76,7 +74,7 @@ class Learner:
     @property
     def calls(self) -> int:
         """Updates so far."""
-        return self.tally[0]
+        return self.meter.steps
 
     def advance(
         self,
@@ -96,9 +94,7 @@ class Learner:
         StepError
             When the step raises, with its own traceback.
         """
-        if time.perf_counter() > self.deadline:
-            raise OutOfTime("the time for this learner is spent")
-        self.tally[0] += 1
+        self.meter.count(1)
         given = {
             "theta": state.theta.copy(),
             "latents": state.latents.copy(),

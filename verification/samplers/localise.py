@@ -8,12 +8,11 @@ last the acceptance, which shows at large steps only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .kernel import OutOfTime
+from .meter import OutOfTime
 
 COMPONENTS = (
     "drift",
@@ -34,7 +33,7 @@ class Localisation:
     Parameters
     ----------
     first, second : str
-        Among ``COMPONENTS``.
+        Among ``COMPONENTS``; empty where no component was found.
     evidence : sequence of str
         What was measured, in words.
     """
@@ -47,6 +46,8 @@ class Localisation:
     def text(self) -> str:
         """In words."""
         because = "; ".join(self.evidence)
+        if not self.first:
+            return f"component not found: {because}"
         return f"likely component: {self.first}, else {self.second} ({because})"
 
     def as_json(self) -> dict[str, Any]:
@@ -66,27 +67,29 @@ BY_LAW = {
 }
 
 
-def localise(examination: Any, seconds: float = math.inf) -> Localisation:
-    """A guess for a violated subject.
+def localise(examination: Any) -> Localisation:
+    """A guess for a violated subject, within what its meter allows.
+
+    The violation is proved: whatever goes wrong here is told and changes nothing.
 
     Parameters
     ----------
     examination : Examination
         That has looked, and violates some law.
-    seconds : float
-        Time for it; a slow step that needs more gets a guess by the violated law alone.
     """
     subject = examination.subject
-    subject.stop_after(seconds)
+    law = str(examination.failing().get("law", ""))
     try:
         return _looked_at(subject, _unsteady(examination))
     except OutOfTime:
-        law = str(examination.failing().get("law", ""))
         first, second = BY_LAW.get(law, ("noise scale", "drift"))
-        why = f"by the violated law alone: {seconds:.0f} s were too few to look closer"
+        why = "by the violated law alone: too little was left of the budget to look closer"
         return Localisation(first=first, second=second, evidence=[why])
-    finally:
-        subject.stop_after(math.inf)
+    except Exception as error:  # of a step that is wrong anything may be expected
+        said = next(iter(str(error).splitlines()), "")
+        return Localisation(
+            first="", second="", evidence=[f"looking closer raised {type(error).__name__}: {said}"]
+        )
 
 
 def _unsteady(examination: Any) -> bool:

@@ -22,6 +22,7 @@ from .localise_crowd import paired, repeated
 from .localise_flat import CHAINS as FLAT_CHAINS
 from .localise_flat import Flat, farthest, of_flat
 from .schemes.scheme import Scheme
+from .shapes import tame
 from .subject import Place, Subject, child
 
 CLEAR = 6.0  # standard errors
@@ -32,6 +33,10 @@ MANY = 16_384
 EXACT = 1e-5
 PASSING = ("sk-rock", "exact")  # schemes whose noise the drift takes part in
 SEEN = 1e-7  # of the noise: smaller errors of the drift are rounding
+HALF = (
+    "the rule of half this step size is followed: if x - (s/2) grad U + sqrt(s) xi is "
+    "meant, say convention='half'"
+)
 Guess = tuple[str, str, list[str]]
 
 
@@ -60,7 +65,26 @@ def guess(subject: Subject) -> Localisation:
             first, second, why = _with_momenta(c, f, _flat(subject, place, scheme))
         else:
             first, second, why = _drift_or_noise(c, scheme)
+    if half_convention(subject, place, scheme):
+        why = [HALF, *why]
     return Localisation(first=first, second=second, evidence=why)
+
+
+def half_convention(subject: Subject, place: Place, scheme: Scheme) -> bool:
+    """Whether the step is right for half its step size: drift and noise of another convention."""
+    kernel = subject.kernel
+    if scheme.momenta or scheme.terms or kernel.unit != 1 or "step_size" not in kernel.names:
+        return False
+    rng = np.random.default_rng((subject.seed, 97))
+    x = subject.draw(place, rng, CHAINS)
+    after = subject.advance(place, x, child(rng))
+    with np.errstate(all="ignore"):
+        found = scheme.innovations(place.target, x, after, place.step_size / 2)
+    r = tame(found.normal)
+    g = place.target.for_step.gradient(x)
+    against = float((r * g).sum() / np.sqrt((g * g).sum() + 1e-300))
+    variance = (float(np.mean(r**2)) - 1) / math.sqrt(2 / r.size)
+    return abs(variance) < CLEAR and abs(against) < CLEAR
 
 
 def _place(subject: Subject, scheme: Scheme) -> Place:

@@ -160,7 +160,9 @@ def least_shifts(
     return np.where(possible, np.exp(high), math.inf)
 
 
-def card(trial: Trial, log_threshold: float, target: ExactTarget | None) -> PowerCard:
+def card(
+    trial: Trial, log_threshold: float, target: ExactTarget | None, seed: int = 0
+) -> PowerCard:
     """The card of one trial.
 
     Parameters
@@ -170,6 +172,8 @@ def card(trial: Trial, log_threshold: float, target: ExactTarget | None) -> Powe
         log(1/alpha) with the shares of law and trial.
     target : ExactTarget or None
         For laws whose payoffs are differences of its dictionary.
+    seed : int
+        Of that dictionary.
     """
     samples = trial.wealth.count
     shifts = trial.slack + least_shifts(
@@ -185,8 +189,10 @@ def card(trial: Trial, log_threshold: float, target: ExactTarget | None) -> Powe
     if not math.isfinite(least):
         return PowerCard(samples=samples, effect=None, steps=steps, where=where)
     of_mean, of_variance = None, None
-    if target is not None:
-        of_mean, of_variance = (_least_change(shifts, answers) for answers in _answers(target))
+    if target is not None and _bears_changes(target):
+        of_mean, of_variance = (
+            _least_change(shifts, answers) for answers in _answers(target, seed)
+        )
     return PowerCard(
         samples=samples,
         effect=least,
@@ -195,6 +201,16 @@ def card(trial: Trial, log_threshold: float, target: ExactTarget | None) -> Powe
         steps=steps,
         where=where,
     )
+
+
+def _bears_changes(target: ExactTarget) -> bool:
+    """Whether U can be asked beside draws: not where x0 is one of few numbers, or bounded."""
+    x = target.pilot[:_PILOT].copy()
+    if len(np.unique(x[:, 0])) < len(x) / 2:
+        return False
+    x[:, 0] += target.scale[1][0] * _CHANGES[0]
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.isfinite(target.energy.potential(x))))
 
 
 def _varied(trial: Trial) -> np.ndarray:
@@ -214,7 +230,8 @@ def _least_change(shifts: FloatArray, answers: FloatArray) -> float | None:
     """The smallest change at which some function's mean has moved by its least shift."""
     known = np.array([0.0, *_CHANGES])
     best = math.inf
-    for j in np.flatnonzero(np.isfinite(shifts)):
+    # after them may come averages of ensembles, which are of other functions
+    for j in np.flatnonzero(np.isfinite(shifts[: answers.shape[1]])):
         moved = np.concatenate([[0.0], answers[:, j]])
         reached = np.flatnonzero(moved >= shifts[j])
         if reached.size:
@@ -225,12 +242,12 @@ def _least_change(shifts: FloatArray, answers: FloatArray) -> float | None:
 
 
 @lru_cache(maxsize=128)
-def _answers(target: ExactTarget) -> tuple[FloatArray, FloatArray]:
+def _answers(target: ExactTarget, seed: int) -> tuple[FloatArray, FloatArray]:
     """How far the functions' means move with mean and log variance of x0, (changes, m) each.
 
     By the pilot, the same draws before and after: for units and planning only.
     """
-    dictionary = dictionary_of(target)
+    dictionary = dictionary_of(target, seed)
     x = target.pilot[:_PILOT]
     base = dictionary(x).mean(axis=0)
     centre, spread = target.scale[0][0], target.scale[1][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..decide import Verdict
 from .localise import Localisation
 from .power import PowerCard
 
+DAY = 86_400.0
 WORST_FIRST = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 
 
@@ -111,6 +112,16 @@ class Report:
         The likely component, after VIOLATED.
     failing : dict
         Target, step size and number of steps that showed the violation; empty otherwise.
+    skipped : dict of str to str
+        Why a target was left out, by its name.
+    raised : sequence of str
+        What the step raised where it ended a trial, with its own traceback.
+    looked : str
+        How many coordinates were looked at, where it was not all of them.
+    estimate : str
+        Beside HOLDS: an estimate, labelled so, of the error of the stationary law; never a bound.
+    needed : float or None
+        Seconds, roughly, that would decide what is undecided, from samples per trial.
     state : dict
         All that is needed to go on: hand it to ``check_sampler(..., resume=...)``.
     """
@@ -125,6 +136,11 @@ class Report:
     note: str = ""
     localisation: Localisation | None = None
     failing: dict[str, Any] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    raised: Sequence[str] = ()
+    looked: str = ""
+    estimate: str = ""
+    needed: float | None = None
     state: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -174,16 +190,24 @@ class Report:
                 "not at all."
             )
         asked = sum(law.verdict is not Verdict.NOT_APPLICABLE for law in self.laws)
-        return (
-            f"{len(names)} of {asked} laws were looked at too little to say HOLDS; about "
-            f"{self.more:g} times the cost would do."
-        )
+        few = f"{len(names)} of {asked} laws were looked at too little to say HOLDS; "
+        if self.hopeless:
+            return few + "not within a day: use fewer targets (targets=) or step sizes."
+        how_long = "" if self.needed is None else f" ({duration(self.needed)})"
+        return few + f"about {self.more:g} times the cost would do{how_long}."
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether a day would not decide what is undecided."""
+        return self.needed is not None and self.needed > DAY
 
     @property
     def more(self) -> float:
-        """How many times the looks so far would decide, roughly: widths shrink with their root."""
+        """How many times the cost so far would decide, roughly: widths shrink with their root."""
         from .examination import RESOLUTION
 
+        if self.needed is not None and math.isfinite(self.needed) and self.seconds > 0:
+            return max(2.0, float(math.ceil(1 + 1.2 * self.needed / self.seconds)))
         widths = [law.within for law in self.laws if law.verdict is Verdict.UNDECIDED]
         known = [w for w in widths if w is not None and math.isfinite(w)]
         factor = (max(known, default=0.0) / RESOLUTION) ** 2
@@ -201,6 +225,10 @@ class Report:
             "calls": self.calls,
             "seconds": self.seconds,
             "note": self.note,
+            "skipped": dict(self.skipped),
+            "raised": list(self.raised),
+            "looked": self.looked,
+            "estimate": self.estimate,
             "failing": self.failing,
             "likely": None if self.localisation is None else self.localisation.as_json(),
             "laws": [law.as_json() for law in self.laws],
@@ -210,12 +238,27 @@ class Report:
         lines = [self.headline]
         if self.localisation is not None:
             lines.append(self.localisation.text)
+        lines += self.remarks
         lines += [f"  {law.verdict.value:15} {law.name}: {law.seen}" for law in self.worst_first]
         if self.what_next:
             decided = self.verdict is Verdict.VIOLATED
-            more = "" if decided else " Raise budget=, or go on with resume=report.state."
+            more = (
+                ""
+                if decided or self.hopeless
+                else " Raise budget=, or go on with resume=report.state."
+            )
             lines.append(self.what_next + more)
         return "\n".join(lines)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the verdict has to know beside it, a sentence each."""
+        lines = [text for text in (self.estimate, self.looked) if text]
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.skipped.items():
+            by_reason.setdefault(reason, []).append(name)
+        lines += [f"not tried on {', '.join(v)}: {reason}" for reason, v in by_reason.items()]
+        return lines + [f"a trial ended: {text.splitlines()[0]}" for text in self.raised]
 
     @property
     def headline(self) -> str:
@@ -224,10 +267,21 @@ class Report:
         if self.verdict is Verdict.VIOLATED:
             return f"VIOLATED: {', '.join(self.violated)} ({cost})"
         if self.verdict is Verdict.HOLDS and self.within is not None:
-            return f"HOLDS within {rounded_up(self.within)} standard deviations ({cost})"
+            return f"HOLDS within {rounded_up(self.within)} standard deviations per step ({cost})"
         if self.verdict is Verdict.UNDECIDED:
             return f"UNDECIDED: nothing was refuted, more looks are needed to say HOLDS ({cost})"
         return f"{self.verdict.value} ({cost})"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, as rough as it is known."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds)):d} s"
+    if seconds < 45 * 60:
+        return f"about {round(seconds / 60):d} minutes"
+    if seconds < 90 * 60:
+        return "about an hour"
+    return f"about {round(seconds / 3600):d} hours" if seconds <= DAY else "not within a day"
 
 
 def rounded_up(bound: float) -> str:

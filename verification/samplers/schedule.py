@@ -7,7 +7,7 @@ end), and the trial whose intervals are widest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .pool import Pool
 from .trial import Trial
@@ -16,10 +16,12 @@ SCENT = 1.0
 NEAR_THE_END = 6.0
 
 
-def next_trial(trials: Sequence[Trial], pools: Sequence[Pool], turn: int) -> Trial:
-    """The trial to look at in this turn."""
+def next_trial(
+    trials: Sequence[Trial], pools: Sequence[Pool], turn: int, ended: Container[str] = ()
+) -> Trial:
+    """The trial to look at in this turn; of members of pools none whose key has ``ended``."""
     if turn % 3 == 1:
-        chosen = _promising(trials, pools)
+        chosen = _promising(trials, pools, ended)
         if chosen is not None:
             return chosen
     if turn % 3 == 0:
@@ -29,7 +31,9 @@ def next_trial(trials: Sequence[Trial], pools: Sequence[Pool], turn: int) -> Tri
     return max(trials, key=lambda t: t.width)
 
 
-def _promising(trials: Sequence[Trial], pools: Sequence[Pool]) -> Trial | None:
+def _promising(
+    trials: Sequence[Trial], pools: Sequence[Pool], ended: Container[str]
+) -> Trial | None:
     candidates: list[Trial | Pool] = [*trials, *pools]
     best = max(candidates, key=lambda c: c.wealth.log_evidence / max(c.spent, 1))
     evidence = best.wealth.log_evidence
@@ -39,4 +43,5 @@ def _promising(trials: Sequence[Trial], pools: Sequence[Pool]) -> Trial | None:
     if isinstance(best, Trial):
         return best
     # its members take turns, so that no single one stands for the pool
-    return min(best.members, key=lambda t: t.spent)
+    able = [t for t in best.members if t.key not in ended]
+    return min(able, key=lambda t: t.spent) if able else None

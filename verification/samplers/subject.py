@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from .kernel import Kernel
 from .learner import Learner
+from .meter import Meter
 from .schemes.scheme import Scheme
 from .targets.exact_target import ExactTarget
 
@@ -76,6 +76,10 @@ class Subject:
         Samples of a first look, and at most of any.
     given : bool
         Whether the user named the targets: then the sampler may be made for them alone.
+    given_steps : bool
+        Whether the user named the step sizes: then it is tried at them alone.
+    min_dim : int
+        The sampler is for targets of at least so many dimensions.
     seed : int
     """
 
@@ -87,6 +91,8 @@ class Subject:
     first: int = 1000
     largest: int = 100_000
     given: bool = False
+    given_steps: bool = False
+    min_dim: int = 1
     seed: int = 0
     moves: dict[str, list[int]] = field(default_factory=dict)
 
@@ -95,9 +101,20 @@ class Subject:
         """Chain steps so far."""
         return self.kernel.calls
 
-    def stop_after(self, seconds: float) -> None:
-        """Calls of the step after so many seconds from now raise OutOfTime."""
-        self.kernel.deadline = time.perf_counter() + seconds
+    @property
+    def meter(self) -> Meter:
+        """What is spent."""
+        return self.kernel.meter
+
+    @property
+    def group(self) -> int:
+        """Chains of one sample: one, or all walkers of an ensemble."""
+        return self.kernel.walkers or 1
+
+    @property
+    def fewest(self) -> int:
+        """Samples of a first look."""
+        return max(1, self.first // self.group)
 
     @property
     def keeps_target(self) -> bool:
@@ -169,15 +186,17 @@ class LearnerSubject:
     largest: int = 4096
     seed: int = 0
     kind: Kind = "learner"
+    group: int = 1
 
     @property
     def calls(self) -> int:
         """Updates so far."""
         return self.learner.calls
 
-    def stop_after(self, seconds: float) -> None:
-        """Updates after so many seconds from now raise OutOfTime."""
-        self.learner.deadline = time.perf_counter() + seconds
+    @property
+    def meter(self) -> Meter:
+        """What is spent."""
+        return self.learner.meter
 
 
 def child(rng: np.random.Generator) -> np.random.Generator:

@@ -96,15 +96,24 @@ class Trial:
         """
         address = (zlib.crc32(self.key.encode()), self.looks)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=address))
-        near = self.wealth.log_evidence > SCENT
-        growth, least = (CLOSE_GROWTH, self.first // 4) if near else (GROWTH, self.first)
-        wanted = max(least, int(growth * self.wealth.count))
-        payoffs = self.sample(rng, min(wanted, max(self.largest, self.first)))
+        payoffs = self.sample(rng, self._wanted)
         self.wealth.observe(payoffs)
         self.means.observe(payoffs)
         self.looks += 1
         self._width = None
         return payoffs
+
+    @property
+    def _wanted(self) -> int:
+        near = self.wealth.log_evidence > SCENT
+        growth, least = (CLOSE_GROWTH, self.first // 4) if near else (GROWTH, self.first)
+        wanted = max(least, int(growth * self.wealth.count), 1)
+        return min(wanted, max(self.largest, self.first))
+
+    @property
+    def next_cost(self) -> float:
+        """Kernel calls of the next look, roughly."""
+        return self._wanted * self.calls
 
     @property
     def width(self) -> float:

@@ -10,6 +10,8 @@ from typing import Any
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.user_file import module_of
 
+from .targets.exact_target import ExactTarget
+
 
 def load_step(text: str) -> Callable[..., Any]:
     """The function called ``name`` in the Python file of ``"file.py:name"``; "step" by default.
@@ -19,11 +21,58 @@ def load_step(text: str) -> Callable[..., Any]:
     ArgumentError
         No such file, no such name, a file that cannot be run, or a name that is not callable.
     """
+    name, found = _named(text, "step", "a sampler")
+    if not callable(found):
+        raise ArgumentError(f"{name} is a {type(found).__name__}, not a step(x, ...)")
+    step: Callable[..., Any] = found
+    return step
+
+
+def load_targets(text: str) -> list[ExactTarget]:
+    """The targets called ``name`` in the Python file of ``"file.py:name"``; "targets" by default.
+
+    Raises
+    ------
+    ArgumentError
+        As ``load_step``, or what is neither a target, nor a list, nor a function that returns one.
+    """
+    name, found = _named(text, "targets", "targets")
+    if callable(found):
+        found = found()
+    targets = [found] if isinstance(found, ExactTarget) else found
+    if not isinstance(targets, list | tuple) or not all(
+        isinstance(t, ExactTarget) for t in targets
+    ):
+        raise ArgumentError(f"{name} is no ExactTarget and no list of them, but {found!r}")
+    return list(targets)
+
+
+def names_in(text: str) -> list[str]:
+    """Names separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def numbers_in(text: str) -> list[float]:
+    """Numbers separated by commas.
+
+    Raises
+    ------
+    ArgumentError
+        What is no number.
+    """
+    try:
+        return [float(word) for word in names_in(text)]
+    except ValueError as error:
+        raise ArgumentError(f"numbers separated by commas are needed, got {text!r}") from error
+
+
+def _named(text: str, usual: str, what: str) -> tuple[str, Any]:
+    """What a file calls by a name, and both for messages."""
     path, colon, name = text.rpartition(":")
     if not colon or not path.endswith(".py"):
-        path, name = text, "step"
+        path, name = text, usual
     if not path.endswith(".py"):
-        raise ArgumentError(f"a sampler is given as file.py:step, got {text!r}")
+        raise ArgumentError(f"{what} is given as file.py:{usual}, got {text!r}")
     file = Path(path).expanduser()
     if not file.is_file():
         raise ArgumentError(f"no such file: {path}")
@@ -33,8 +82,4 @@ def load_step(text: str) -> Callable[..., Any]:
         near = get_close_matches(name, own, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(own) or 'no function'}"
         raise ArgumentError(f"{path} has no {name!r}; {hint}")
-    found = getattr(module, name)
-    if not callable(found):
-        raise ArgumentError(f"{path}:{name} is a {type(found).__name__}, not a step(x, ...)")
-    step: Callable[..., Any] = found
-    return step
+    return f"{path}:{name}", getattr(module, name)

@@ -62,8 +62,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
     given = {n: np.linalg.inv(np.linalg.cholesky(p.covariance)) for n, p in later.items()}
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
-        size = subject.kernel.walkers or 1
-        z = rng.standard_normal((max(1, count // size) * size, k))
+        z = rng.standard_normal((max(1, count) * subject.group, k))
         start = subject.representable(law.mean + z @ root.T)
         x, generator = start, child(rng)
         columns: list[FloatArray] = []
@@ -104,8 +103,8 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         sample=sample,
         units=np.maximum(units, RARE),
         slack=min(8 * subject.kernel.rounding * reach / smallest, 0.05),
-        calls=STEPS[-1] * (subject.kernel.walkers or 1),
-        first=subject.first,
+        calls=STEPS[-1] * subject.group,
+        first=subject.fewest,
         about=place.about(STEPS[-1]),
     )
 

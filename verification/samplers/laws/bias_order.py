@@ -49,6 +49,8 @@ def reason(subject: Subject) -> str:
         return f"{scheme.name} is not linear on Gaussians"
     if "step_size" not in subject.kernel.names:
         return "the step size cannot be set"
+    if subject.min_dim > 1:
+        return "its target has one dimension"
     return ""
 
 
@@ -81,7 +83,7 @@ def trial(subject: Subject, scheme: Scheme, h: float) -> Trial:
     steps = round(TIME / h)
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
-        x = subject.draw(place, rng, count)
+        x = subject.draw(place, rng, count * subject.group)
         after = subject.advance(place, x, child(rng), steps)
         # halved, since centring at the exact mean widens the range
         return subject.averaged((SCALE(tame(after[:, i : i + 1])) - exact) / 2)
@@ -94,8 +96,8 @@ def trial(subject: Subject, scheme: Scheme, h: float) -> Trial:
         units=np.array([0.125]),
         ranges=np.array([0.5]),
         slack=subject.rounding(place),
-        calls=steps * (subject.kernel.walkers or 1),
-        first=subject.first,
+        calls=steps * subject.group,
+        first=subject.fewest,
         about=place.about(steps),
     )
 

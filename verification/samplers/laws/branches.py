@@ -4,7 +4,8 @@ Statement. There is a step size at which chains move; and acceptance and rejecti
 often enough that a fault in either could show.
 Level. Coverage is counted, not tested: a chain that moves at no step size whatsoever, over
 thousands of tries and ten orders of magnitude, is a verdict without a false alarm (a kernel that
-accepts with probability 1e-6 everywhere would be refuted too, and ought to be).
+accepts with probability 1e-6 everywhere would be refuted too, and ought to be). Never said on
+targets of one dimension alone: some kernels need two.
 Power. Says for which step sizes the other laws have any power on the acceptance rule: an inverted
 Metropolis ratio is invisible where acceptance is near one.
 Blind spots. A kernel that never rejects is not refuted: Gibbs and slice samplers do not.
@@ -29,6 +30,13 @@ def reason(subject: Subject) -> str:
 def examine(subject: Subject) -> Outcome:
     """Reads the coverage of the pilots."""
     shares = [p.moved for p in subject.places]
+    widest = max(p.target.for_step.dim for p in subject.places)
+    if max(shares) == 0.0 and widest == 1:
+        return Outcome(
+            verdict=Verdict.UNDECIDED,
+            detail="no chain moved, but in one dimension alone, where a sampler may have to stand "
+            "still: name a target of more",
+        )
     if max(shares) == 0.0:
         return Outcome(
             verdict=Verdict.VIOLATED,

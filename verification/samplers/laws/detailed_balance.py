@@ -26,7 +26,7 @@ def reason(subject: Subject) -> str:
     """Why the law does not apply, empty when it does."""
     if not subject.keeps_target:
         return "an unadjusted scheme has another stationary law"
-    if subject.kernel.walkers is not None:
+    if subject.kernel.walkers is not None and not subject.kernel.shared:
         return "walkers of one ensemble move together"
     return "" if subject.reversible else "not claimed; say reversible=True to have it tested"
 
@@ -69,7 +69,7 @@ def trial(subject: Subject, place: Place) -> Trial:
         return np.concatenate([z[:, :d], -z[:, d:]], axis=1)
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
-        x = subject.draw(place, rng, count)
+        x = subject.draw(place, rng, count * subject.group)
         after = subject.advance(place, x, child(rng))
         columns: list[FloatArray] = []
         for i in looked:
@@ -88,7 +88,7 @@ def trial(subject: Subject, place: Place) -> Trial:
         columns += [
             (forth[:, a] * back[:, b] - back_r[:, a] * forth_r[:, b]) / 2 for a, b in _PAIRS
         ]
-        return np.stack(columns, axis=1)
+        return subject.averaged(np.stack(columns, axis=1))
 
     names: list[str] = []
     for i in looked:
@@ -102,7 +102,8 @@ def trial(subject: Subject, place: Place) -> Trial:
         sample=sample,
         units=np.full(len(names), 0.5),
         slack=min(subject.rounding(place) * float(np.max(spread[:d] / size)), 0.05),
-        first=subject.first,
+        calls=subject.group,
+        first=subject.fewest,
         about=place.about(1),
     )
 

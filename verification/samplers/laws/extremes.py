@@ -35,6 +35,8 @@ def reason(subject: Subject) -> str:
         return "asked of samplers for any target; here the targets were given"
     if "step_size" not in subject.kernel.names:
         return "the step size cannot be set"
+    if subject.min_dim > BASE.dim:
+        return f"its targets have {BASE.dim} dimensions"
     if not subject.keeps_target and subject.scheme is None:
         return "no documented one-step law; name one with scheme="
     if subject.scheme is not None and subject.scheme.terms:

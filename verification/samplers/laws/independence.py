@@ -28,6 +28,8 @@ SMALL_CALLS = 8
 
 def reason(subject: Subject) -> str:
     """Why the law does not apply, empty when it does."""
+    if subject.kernel.shared:
+        return f"the chains of one call share their {subject.kernel.shared}, as was said"
     return "walkers of one ensemble interact" if subject.kernel.walkers is not None else ""
 
 

@@ -95,8 +95,7 @@ def trial(subject: Subject, place: Place) -> Trial:
     table = np.cumsum(masses)[:-1]
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
-        size = subject.kernel.walkers or 1
-        n = max(1, count // size) * size
+        n = max(1, count) * subject.group
         at = nodes[np.searchsorted(table, rng.random(n), side="right")][:, None]
         noise = np.sqrt(2 * h) * rng.standard_normal((n, 1))
         x = subject.representable(at - h * target.energy.gradient(at) + noise)
@@ -110,8 +109,8 @@ def trial(subject: Subject, place: Place) -> Trial:
         sample=sample,
         units=dictionary.deviations,
         slack=2 * ERROR + subject.rounding(place),
-        calls=STEPS * (subject.kernel.walkers or 1),
-        first=subject.first,
+        calls=STEPS * subject.group,
+        first=subject.fewest,
         about=place.about(STEPS),
     )
 

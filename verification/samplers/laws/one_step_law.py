@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dictionary import RARE, spread_over
+from ..dictionary import RARE, drawn
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SHAPES, tame
 from ..subject import FloatArray, Place, Subject, child
@@ -48,10 +48,10 @@ EVERYWHERE = (
 )
 
 
-def _looked(count: int, name: str = "") -> list[int]:
+def _looked(count: int, name: str = "", seed: int = 0) -> list[int]:
     """Coordinates of the noise that a payoff looks at."""
     closely = {0, count // 2, count - 1}
-    return sorted(closely | set(spread_over(count)) if name in EVERYWHERE else closely)
+    return sorted(closely | set(drawn(count, seed=seed)) if name in EVERYWHERE else closely)
 
 
 def _of_one_step(place: Place, x: FloatArray, r: FloatArray) -> dict[str, FloatArray]:
@@ -77,7 +77,7 @@ def _of_one_step(place: Place, x: FloatArray, r: FloatArray) -> dict[str, FloatA
     return found
 
 
-def _names(noises: int, ties: int, momenta: bool) -> list[str]:
+def _names(noises: int, ties: int, momenta: bool, seed: int) -> list[str]:
     """Names of the payoffs, in the order in which a sample makes them."""
     single = [f"{s.name} of noise" for s in SHAPES]
     for place in ("x", "the gradient", "the energy", *(("the momentum",) if momenta else ())):
@@ -89,7 +89,7 @@ def _names(noises: int, ties: int, momenta: bool) -> list[str]:
     found = [
         name.replace("of noise", f"of noise {i}", 1)
         for name in single
-        for i in _looked(noises, name)
+        for i in _looked(noises, name, seed)
     ]
     if noises > 1:
         found += [f"{s.name} of noise 0 and of the last noise" for s in (LOCATION, SCALE)]
@@ -127,7 +127,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         return np.asarray(size <= unit, dtype=np.float64)
 
     def sample(rng: np.random.Generator, count: int) -> FloatArray:
-        x = subject.draw(place, rng, count)
+        x = subject.draw(place, rng, count * subject.group)
         # a wider start as well: errors of the drift grow away from the mode
         x[::2] = subject.representable(centre + 2.0 * (x[::2] - centre))
         generator = child(rng)
@@ -157,7 +157,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         columns["location of noise, two calls apart"] = LOCATION(read[0]) * LOCATION(read[2]) * last
         for s in (LOCATION, SCALE):
             columns[f"{s.name} of noise at the last call"] = s(read[2]) * last
-        parts = [value[:, _looked(noises, name)] for name, value in columns.items()]
+        parts = [value[:, _looked(noises, name, subject.seed)] for name, value in columns.items()]
         if noises > 1:
             parts += [
                 (s(read[0][:, 0]) * s(read[0][:, -1]) * inside[0])[:, None]
@@ -167,7 +167,7 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
             parts.append(broken.astype(np.float64)[:, None])
         return subject.averaged(np.concatenate(parts, axis=1))
 
-    names = _names(noises, ties, target.dim > d)
+    names = _names(noises, ties, target.dim > d, subject.seed)
     units, ranges = _sizes(names)
     return Trial(
         law=NAME,
@@ -177,8 +177,8 @@ def trial(subject: Subject, scheme: Scheme, place: Place) -> Trial:
         units=units,
         ranges=ranges,
         slack=8 * subject.kernel.rounding * far + 2 * target.error,
-        calls=STEPS * (subject.kernel.walkers or 1),
-        first=subject.first,
+        calls=STEPS * subject.group,
+        first=subject.fewest,
         about=place.about(STEPS),
     )
 

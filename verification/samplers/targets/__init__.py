@@ -10,6 +10,7 @@ _WHERE = {
     "banana": "warped",
     "decoder": "ancestral",
     "default_targets": "defaults",
+    "from_model": "models",
     "funnel": "ancestral",
     "gaussian": "gaussians",
     "half_normal": "warped",

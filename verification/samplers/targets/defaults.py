@@ -22,14 +22,15 @@ from .warped import banana, log_gamma
 
 @lru_cache(maxsize=1)
 def default_targets() -> tuple[ExactTarget, ...]:
-    """Simple ones first: a failure is reported on the simplest that shows it."""
+    """Of d = 2, 1, 5 and 20 first: a slow sampler is tried on the first few alone."""
     return (
-        gaussian(1.0, name="standard normal"),
         gaussian([[2.0, 0.6], [0.6, 1.0]], [0.5, -1.0], name="correlated normal"),
+        gaussian(1.0, name="standard normal"),
+        ill_conditioned(),
+        rotated_in_twenty(),
         mixture([[-1.5, 0.0], [1.5, 0.5]], 0.6, [0.3, 0.7], name="two modes"),
         log_gamma(2.0, name="skewed (log Gamma)"),
         student(2, 5.0, name="heavy-tailed (Student)"),
-        ill_conditioned(),
         double_well_target(),
         rotated_product(),
         decoder(name="decoder, drawn ancestrally"),
@@ -80,6 +81,15 @@ def rotated_product() -> ExactTarget:
     """Skewed, bimodal and heavy-tailed blocks, turned so that no axis is special."""
     blocks = product([log_gamma(3.0), mixture([[-1.0], [1.0]], 0.5, [0.6, 0.4]), student(1, 6.0)])
     return moved(blocks, rotation=rotation(3), shift=[0.5, 0.0, -0.5], name="rotated product")
+
+
+def rotated_in_twenty() -> ExactTarget:
+    """Three such blocks beside a normal of seventeen scales, turned: no axis is special."""
+    normal = gaussian(np.diag(np.geomspace(0.5, 5.0, 17)))
+    blocks = product(
+        [log_gamma(3.0), mixture([[-1.0], [1.0]], 0.5, [0.6, 0.4]), student(1, 6.0), normal]
+    )
+    return moved(blocks, rotation=rotation(20), name="rotated product in 20 dimensions")
 
 
 def double_well_target(b: float = 1.0) -> ExactTarget:

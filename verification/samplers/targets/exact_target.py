@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.protocols import Energy
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,6 +44,27 @@ class ExactTarget:
         On phase space, the target of the positions.
     formula : callable () -> Energy, optional
         The same potential as a formula of the theory's own, for steps compiled by numba.
+    data : int
+        The last so many coordinates are data: part of the exact draws, never moved by a step.
+    pilots : int
+        Draws that set scales; fewer where a draw is dear.
+
+    Examples
+    --------
+    An energy of one's own, with draws from it (``potential`` takes (n, d) and returns (n,); where
+    no ``gradient_function`` is known, the laws that need one are left out):
+
+    >>> import numpy as np
+    >>> from lvebm_theory.callables import CallableEnergy
+    >>> laplace = ExactTarget(
+    ...     name="my Laplace",
+    ...     energy=CallableEnergy(
+    ...         name="my Laplace", dim=2, potential_function=lambda x: np.abs(x).sum(axis=1)
+    ...     ),
+    ...     draw=lambda rng, n: rng.laplace(size=(n, 2)),
+    ... )
+    >>> laplace.dim
+    2
     """
 
     name: str
@@ -57,6 +79,8 @@ class ExactTarget:
     spread: float = 10.0
     base: ExactTarget | None = None
     formula: Callable[[], Energy] | None = None
+    data: int = 0
+    pilots: int = _PILOT
 
     @property
     def dim(self) -> int:
@@ -85,7 +109,14 @@ class ExactTarget:
     @cached_property
     def pilot(self) -> FloatArray:
         """Draws of a fixed seed that set scales only: their error costs power, not validity."""
-        return self.draw(np.random.default_rng(_PILOT_SEED), _PILOT)
+        return self.draw(np.random.default_rng(_PILOT_SEED), self.pilots)
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the gradient of U is known, not merely differences of U."""
+        if isinstance(self.energy, CallableEnergy):
+            return self.energy.gradient_function is not None
+        return callable(getattr(self.energy, "gradient", None))
 
     @cached_property
     def scale(self) -> tuple[FloatArray, FloatArray, float, float]:
@@ -96,11 +127,16 @@ class ExactTarget:
         """
         x = self.pilot
         u = self.energy.potential(x)
-        low, mid, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
-        u_low, u_mid, u_high = np.quantile(u, [0.25, 0.5, 0.75])
-        return (
-            np.asarray(mid),
-            np.asarray((high - low) / 1.349),
-            float(u_mid),
-            float(u_high - u_low) / 1.349,
-        )
+        mid, spread = _middle(x)
+        u_mid, u_spread = _middle(np.asarray(u)[:, None])
+        return mid, spread, float(u_mid[0]), float(u_spread[0])
+
+
+def _middle(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Median and spread by quartiles, by the standard deviation where half the values are one."""
+    low, mid, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    spread = (high - low) / 1.349
+    still = ~(spread > 0)
+    spread[still] = x.std(axis=0)[still]
+    spread[~(spread > 0)] = 1.0
+    return np.asarray(mid), np.asarray(spread)
