@@ -135,7 +135,11 @@ CASES = {
     "order of the bias": (ula(), ula(noise=0.9), {"kind": "unadjusted"}),
     "equivariance": (ula(), pulled, {"kind": "unadjusted"}),
 }
-CALLS = {"order of the bias": 1_500_000, "stationary law on a lattice": 300_000}
+CALLS = {
+    "invariance residual": 6_000_000,
+    "order of the bias": 1_500_000,
+    "stationary law on a lattice": 300_000,
+}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -84,3 +84,75 @@ def test_a_step_that_raises_ends_with_four_and_its_own_traceback(file):
     assert "too many chains" in ran.err
     assert "in raises" in ran.err
     assert "verification/samplers" not in ran.err
+
+
+MODEL = """
+import numpy as np
+
+from verification.samplers.targets import from_model, gaussian
+
+target = gaussian(np.eye(3), name="mine")
+
+
+def targets():
+    return [target, gaussian(2 * np.eye(2), name="another")]
+
+
+def model():
+    return from_model(
+        lambda rng: rng.standard_normal(1),
+        lambda theta, rng: theta + rng.standard_normal(2),
+        lambda theta, y: -(theta @ theta + ((y - theta) ** 2).sum()) / 2,
+        name="measurements",
+    )
+
+
+def step(x, energy, step_size, rng):
+    y = x + np.sqrt(2 * step_size) * rng.standard_normal(x.shape)
+    accepted = np.log(rng.random(len(x))) < energy.potential(x) - energy.potential(y)
+    return np.where(accepted[:, None], y, x)
+
+
+def half(x, energy, step_size, rng):
+    noise = np.sqrt(step_size) * rng.standard_normal(x.shape)
+    return x - step_size / 2 * energy.gradient(x) + noise
+
+
+def conjugate(theta, y, rng):
+    return np.array([y.sum() / 3 + rng.standard_normal() / np.sqrt(3)])
+"""
+ULA = ("--kind", "unadjusted")
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "my_model.py"
+    path.write_text(MODEL)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("step", "options", "status", "said"),
+    [
+        (
+            "step",
+            ("--targets", "my_model.py:target", "--step-sizes", "0.5"),
+            2,
+            "the targets were given",
+        ),
+        ("step", ("--targets", "my_model.py", "--laws", "invariance", "--vectorised"), 2, ""),
+        ("step", ("--walkers", "4", "--dim", "2"), 2, "walkers of one ensemble interact"),
+        ("step", ("--shared", "weather"), 2, "weather"),
+        ("conjugate", ("--targets", "my_model.py:model"), 2, "the targets were given"),
+        ("half", (*ULA, "--convention", "half"), 2, "s = 2h"),
+        ("half", ULA, 1, "VIOLATED"),
+        ("step", ("--targets", "my_model.py:half"), 3, ""),
+        ("step", ("--step-sizes", "0.1,fast"), 3, "numbers separated by commas"),
+        ("step", ("--laws", "gravity"), 3, "laws are"),
+        ("step", ("--dim", "99"), 3, "99 dimensions"),
+    ],
+)
+def test_the_command_takes_what_the_python_call_takes(model, step, options, status, said):
+    ran = lvebm("check-sampler", f"my_model.py:{step}", *options, "--calls", 8000, cwd=model.parent)
+    assert ran.status == status, ran.out + ran.err
+    assert said in " ".join((ran.out + ran.err).split())

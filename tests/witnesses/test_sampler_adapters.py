@@ -99,6 +99,29 @@ def test_emcee_counts_one_sample_per_ensemble():
 
 
 @pytest.mark.slow
+def test_a_slow_ensemble_is_refuted_by_averages_in_units_of_their_own():
+    emcee = pytest.importorskip("emcee", reason="emcee is not installed")
+    five = {"walkers": 20, "calls": 40_000, "targets": [gaussian(np.eye(5), name="five")]}
+    refuted(from_emcee(emcee.moves.DESnookerMove()), **five)
+    for move in (emcee.moves.StretchMove, emcee.moves.KDEMove, emcee.moves.WalkMove):
+        accepted(from_emcee(move()), at_least=10, **{**five, "calls": 6_000})
+
+
+@pytest.mark.slow
+def test_a_sampler_that_needs_two_dimensions_is_not_refuted_on_one():
+    blackjax = pytest.importorskip("blackjax", reason="blackjax is not installed")
+    import jax.numpy as jnp
+
+    def make(log_density, step_size, dim):
+        return blackjax.adjusted_mclmc(
+            log_density, step_size, num_integration_steps=3, inverse_mass_matrix=jnp.ones(dim)
+        )
+
+    report = check_sampler(from_blackjax(make), calls=6_000, laws=["invariance", "both branches"])
+    assert report.verdict is not Verdict.VIOLATED, str(report)
+
+
+@pytest.mark.slow
 def test_mici():
     pytest.importorskip("mici", reason="mici is not installed")
     from mici.integrators import LeapfrogIntegrator

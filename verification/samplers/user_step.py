@@ -38,7 +38,11 @@ def load_targets(text: str) -> list[ExactTarget]:
     """
     name, found = _named(text, "targets", "targets")
     if callable(found):
-        found = found()
+        try:
+            found = found()
+        except Exception as error:  # a function that is no maker of targets, or a fault of it
+            said = f"{type(error).__name__}: {error}"
+            raise ArgumentError(f"{name}() was to return targets and raised {said}") from error
     targets = [found] if isinstance(found, ExactTarget) else found
     if not isinstance(targets, list | tuple) or not all(
         isinstance(t, ExactTarget) for t in targets
