@@ -163,7 +163,7 @@ def louder(x, energy, step_size, rng):
 def test_an_interrupted_call_comes_to_the_same_verdict():
     options = {"laws": ["invariance"], "targets": [gaussian(1.0)], "step_sizes": [0.5]}
     whole = check_sampler(louder, calls=100_000, **options)
-    first = check_sampler(louder, calls=1_000, **options)
+    first = check_sampler(louder, calls=5_200, **options)  # of looks of one size
     assert not first.violated
     rest = check_sampler(louder, calls=100_000, resume=first.state, **options)
     assert whole.violated == rest.violated == ("invariance",)

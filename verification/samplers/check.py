@@ -404,10 +404,10 @@ def _plan(
     calls: int | None,
 ) -> Plan:
     if calls is not None:
-        rate, affordable = 1e6, float(calls)
+        rate, affordable, smallest = 1e6, float(calls), 0.2
     else:
         rate = _rate(kernel, targets[0])
-        affordable = 0.6 * rate * budget
+        affordable, smallest = 0.6 * rate * budget, 0.02
     # in steps: five places after one step and one after five, or four places after three and more
     per_target, cost = (5, 12) if kind == "adjusted" else (4, 20)
     # an ensemble is one sample, however many walkers it has
@@ -418,7 +418,9 @@ def _plan(
         if "step_size" not in kernel.names:
             wanted = _SPAN  # of one scale each
     number = min(wanted, len(targets))
-    first = int(2 ** round(math.log2(min(max(0.02 * affordable, 16), max(0.05 * rate, 64), 1024))))
+    first = int(
+        2 ** round(math.log2(min(max(smallest * affordable, 16), max(0.05 * rate, 64), 1024)))
+    )
     largest = int(2 ** round(math.log2(min(max(0.4 * rate, 128), 2**17))))
     tries = len(GRID) + 2 * per_target
     pilot = int(min(PILOT, 0.5 * _PILOTS * affordable / (number * tries)))
