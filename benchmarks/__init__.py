@@ -21,6 +21,7 @@ NAMES = (
     "grid_structure",
     "grid_growth",
     "spectrum",
+    "constants",
     "transport",
     "relative_entropy",
     "sinkhorn",

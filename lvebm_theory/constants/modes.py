@@ -14,6 +14,9 @@ from ..initial import InitialLaw
 
 FloatArray = npt.NDArray[np.float64]
 
+# by dimension: lines at the edge of an essential spectrum need many, and theirs are cheap
+_RESTARTS = {1: 12, 2: 6}
+
 
 class Elements(Protocol):
     """What the solvers below need of a discretisation (see ``LineElements``)."""
@@ -84,7 +87,13 @@ def _low_modes(elements: Elements, count: int) -> tuple[FloatArray, FloatArray]:
     start = np.cos(np.arange(size) * 0.7548776662) * ground
     # Rayleigh-Ritz below squares the error of the subspace
     _, vectors = eigsh(
-        operator, k=count + 1, which="LA", v0=start + ground, tol=1e-10, ncv=basis, maxiter=12
+        operator,
+        k=count + 1,
+        which="LA",
+        v0=start + ground,
+        tol=1e-10,
+        ncv=basis,
+        maxiter=_RESTARTS[elements.dim],
     )
     # one inverse power step more: ARPACK's vectors carry its tolerance, these do not
     vectors = np.stack([solve(v) for v in vectors.T], axis=1)
