@@ -7,9 +7,9 @@ the half-width is twice that, plus the last change of the scheme.
 
 That is worth what the series is worth. The limits that neighbouring pairs of resolutions give
 approach each other by the fourth power of the spacing where it has set in; where they do not, by a
-factor of two either way, nothing is known of the order, and the half-width is three times their
-spread: the safety factor of Eca and Hoekstra (J. Comput. Phys. 262, 2014) for data without an
-order of their own.
+factor of two either way, nothing is known of the order, and with ``doubt`` the half-width is three
+times their spread: the safety factor of Eca and Hoekstra (J. Comput. Phys. 262, 2014) for data
+without an order of their own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ IRREGULAR = 0.1
 
 
 def extrapolate(
-    levels: Sequence[FloatArray] | FloatArray, cells: Sequence[float], *, kept: float = 0.0
+    levels: Sequence[FloatArray] | FloatArray,
+    cells: Sequence[float],
+    *,
+    kept: float = 0.0,
+    doubt: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Value and half-width from values at increasing resolutions.
 
@@ -42,6 +46,9 @@ def extrapolate(
     cells : numbers of cells (along any one axis) of the k resolutions
     kept : float
         Share of the correction (value less finest level) that the half-width keeps at least.
+    doubt : bool
+        Whether the half-width widens where the series has not set in: for densities, whose starts
+        may stand on slopes that cells do not resolve.
 
     Returns
     -------
@@ -65,7 +72,8 @@ def extrapolate(
     finest, wider = np.asarray(levels[-1], dtype=float), np.asarray(levels[-3], dtype=float)
     other = finest + (finest - wider) * squares[-1] / (squares[-3] - squares[-1])
     width = np.maximum(width, _SCATTER * np.abs(value - other))
-    width = np.maximum(width, _irregular(limits, squares))
+    if doubt:
+        width = np.maximum(width, _irregular(limits, squares))
     width = np.maximum(width, kept * np.abs(value - finest))
     return value, width + _ROUNDING * np.abs(value)
 

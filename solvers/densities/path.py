@@ -170,7 +170,7 @@ class DensityPath:
         )
         kept = max(kept, self.unremoved) if self.resolved else _UNRESOLVED
         with np.errstate(invalid="ignore"):
-            value, width = extrapolate(values, self._cells, kept=kept)
+            value, width = extrapolate(values, self._cells, kept=kept, doubt=True)
         if self.grid.dim > 1 and not self.energy.smooth:
             # kinks cut cells at random: an error may nearly vanish at one time by chance only
             share = np.divide(width, np.abs(value), out=np.zeros_like(width), where=value != 0)

@@ -119,7 +119,7 @@ def test_negative_masses_are_cleaned_at_constant_mass():
     stepper = _Stepper(generator, InitialLaw.normal(0.3, 0.5).cell_masses(generator.grid.edges))
     excess = np.zeros(200)
     excess[90:94] = (-3e-2, 1e-2, 3e-2, -1e-2)
-    stepper._excess = excess / generator.root_gibbs
+    stepper._excess, stepper._time = excess / generator.root_gibbs, 0.1
     snapshot = stepper.snapshot()
     assert snapshot.negative > 1e-3
     assert snapshot.masses.min() == 0
