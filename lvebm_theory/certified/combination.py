@@ -199,6 +199,11 @@ class Builder:
 
     def _centred(self, form: Form, polynomial: Any) -> tuple[Form, Any]:
         """About the middle of its roots: even powers where there are any, and small numbers."""
+        powers = polynomial.atoms(sympy.Pow)
+        if polynomial.atoms(sympy.Function, sympy.NumberSymbol) or not all(
+            power.exp.is_Integer for power in powers
+        ):
+            return form, polynomial  # over numbers such as cos(2) this would take minutes
         coefficients = sympy.Poly(polynomial, form.symbol).all_coeffs()
         middle = sympy.S.Zero
         if len(coefficients) > 2:

@@ -260,3 +260,13 @@ def test_mixtures_of_unlike_widths_are_bounded(text):
     assert convexity.lower <= second.min() + 1e-9
     assert second.min() - convexity.lower <= 0.01 * abs(second.min())
     assert np.abs(second).max() - 1e-9 <= smoothness.upper <= 1.01 * np.abs(second).max()
+
+
+def test_a_ridge_along_a_direction_without_rational_slope():
+    # with u along and v across: U_uu = 4.56 u^4 + 1.92 u, least at u^3 = -1.92/18.24; U_vv = 2.88
+    along, across = "(cos(1.28)*x+sin(1.28)*y)", "(cos(1.28)*y-sin(1.28)*x)"
+    text = f"0.152*{along}**6+0.32*{along}**3+2.88*{across}**2/2"
+    u = -((1.92 / 18.24) ** (1 / 3))
+    found = constants_of(parse_potential(text)).convexity
+    assert found.lower == pytest.approx(4.56 * u**4 + 1.92 * u, rel=1e-6)
+    assert found.upper == pytest.approx(found.lower, rel=1e-4)
