@@ -25,7 +25,7 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse.linalg import LinearOperator, eigsh
-from scipy.special import logsumexp
+from scipy.special import hyp2f1, logsumexp
 
 Array = npt.NDArray[np.float64]
 Potential = Callable[[Array], Array]
@@ -34,6 +34,7 @@ CLIMB = 42.0  # what a path may climb above the lowest point that it passed: e^-
 REACH = 8.5  # standard deviations of a start
 LEVELS = (0.5, 0.75, 1.0)
 FEWEST, MOST = 360, 1120
+PER_UNIT = 9.0
 
 
 @dataclass(frozen=True)
@@ -105,26 +106,67 @@ def _climb(x: Array, u: Array, start: float) -> Array:
 
 
 class Mesh:
-    """x(xi) for xi in [0, 1] with about ``per_unit`` cells per unit of ``wanted``, integrated."""
+    """x(xi) for xi in [0, 1] with about ``per_unit`` cells per unit of ``wanted``, integrated.
 
-    def __init__(self, x: Array, wanted: Array, per_unit: float = 9.0) -> None:
+    Smoothing moves what is dense, by more than a narrow start is wide: cells for the starts are
+    therefore put in afterwards, by a second map that is smooth of itself.
+    """
+
+    def __init__(self, x: Array, wanted: Array, starts: Sequence[Start] = ()) -> None:
         grown = np.concatenate([[0.0], np.cumsum((wanted[1:] + wanted[:-1]) / 2 * np.diff(x))])
-        self.size = int(np.clip(per_unit * grown[-1], FEWEST, MOST)) // 8 * 8
-        xi = np.linspace(0, 1, 8001)
-        log_step = -np.log(np.interp(np.interp(xi * grown[-1], grown, x), x, wanted))
+        at = np.linspace(0, 1, 8001)
+        log_step = -np.log(np.interp(np.interp(at * grown[-1], grown, x), x, wanted))
         smooth = gaussian_filter1d(log_step, 80, mode="nearest")
-        step = CubicSpline(xi, np.exp(smooth))
+        step = CubicSpline(at, np.exp(smooth))
         total = step.antiderivative()
         self._low, self._scale = x[0], (x[-1] - x[0]) / float(total(1.0))
-        self._total, self._step = total, step
+        self._total, self._step, self._starts = total, step, starts
+        self._plain = PER_UNIT * float(grown[-1])
+        near = [s.mean + s.sd * 4 * np.sinh(np.linspace(-8, 8, 641)) for s in starts]
+        inside = [np.interp(np.clip(n, x[0], x[-1]), self._placed(at), at) for n in near]
+        self._table = np.unique(np.concatenate([at, *inside]))
+        self._counts = self._grown(self._table)
+        self._all = float(self._counts[-1] - self._counts[0])
+        self.size = int(np.clip(self._all, FEWEST, MOST)) // 8 * 8
+
+    def _placed(self, at: Array) -> Array:
+        return np.asarray(self._low + self._scale * self._total(at))
+
+    def _dense(self, at: Array) -> Array:
+        """Cells per unit of the first map's argument."""
+        x, slope = self._placed(at), self._scale * self._step(at)
+        cells = np.full_like(at, self._plain)
+        for start in self._starts:
+            z = (x - start.mean) / (4 * start.sd)
+            cells += 0.7 * PER_UNIT / start.sd * (1 + z**2) ** -0.75 * slope
+        return cells
+
+    def _grown(self, at: Array) -> Array:
+        """Integral of ``_dense``."""
+        x, cells = self._placed(at), self._plain * at
+        for start in self._starts:
+            z = (x - start.mean) / (4 * start.sd)
+            cells = cells + 2.8 * PER_UNIT * z * hyp2f1(0.5, 0.75, 1.5, -(z**2))
+        return np.asarray(cells)
+
+    def _inner(self, xi: Array) -> Array:
+        """Argument of the first map, by Newton's method between two lines of the table."""
+        wanted = self._counts[0] + xi * self._all
+        place = np.clip(np.searchsorted(self._counts, wanted), 1, len(self._table) - 1)
+        low, high = self._table[place - 1], self._table[place]
+        at = np.interp(wanted, self._counts, self._table)
+        for _ in range(6):
+            at = np.clip(at - (self._grown(at) - wanted) / self._dense(at), low, high)
+        return at
 
     def x(self, xi: Array) -> Array:
         """Positions."""
-        return np.asarray(self._low + self._scale * self._total(xi))
+        return self._placed(self._inner(xi))
 
     def slope(self, xi: Array) -> Array:
         """dx/dxi."""
-        return np.asarray(self._scale * self._step(xi))
+        at = self._inner(xi)
+        return np.asarray(self._scale * self._step(at) * self._all / self._dense(at))
 
 
 def line_mesh(potential: Potential, starts: Sequence[Start], ends: tuple[float, float]) -> Mesh:
@@ -139,10 +181,7 @@ def line_mesh(potential: Potential, starts: Sequence[Start], ends: tuple[float, 
     passed = 1 + climb / 50 + (u - u.min()) / 400
     wanted = (np.sqrt(curvature) + 0.35 * np.abs(slope)) / passed
     wanted += 8 / (ends[1] - ends[0]) + 0.5 / (1 + np.abs(x))
-    for start in starts:
-        z = (x - start.mean) / start.sd
-        wanted += 0.7 / start.sd * np.exp(-0.5 * (z / 4) ** 2)
-    return Mesh(x, wanted)
+    return Mesh(x, wanted, starts)
 
 
 def bernoulli(z: Array) -> Array:
@@ -242,7 +281,10 @@ def flow(
     for cells in sizes:
         level = _Level(potential, mesh, cells)
         moves = level.propagators(first, doublings)
-        read.append([[level.functionals(level.masses(s) @ move) for move in moves] for s in starts])
+        first_masses = [level.masses(s) for s in starts]
+        lost = [abs(float(m.sum()) - 1) for m in first_masses]
+        begun = [m / m.sum() for m in first_masses]
+        read.append([[level.functionals(m @ move) for move in moves] for m in begun])
     half = max(abs(ends[0]), abs(ends[1]))
     answers = []
     for s in range(len(starts)):
@@ -252,7 +294,11 @@ def flow(
             wall = values[-1]["wall"]
             edges = {"x": half, "xx": half**2, "kl": 700.0, "chi": 0.0}
             known = {
-                name: richardson(sizes, [v[name] for v in values], wall * edge)
+                name: richardson(
+                    sizes,
+                    [v[name] for v in values],
+                    wall * edge + lost[s] * max(1.0, abs(values[-1][name])),
+                )
                 for name, edge in edges.items()
             }
             if max(v["edge"] for v in values) > 1e-7:

@@ -13,6 +13,7 @@ from ..initial import InitialLaw
 from ..protocols import Energy
 from .interval import LevelInterval, level_interval
 from .line_elements import LineElements
+from .line_inverse import integrated_modes
 from .modes import low_modes
 from .panels import adaptive_panels
 from .parts import exact_potential, refuse_without_law
@@ -168,7 +169,7 @@ def line_spectrum(energy: Energy, count: int) -> Spectrum:
             )
         if count > len(elements.masses) - 2:
             raise ArgumentError(f"count {count} is beyond the basis ({len(elements.masses)})")
-        looks.append((elements, *low_modes(elements, count)))
+        looks.append((elements, *integrated_modes(elements, *low_modes(elements, count))))
         if len(looks) == 1:
             beyond = np.isinf(threshold.bottom) and recipe is _COARSE
             if beyond and meshes.low_beyond(elements, float(looks[0][1][0])):
