@@ -463,8 +463,18 @@ def _norm(vector: Slope) -> float:
 
 
 def plain(number: Any) -> Any:
-    """An exact number in plain form, so that zeros are seen."""
-    return number if number.is_Rational else sympy.radsimp(sympy.expand(number))
+    """An exact number in plain form, so that zeros and ones are seen: sin^2 is 1 - cos^2."""
+    if number.is_Rational:
+        return number
+    expanded = sympy.expand(number)
+    sines = expanded.atoms(sympy.sin)
+    if sines:
+        expanded = expanded.replace(
+            lambda e: e.is_Pow and e.base in sines and e.exp.is_Integer and e.exp > 1,
+            lambda e: (1 - sympy.cos(e.base.args[0]) ** 2) ** (e.exp // 2) * e.base ** (e.exp % 2),
+        )
+        expanded = sympy.expand(expanded)
+    return sympy.radsimp(expanded)
 
 
 def _direction(slope: Slope) -> Slope:

@@ -84,7 +84,7 @@ def centre(energy: Energy | Potential) -> tuple[float, ...]:
 def _pair(potential: Potential) -> tuple[Constant, float]:
     if potential.quadratic_form is not None:
         return _of_quadratic(potential)
-    parts = separated(separating_rotation(potential) or potential)
+    parts = separated(separating_rotation(potential, keep_origin=True) or potential)
     if any(part.dim > 2 for part in parts):
         raise AssumptionError(
             "dissipativity", ["U couples more than two coordinates; nothing was proved"]

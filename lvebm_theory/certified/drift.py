@@ -164,7 +164,7 @@ def _inside(potential: Potential, drift: Drift, covered: Covered, radius: float)
                 places=((low + high) / 2)[fails],
             )
         left = np.concatenate(open_boxes)
-        low, high = _halved(low[left], high[left])
+        low, high = halved(low[left], high[left])
         if len(low) and (high - low).max() < _NARROWEST * radius:
             return Outcome(
                 proved=False, reason="the drift is borderline", places=((low + high) / 2)[:64]
@@ -233,7 +233,7 @@ def _sum_of_squares(x: Intervals, y: Intervals) -> Intervals:
     return np.maximum(low, 0.0), high
 
 
-def _halved(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+def halved(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Every box cut across its longer side."""
     axis = np.argmax(high - low, axis=1)
     rows = np.arange(len(low))

@@ -4,13 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
+from .combination import Builder, terms_of
 from .subject import Potential
 
 _MOST = 6
+
+
+@dataclass(frozen=True)
+class RidgeSum:
+    """U = x' quadratic x/2 + sum_j g_j(<a_j, x>) + affine terms; ``ridges`` are the (a_j, g_j)."""
+
+    quadratic: Any
+    ridges: tuple[tuple[Any, Potential], ...]
+
+
+def ridge_sum(potential: Potential) -> RidgeSum | None:
+    """A potential as such a sum, None if it was not seen to be one."""
+    builder = Builder(potential.symbols)
+    for term in terms_of(potential.expression):
+        builder.add(*term)
+    rest = sympy.Poly(sympy.Add(*builder.polynomial), *potential.symbols)
+    if builder.terms or rest.total_degree() > 2:
+        return None
+    quadratic = sympy.hessian(rest.as_expr(), potential.symbols)
+    ridges = []
+    for form, functions in builder.ridges.values():
+        function = sympy.Add(*functions)
+        second = (
+            sympy.diff(function, form.symbol, 2) if function.is_polynomial(form.symbol) else None
+        )
+        if second is not None and not second.free_symbols:
+            slope = sympy.Matrix(form.slope)
+            quadratic += second * slope * slope.T
+        else:
+            ridges.append((sympy.Matrix(form.slope), Potential(function, (form.symbol,))))
+    return RidgeSum(quadratic, tuple(ridges))
 
 
 def ridge_tangents(potential: Potential) -> list[tuple[int, int]]:

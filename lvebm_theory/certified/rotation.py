@@ -19,10 +19,11 @@ from .transform import separated
 
 
 @functools.lru_cache(maxsize=128)
-def separating_rotation(potential: Potential) -> Potential | None:
+def separating_rotation(potential: Potential, *, keep_origin: bool = False) -> Potential | None:
     """The potential in rotated coordinates in which it splits; None without one.
 
-    The symbols are reused: the first stands for u, the second for v.
+    The symbols are reused: the first stands for u, the second for v. Unless the origin is kept it
+    moves to where the numbers are short.
     """
     if potential.dim != 2:
         return None
@@ -30,7 +31,7 @@ def separating_rotation(potential: Potential) -> Potential | None:
     terms = [(n, t, builder.pieces(t)) for n, t in terms_of(potential.expression)]
     for a, b in _candidates(potential, terms):
         n = sympy.sqrt(plain(a * a + b * b))
-        turned = _turned(potential, terms, (plain(a / n), plain(b / n)))
+        turned = _turned(potential, terms, (plain(a / n), plain(b / n)), keep_origin)
         if turned is not None and len(separated(turned)) == 2:
             return turned
     return None
@@ -64,18 +65,30 @@ def _axis(slope: tuple[Any, ...]) -> Any:
     return plain(slope[1] / slope[0]) if slope[0] != 0 else sympy.oo
 
 
-def _turned(potential: Potential, terms: list[Any], unit: tuple[Any, Any]) -> Potential | None:
-    """U in the rotated coordinates; None as soon as a term depends on both."""
+def _turned(
+    potential: Potential, terms: list[Any], unit: tuple[Any, Any], keep_origin: bool
+) -> Potential | None:
+    """U in rotated coordinates; None as soon as a term depends on both."""
     u, v = potential.symbols
     a, b = unit
+    turned = {}
+    for _, _, pieces in terms:
+        for slope, offset in pieces.values():
+            along, across = a * slope[0] + b * slope[1], a * slope[1] - b * slope[0]
+            turned[slope, offset] = (plain(along), plain(across), offset)
+    origin = [sympy.S.Zero, sympy.S.Zero]
+    for *form, offset in () if keep_origin else reversed(turned.values()):
+        for i in (0, 1):
+            if form[i] != 0 and form[1 - i] == 0:  # the first such form is to vanish there
+                origin[i] = offset / form[i]
     kept, polynomial = [], []
     for number, term, pieces in terms:
         table, uses = {}, [False, False]
-        for piece, (slope, offset) in pieces.items():
-            along = plain(a * slope[0] + b * slope[1])
-            across = plain(a * slope[1] - b * slope[0])
+        for piece, key in pieces.items():
+            along, across, offset = turned[key]
             uses = [uses[0] or along != 0, uses[1] or across != 0]
-            table[piece] = along * u + across * v + offset
+            rest = plain(offset - along * origin[0] - across * origin[1])
+            table[piece] = along * u + across * v + rest
         if not all(uses):
             kept.append(number * term.xreplace(table))
         elif term.is_polynomial(u, v):

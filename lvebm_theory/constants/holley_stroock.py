@@ -140,7 +140,7 @@ def best_split(constants: EnergyConstants) -> Split | None:
         curvature=curvature,
         # the error falls like the square of the spacing; more where there is a kink
         oscillation=oscillation + 2 * abs(oscillation - rough),
-        intervals=_intervals(x, u - curvature * x**2 / 2),
+        intervals=hull_intervals(x, u - curvature * x**2 / 2),
     )
 
 
@@ -169,12 +169,16 @@ def _hull(x: FloatArray, v: FloatArray) -> npt.NDArray[np.intp]:
 
 
 def _oscillation(x: FloatArray, u: FloatArray, curvature: float) -> float:
-    v = u - curvature * x**2 / 2
+    return hull_gap(x, u - curvature * x**2 / 2)
+
+
+def hull_gap(x: FloatArray, v: FloatArray) -> float:
+    """max of v minus its lower convex hull."""
     corners = _hull(x, v)
     return float((v - np.interp(x, x[corners], v[corners])).max())
 
 
-def _intervals(x: FloatArray, v: FloatArray) -> tuple[tuple[float, float], ...]:
+def hull_intervals(x: FloatArray, v: FloatArray) -> tuple[tuple[float, float], ...]:
     """Where the hull leaves the graph: gaps between corners of more than one grid step."""
     corners = _hull(x, v)
     last = len(x) - 1

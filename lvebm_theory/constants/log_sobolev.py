@@ -13,6 +13,7 @@ from .holley_stroock import holley_stroock
 from .parts import refuse_without_law
 from .perturbation import bounded_perturbation
 from .plane_envelope import plane_envelope
+from .ridge_envelope import ridge_envelope
 from .sampled import seems_convex, unknown_gap
 from .shear import shear
 from .tails import slower_than_quadratic
@@ -80,6 +81,7 @@ _ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
     holley_stroock,
     barthe_roberto,
     bounded_perturbation,
+    ridge_envelope,
     shear,
     plane_envelope,
 )
