@@ -134,13 +134,16 @@ def _outcome(finding: Any) -> str:
         return "disagree" if finding.claim == "witnesses-agree" else "VIOLATED"
     if finding.verdict is Verdict.CONSTANT_CONTRADICTED:
         return "contradicted"
+    reason = str(finding.provenance.get("reason", ""))
     if finding.verdict is Verdict.SOLVER_FAILED:
-        reason = str(finding.provenance.get("reason", ""))
         # a wrapper that does not fit the library proves nothing
         return "harness" if reason.startswith(_OURS) else "refused"
+    if finding.verdict is Verdict.NOT_APPLICABLE and reason.endswith(_UNKNOWN):
+        return "refused"  # the witness says of its own value that it knows nothing
     return finding.verdict.value
 
 
+_UNKNOWN = "is finite and known"
 _OURS = ("AttributeError", "TypeError", "NameError", "KeyError")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import resource
 import signal
@@ -23,14 +24,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from lvebm_theory.errors import ArgumentError
+from verification.keeping import read_sealed, sealed, write_json
+
 from .machine import load
 from .table import Table, store
+from .targets import Target
 from .unseen_sweep import draws, judge
 from .unseen_sweep.library import PARTS, answer
 
+log = logging.getLogger(__name__)
 NAME = "unseen"
 TITLE = "Unseen energies: densities and constants against references of their own"
-TARGETS = ()
+TARGETS = (
+    Target(measured="misses", goal=0, at_most=True),
+    Target(measured="slowest s", goal=judge.LIMIT, at_most=True),
+)
 ROWS = 320
 KEPT = Path(__file__).parent / ".runs" / NAME
 GRACE = 1800  # seconds by the clock, for what waits without working
@@ -81,8 +90,8 @@ def run(k: int, child: Child) -> dict[str, Any]:
     truths = KEPT / "truth" / f"{k:03d}.json"
     digest = _reference(row)
     kept = _read(truths)
-    if kept is None or kept.get("digest") != digest:
-        kept = {"digest": digest, **child.ask(k, "truth")}
+    if kept is None or kept.get("reference") != digest:
+        kept = {"reference": digest, **child.ask(k, "truth")}
         _write(truths, kept)
     found["answers"] = {part: child.ask(k, part) for part in PARTS}
     return found | {"library": child.library}
@@ -277,17 +286,17 @@ def _stored(k: int) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found
-    except (OSError, ValueError):
+        return read_sealed(path)
+    except FileNotFoundError:
+        return None
+    except ArgumentError as error:
+        log.warning("%s; it is made again", error)
         return None
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content))
-    beside.replace(path)
+    write_json(path, sealed(content), allow_nan=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

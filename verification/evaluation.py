@@ -5,6 +5,7 @@ This is the one place where what theory and solvers raise becomes a verdict.
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 import traceback
@@ -96,7 +97,8 @@ def evaluate_cases(
     Raises
     ------
     OSError, MemoryError
-        The machine failed: a full disk, too little memory. That is no verdict.
+        The machine failed: a full disk, too little memory, a package that does not load. That is
+        no verdict.
     """
     records = {case: CaseRecord() for case in cases}
     datasets: list[xarray.Dataset] = []
@@ -128,6 +130,9 @@ def evaluate_cases(
                 records[case].fail(Verdict.SOLVER_FAILED, str(error), step=step)
         except OSError:  # a full disk, say: of the machine, and no verdict
             raise
+        except ImportError as error:  # an installation that misses a part: likewise
+            missing = f"a package is missing or cannot be loaded: {error}"
+            raise OSError(errno.ENOENT, missing, error.name or error.path) from error
         except Exception as error:  # a fault in one claim must not cost the findings of others
             _raise_where_memory_ends(error)
             text = traceback.format_exc()

@@ -85,6 +85,8 @@ def _flow(row: Row, truth: list[dict[str, Any]], found: dict[str, Any], part: st
 def _agree(name: str, value: float, half: float, right: float, width: float, row: Row) -> bool:
     if half < 0 or math.isnan(value):
         return False
+    if math.isinf(half):  # says that nothing is known, and counts as wide
+        return True
     if name == "chi":
         if math.isinf(value):
             return right > 700
@@ -102,7 +104,9 @@ def wide(row: Row, truth: dict[str, Any], answers: dict[str, Any]) -> int:
     for answer in answers.values():
         for name, curve in answer.get("flow", {}).items():
             unit = {"x": row.scale, "y": row.scale, "kl": 1e-3, "chi": 1e-3}.get(name, row.scale**2)
-            count += sum(float(h) > WIDE * max(abs(float(v)), unit) for v, h in curve)
+            count += sum(
+                math.isinf(float(h)) or float(h) > WIDE * max(abs(float(v)), unit) for v, h in curve
+            )
     return count
 
 

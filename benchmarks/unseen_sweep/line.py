@@ -293,21 +293,36 @@ def flow(
             values = [level[s][t] for level in read]
             wall = values[-1]["wall"]
             edges = {"x": half, "xx": half**2, "kl": 700.0, "chi": 0.0}
-            known = {
-                name: richardson(
-                    sizes,
-                    [v[name] for v in values],
-                    wall * edge + lost[s] * max(1.0, abs(values[-1][name])),
-                )
+            more = {
+                name: wall * edge + lost[s] * max(1.0, abs(values[-1][name]))
                 for name, edge in edges.items()
             }
+            known = limits(sizes, values, more)
             if max(v["edge"] for v in values) > 1e-7:
                 known["chi"] = Known(known["chi"].value, math.inf, "open")
             answers[-1].append(known)
     return answers
 
 
-def richardson(sizes: Sequence[int], values: Sequence[float], more: float = 0.0) -> Known:
+def orderly(values: Sequence[float], low: float = 2.4, high: float = 3.4) -> bool:
+    """Whether three values differ as h^2 does (a ratio of 2.86), or by rounding alone."""
+    moved = np.abs(np.diff(values))
+    near = 1e-8 * max(abs(v) for v in values)
+    return bool(moved[1] < near or low < moved[0] / moved[1] < high)
+
+
+def limits(
+    sizes: Sequence[int], values: Sequence[dict[str, float]], more: dict[str, float]
+) -> dict[str, Known]:
+    """Every functional's limit: where one is far from its series, that of none is trusted."""
+    named = [n for n in ("x", "xx", "y", "yy", "kl") if n in more]
+    joint = all(orderly([v[n] for v in values], 1.7, 6.0) for n in named)
+    return {n: richardson(sizes, [v[n] for v in values], m, trusted=joint) for n, m in more.items()}
+
+
+def richardson(
+    sizes: Sequence[int], values: Sequence[float], more: float = 0.0, *, trusted: bool = True
+) -> Known:
     """Limit of a + b h^2 + c h^4, and ten times what the last term moved."""
     h = 1 / np.array(sizes, dtype=float)
     rows = np.stack([np.ones(3), (h / h[0]) ** 2, (h / h[0]) ** 4], axis=1)
@@ -315,9 +330,9 @@ def richardson(sizes: Sequence[int], values: Sequence[float], more: float = 0.0)
     less = float(np.linalg.solve(rows[1:, :2], np.array(values[1:]))[0])
     moved = np.abs(np.diff(values))
     rounding = 1e-11 * max(abs(v) for v in values)
-    # h^2 gives 2.86; elsewhere the series has not set in and only the spread speaks
-    orderly = moved[1] < 1e3 * rounding or 2.4 < moved[0] / moved[1] < 3.4
-    doubt = 10 * abs(full - less) if orderly else 2 * float(moved.sum())
+    # elsewhere only the spread speaks
+    trusted = trusted and orderly(values)
+    doubt = 10 * abs(full - less) if trusted else 2 * float(moved.sum())
     doubt += 1e-2 * abs(values[-1] - full)  # last terms may cancel by accident
     return Known(full, doubt + rounding + 3 * more)
 

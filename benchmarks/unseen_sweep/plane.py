@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import eigsh, splu
 
-from .line import Known, Mesh, Start, bernoulli, richardson
+from .line import Known, Mesh, Start, bernoulli, limits, richardson
 
 Array = npt.NDArray[np.float64]
 Potential = Callable[[Array, Array], Array]
@@ -171,7 +171,7 @@ def solve(
         answers.append([])
         for t in range(len(times)):
             values = [r[s][t] for r in read]
-            known = {k: richardson(CELLS, [v[k] for v in values], 1e-9) for k in values[0]}
+            known = limits(CELLS, values, dict.fromkeys(values[0], 1e-9))
             edge = max(v["edge"] for v in values)
             if edge > 1e-9:
                 known["chi"] = Known(known["chi"].value, math.inf, "open")

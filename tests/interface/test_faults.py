@@ -313,6 +313,19 @@ def test_too_little_memory_is_no_verdict(ask):
         evaluate_cases(Greedy(), None, [asked], alpha_at=lambda _: 1e-6, seed=0, budget=budget)
 
 
+def test_a_package_that_does_not_load_is_no_verdict():
+    asked = Case(quantity="KL", relation=Relation.AT_MOST, witness="grid", time=1.0)
+
+    class Broken:
+        def evaluate(self, *_):
+            raise ImportError("libgomp.so.1: cannot open shared object file", name="torch")
+
+    with pytest.raises(OSError, match="a package is missing or cannot be loaded: libgomp"):
+        evaluate_cases(
+            Broken(), None, [asked], alpha_at=lambda _: 1e-6, seed=0, budget=BUDGETS["quick"]
+        )
+
+
 def test_a_group_without_memory_is_undecided_and_measured_again(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "results"
     monkeypatch.setenv("LVEBM_TEST_ENDLESS", "memory")
