@@ -22,7 +22,11 @@ from lvebm_theory.parse import parse_potential
 from solvers.learning.likelihood import annealed, quadrature
 from solvers.learning.likelihood.annealed import Annealing, Base, forward, reverse, rows
 from solvers.learning.likelihood.bracket import Bracket, Side, lower_side, mean_lower_side
-from solvers.learning.likelihood.density import log_density, log_marginal_density
+from solvers.learning.likelihood.density import (
+    MarginalEnergy,
+    log_density,
+    log_marginal_density,
+)
 from solvers.learning.likelihood.exact_samples import (
     ExactSamples,
     by_rejection,
@@ -329,3 +333,39 @@ def test_unusable_requests_say_what_was_needed() -> None:
         ExactSamples(points=np.zeros((3, 1)), origin=" ")
     with pytest.raises(ArgumentError, match="no exact sampler"):
         from_known_sampler(double_well(), 3, seed=0)
+
+
+class _OneLatent:
+    """E(x, z) = f(x, z), one coordinate each."""
+
+    dim_x = dim_z = 1
+
+    def __init__(self, f):
+        self.f = f
+
+    def potential(self, x, z):
+        return self.f(x[:, 0], z[:, 0])
+
+
+@pytest.mark.parametrize("cut", [2.0, 3.0, 4.5])
+def test_latents_beyond_the_box_are_in_the_width(cut):
+    joint = _OneLatent(lambda x, z: 0.5 * (z - x) ** 2)
+    marginal = MarginalEnergy(joint=joint, box_z=((-cut, cut),), nodes=64)
+    x = np.array([0.0, 0.7, 1.5, cut + 1.0])
+    values, widths = marginal.with_widths(x[:, None])
+    off = np.abs(values + 0.5 * np.log(2 * np.pi))
+    right = -np.log(norm.cdf(cut - x) - norm.cdf(-cut - x))
+    assert np.all(off > 0.9 * right - 0.05)
+    assert np.all(off <= widths), (off, widths)
+    assert np.isinf(widths[-1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_latents_with_tails_of_a_power(seed):
+    rng = np.random.default_rng([seed, 81])
+    power, scale = rng.uniform(2.5, 5.0), rng.uniform(0.5, 2.0)
+    joint = _OneLatent(lambda x, z: 0.5 * x**2 + power / 2 * np.log1p(((z - x) / scale) ** 2))
+    x = np.linspace(-2, 2, 5)[:, None]
+    found = log_marginal_density(joint, x)
+    right = -0.5 * x[:, 0] ** 2 - 0.5 * np.log(2 * np.pi)
+    assert np.all(np.abs(found.values - right) <= found.widths)

@@ -24,6 +24,7 @@ from .quadrature import DROP, MOST_POINTS, OFFSET, LogNormaliser, Potential, log
 
 FloatArray = npt.NDArray[np.float64]
 _MOST_NODES = 1024
+_HEAVIER = 2.0  # p/(p - 1) for a tail |z|^-p, p >= 2
 
 
 class JointPotential(Protocol):
@@ -67,11 +68,17 @@ class MarginalEnergy:
         return self.with_widths(x)[0]
 
     def with_widths(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """F at x (n, dim_x) and its error width as the coarser lattices see it, both (n,)."""
+        """F at x (n, dim_x) and its error width, both (n,).
+
+        As the coarser lattices see it, and what may lie beyond the box: layers of cells at a wall
+        go on in the ratio of the last two, twice that for tails by powers; unknown where they grow.
+        """
         dim, nodes = self.joint.dim_z, self.nodes
         z = mesh([a + (np.arange(nodes) + OFFSET) * (b - a) / nodes for a, b in self.box_z])
         parity = mesh([np.arange(nodes, dtype=float) % 2] * dim) @ 2.0 ** np.arange(dim)
-        z = z[np.argsort(parity, kind="stable")]
+        order = np.argsort(parity, kind="stable")
+        layers = _walls(nodes, dim, order)
+        z = z[order]
         cell = math.log(math.prod((b - a) / nodes for a, b in self.box_z))
         points = np.asarray(x, dtype=float)
         whole, widths = np.empty(len(points)), np.empty(len(points))
@@ -79,15 +86,42 @@ class MarginalEnergy:
         for first in range(0, len(points), rows):
             some = points[first : first + rows]
             values = self.joint.potential(np.repeat(some, len(z), 0), np.tile(z, (len(some), 1)))
-            values = np.asarray(values, dtype=float).reshape(len(some), 2**dim, -1)
-            least = values.min(axis=(1, 2))
-            sums = np.exp(least[:, None, None] - values).sum(2)
+            values = np.asarray(values, dtype=float).reshape(len(some), -1)
+            least = values.min(axis=1)
+            cells = np.exp(least[:, None] - values)
+            sums = cells.reshape(len(some), 2**dim, -1).sum(2)
             total = sums.sum(1)
+            beyond = sum((_beyond(cells, *wall) for wall in layers), start=np.zeros(len(some)))
             here = slice(first, first + len(some))
             whole[here] = least - np.log(total) - cell
             with np.errstate(divide="ignore"):
                 widths[here] = np.abs(np.log(sums * 2**dim / total[:, None])).max(1) + 1e-14
+                widths[here] += np.log1p(beyond / total)
         return whole, widths
+
+
+def _walls(
+    nodes: int, dim: int, order: npt.NDArray[np.intp]
+) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """(last layer, last but one) as indices into ordered nodes, for both ends of every axis."""
+    place = np.indices((nodes,) * dim).reshape(dim, -1)[:, order]
+    ends = ((0, 1), (nodes - 1, nodes - 2))
+    return [
+        (np.flatnonzero(axis == last), np.flatnonzero(axis == before))
+        for axis in place
+        for last, before in ends
+    ]
+
+
+def _beyond(
+    cells: FloatArray, last: npt.NDArray[np.intp], before: npt.NDArray[np.intp]
+) -> FloatArray:
+    """2 m r/(1 - r) for the mass m of the last layer and its ratio r to the one before; (n,)."""
+    outer, inner = cells[:, last].sum(1), cells[:, before].sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = outer / inner
+        found = _HEAVIER * outer * ratio / (1 - ratio)
+    return np.where(outer == 0, 0.0, np.where(ratio < 1, found, np.inf))
 
 
 @dataclass(frozen=True, kw_only=True)
