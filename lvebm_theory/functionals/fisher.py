@@ -23,7 +23,17 @@ def fisher_information(
     centres: Sequence[npt.ArrayLike],
     excess: npt.ArrayLike | None = None,
 ) -> float:
-    """FI(p | pi) = sum_i p_i |grad log(p/pi)|^2 at the cells.
+    """FI(p | pi) = sum_i p_i |grad log(p/pi)|^2 at the cells; see ``fisher_terms``."""
+    return float(fisher_terms(masses, log_gibbs, centres, excess).sum())
+
+
+def fisher_terms(
+    masses: npt.ArrayLike,
+    log_gibbs: npt.ArrayLike,
+    centres: Sequence[npt.ArrayLike],
+    excess: npt.ArrayLike | None = None,
+) -> FloatArray:
+    """p_i |grad log(p/pi)|^2 of every cell, shape (*shape).
 
     Derivatives are fourth-order central differences of log(p/pi) in the cell index over those of
     the centres (second order next to the wall). No transport coefficient enters, so the result is
@@ -42,13 +52,13 @@ def fisher_information(
         raise ArgumentError(f"{p.ndim}-dimensional masses need {p.ndim} axes, got {len(centres)}")
     known = p > _NEGLIGIBLE * p.max()
     logs = np.where(known, ratio.log(), 0.0)
-    total = 0.0
+    found = np.zeros_like(p)
     for axis, c in enumerate(centres):
         spacing = _difference(np.asarray(c, dtype=float), 0, np.ones(p.shape[axis], dtype=bool))
         slope = _difference(logs, axis, known)
         spacing = spacing.reshape([-1 if k == axis else 1 for k in range(p.ndim)])
-        total += float((p * (slope / spacing) ** 2).sum())
-    return total
+        found += p * (slope / spacing) ** 2
+    return found
 
 
 def _difference(values: FloatArray, axis: int, known: npt.NDArray[np.bool_]) -> FloatArray:

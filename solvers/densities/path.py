@@ -272,11 +272,18 @@ class DensityPath:
 
     def fisher_information(self) -> Curve:
         """FI(p_t | pi) = int p |grad log(p/pi)|^2, from the densities alone."""
-        return self.functional(
-            lambda s: functionals.fisher_information(
-                s.masses, s.log_gibbs, s.grid.centres, s.excess
+
+        def terms(state: DensityState) -> FloatArray:
+            return functionals.fisher_terms(
+                state.masses, state.log_gibbs, state.grid.centres, state.excess
             )
-        )
+
+        curve = self.functional(lambda state: float(terms(state).sum()))
+        largest = [
+            np.divide(terms(s), s.masses, out=np.zeros_like(s.masses), where=s.masses > 0).max()
+            for s in self._finest
+        ]
+        return self._with_beyond(curve, terms, np.array(largest), relative=True)
 
     def entropy(self) -> Curve:
         """Differential entropy -int p log p, nats."""
