@@ -314,26 +314,51 @@ def orderly(values: Sequence[float], low: float = 2.4, high: float = 3.4) -> boo
 def limits(
     sizes: Sequence[int], values: Sequence[dict[str, float]], more: dict[str, float]
 ) -> dict[str, Known]:
-    """Every functional's limit: where one is far from its series, that of none is trusted."""
+    """Every functional's limit; how far the series has set in is asked of all of them together.
+
+    One may look settled by accident: what the last term is to the correction, for the worst of
+    them, holds for each.
+    """
     named = [n for n in ("x", "xx", "y", "yy", "kl") if n in more]
     joint = all(orderly([v[n] for v in values], 1.7, 6.0) for n in named)
-    return {n: richardson(sizes, [v[n] for v in values], m, trusted=joint) for n, m in more.items()}
+    share = max(_remainder(sizes, [v[n] for v in values]) for n in named)
+    return {
+        n: richardson(sizes, [v[n] for v in values], m, trusted=joint, share=share)
+        for n, m in more.items()
+    }
 
 
-def richardson(
-    sizes: Sequence[int], values: Sequence[float], more: float = 0.0, *, trusted: bool = True
-) -> Known:
-    """Limit of a + b h^2 + c h^4, and ten times what the last term moved."""
+def _extrapolated(sizes: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+    """With h^2 and h^4 from three values, and with h^2 from two."""
     h = 1 / np.array(sizes, dtype=float)
     rows = np.stack([np.ones(3), (h / h[0]) ** 2, (h / h[0]) ** 4], axis=1)
     full = float(np.linalg.solve(rows, np.array(values))[0])
-    less = float(np.linalg.solve(rows[1:, :2], np.array(values[1:]))[0])
+    return full, float(np.linalg.solve(rows[1:, :2], np.array(values[1:]))[0])
+
+
+def _remainder(sizes: Sequence[int], values: Sequence[float]) -> float:
+    """|last term| over |correction|; 0 where both are rounding."""
+    full, less = _extrapolated(sizes, values)
+    near = 1e-8 * max(abs(v) for v in values)
+    return abs(full - less) / abs(full - values[-1]) if abs(full - values[-1]) > near else 0.0
+
+
+def richardson(
+    sizes: Sequence[int],
+    values: Sequence[float],
+    more: float = 0.0,
+    *,
+    trusted: bool = True,
+    share: float = 1e-3,
+) -> Known:
+    """Limit of a + b h^2 + c h^4, and ten times what the last term moved."""
+    full, less = _extrapolated(sizes, values)
     moved = np.abs(np.diff(values))
     rounding = 1e-11 * max(abs(v) for v in values)
     # elsewhere only the spread speaks
     trusted = trusted and orderly(values)
     doubt = 10 * abs(full - less) if trusted else 2 * float(moved.sum())
-    doubt += 1e-2 * abs(values[-1] - full)  # last terms may cancel by accident
+    doubt += 10 * share * abs(values[-1] - full)
     return Known(full, doubt + rounding + 3 * more)
 
 
