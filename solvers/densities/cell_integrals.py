@@ -338,7 +338,9 @@ def _split(
     rise = most - least
     # a steep piece far from both ends of U in its segment adds little to the integrals
     counts = (least - rise < span.least + _COUNTS) | (most + rise > span.most - _COUNTS)
-    rounding = _ROUNDING * np.abs(values).max(axis=1)
+    # far from the origin x itself is rounded, and moves U along its slope
+    moved = np.maximum(np.abs(low), np.abs(high)) * rise / widths
+    rounding = _ROUNDING * (np.abs(values).max(axis=1) + moved)
     steep = rise > _LARGEST_RISE + rounding
     rough = (steep | (np.abs(values @ last_mode) > _KINK + rounding)) & counts
     passed = steep & ~counts
