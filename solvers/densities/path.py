@@ -171,10 +171,14 @@ class DensityPath:
         kept = max(kept, self.unremoved) if self.resolved else _UNRESOLVED
         with np.errstate(invalid="ignore"):
             value, width = extrapolate(values, self._cells, kept=kept, doubt=True)
-        if self.grid.dim > 1 and not self.energy.smooth:
-            # kinks cut cells at random: an error may nearly vanish at one time by chance only
+        kinked = self.grid.dim > 1 and not self.energy.smooth
+        if kinked or not self.resolved:
+            # kinks cut cells at random, and errors of a start that no cell resolves change sign on
+            # the way: one may nearly vanish at one time by chance only
             share = np.divide(width, np.abs(value), out=np.zeros_like(width), where=value != 0)
-            width = np.maximum(width, _CHANCE * share.max() * np.abs(value))
+            finite = share[np.isfinite(share) & (self.times > 0)]
+            chance = _CHANCE if self.resolved else 1.0
+            width = np.maximum(width, chance * finite.max(initial=0.0) * np.abs(value))
         lost = ~np.isfinite(values).all(axis=0)
         width = width + self._clean_up(values)
         return np.where(lost, values[-1], value), np.where(lost, np.inf, width)
