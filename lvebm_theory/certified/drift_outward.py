@@ -22,7 +22,7 @@ from .growth import CONSTANT, Growth, extremum_hull, leading_size
 from .growth_algebra import GrowthAlgebra
 from .interval import INFINITY, NOTHING, Interval
 from .jets import JetAlgebra
-from .ridges import ridge_tangents
+from .ridges import polynomial_part, ridge_tangents
 from .subject import Potential
 
 MOST_DIRECTIONS = 160
@@ -82,8 +82,8 @@ class Outward:
 
 def _slope_along(potential: Potential, tangent: tuple[int, int]) -> Any:
     """<grad U, t>, in which what does not depend on position along t cancels as a formula."""
-    total = sum(t * g for t, g in zip(tangent, potential.gradient, strict=True))
-    return sympy.expand(total) if total.is_polynomial(*potential.symbols) else total
+    total = sympy.Add(*(t * g for t, g in zip(tangent, potential.gradient, strict=True)))
+    return sympy.Add(*polynomial_part(total, potential.symbols))
 
 
 def _at_least(v: Growth, rate: float) -> bool:

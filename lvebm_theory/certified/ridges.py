@@ -50,13 +50,21 @@ def ridge_tangents(potential: Potential) -> list[tuple[int, int]]:
     """Slanted directions of coprime integers orthogonal to a ridge of the formula.
 
     Ridges are linear forms inside a power or a function, and repeated factors of the leading
-    form of a polynomial.
+    form of the polynomial terms.
     """
     forms = set()
     for node in potential.expression.atoms(sympy.Pow, sympy.Function):
         forms.update(node.args)
-    forms.update(_repeated_factors(potential.expression, potential.symbols))
+    polynomial, _ = polynomial_part(potential.expression, potential.symbols)
+    forms.update(_repeated_factors(polynomial, potential.symbols))
     return [t for t in _tangents(forms, potential.symbols) if all(t)][:_MOST]
+
+
+def polynomial_part(expression: Any, symbols: tuple[Any, ...]) -> tuple[Any, Any]:
+    """(the polynomial terms of a sum, expanded; the others as they are)."""
+    terms = sympy.Add.make_args(expression)
+    chosen = [t for t in terms if t.is_polynomial(*symbols)]
+    return sympy.expand(sympy.Add(*chosen)), sympy.Add(*(t for t in terms if t not in chosen))
 
 
 def valley_tangent(expression: Any, symbols: tuple[Any, ...]) -> tuple[int, int] | None:
@@ -66,7 +74,7 @@ def valley_tangent(expression: Any, symbols: tuple[Any, ...]) -> tuple[int, int]
 
 
 def _repeated_factors(expression: Any, symbols: tuple[Any, ...]) -> list[Any]:
-    if not expression.is_polynomial(*symbols):
+    if not (expression.free_symbols and expression.is_polynomial(*symbols)):
         return []
     whole = sympy.Poly(expression, *symbols)
     degree = whole.total_degree()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -186,14 +187,46 @@ def written_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
     """As ``numeric_potential``, but sums of exponentials keep their exponents."""
     reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}
     exact = exact_numbers(sympy.sympify(expression).xreplace(reals))
-    return Potential(stabilised(exact), tuple(reals.values()))
+    return Potential(_with_powers(stabilised(exact), tuple(reals.values())), tuple(reals.values()))
 
 
 def numeric_potential(expression: Any, symbols: Sequence[Any]) -> Potential:
     """A potential from an expression in these symbols; floats are read as decimals."""
     reals = {s: sympy.Symbol(s.name, real=True) for s in symbols}
     exact = exact_numbers(sympy.sympify(expression).xreplace(reals))
-    return Potential(recentred(stabilised(exact), tuple(reals.values())), tuple(reals.values()))
+    powers = _with_powers(stabilised(exact), tuple(reals.values()))
+    return Potential(recentred(powers, tuple(reals.values())), tuple(reals.values()))
+
+
+def _with_powers(expression: Any, symbols: tuple[Any, ...]) -> Any:
+    """Homogeneous sums c (x + r y)^n, n > 2, of monomials as the powers they are.
+
+    Expanded, what vanishes along a line is there a difference of large terms.
+    """
+    terms = sympy.Add.make_args(expression)
+    monomials = [t for t in terms if t.free_symbols and _monomial(t)]
+    if len(symbols) != 2 or not monomials:
+        return expression
+    x, y = symbols
+    whole, found = sympy.Poly(sympy.Add(*monomials), x, y), []
+    for n in range(3, whole.total_degree() + 1):
+        form = [whole.coeff_monomial(x ** (n - k) * y**k) for k in range(n + 1)]
+        if not all(c.is_Rational and c != 0 for c in form):
+            continue
+        first, ratio = form[0], form[1] / (n * form[0])
+        if all(c == first * math.comb(n, k) * ratio**k for k, c in enumerate(form)):
+            power = first * (x + ratio * y) ** n
+            whole -= sympy.Poly(power, x, y)
+            found.append(power)
+    if not found:
+        return expression
+    return sympy.Add(whole.as_expr(), *found, *(t for t in terms if t not in monomials))
+
+
+def _monomial(term: Any) -> bool:
+    _, rest = term.as_independent(*term.free_symbols, as_Add=False)
+    factors = [f.as_base_exp() for f in sympy.Mul.make_args(rest)]
+    return all(b.is_Symbol and e.is_Integer and e > 0 for b, e in factors)
 
 
 def recentred(expression: Any, symbols: tuple[Any, ...]) -> Any:

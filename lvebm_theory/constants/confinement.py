@@ -22,6 +22,7 @@ Small mass outside proves nothing of the kind: a mode of mass 1e-30 still closes
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,12 +44,13 @@ _TOO_CLOSE = "the mesh ends too close to where modes may live"
 # the mesh ends a little below its level, where cells stop between nodes
 _RIM = 2.0
 _ROOM = 0.5
-_RAMP = 2.0
+_RAMPS = (2.0, 4.0)
 _BAND = 1.5
 _LARGEST_LOSS, _GOOD_LOSS = 1e-4, 1e-7
 _FURTHER = 30.0  # heights by which a mesh is raised at most
 _TRIES = 5
 _POWERS = (0.5, 0.25, 0.125)
+_MARGINS = (0.3, 1.0)  # of c over the gap, in gaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,34 +90,26 @@ def confinement(
     bottom : float
         Where essential spectrum is expected, or infinity.
     """
-    from ..certified.drift import Drift, prove_drift
+    from ..certified.drift import prove_drift
 
-    margin = min(max(0.3 * gap, 0.05 * natural_shift(elements)), (bottom - gap) / 2)
-    if not margin > 1e-3 * gap:
+    most = (bottom - gap) / 2
+    margins = {min(max(share * gap, 0.05 * natural_shift(elements)), most) for share in _MARGINS}
+    if not max(margins) > 1e-3 * gap:
         return unproved("the gap is the bottom of the essential spectrum")
-    rate = gap + margin
     outer = elements.level - _RIM
     height, square, laplacian = _on(energy, elements, elements.points)
     radius = float(np.ceil(np.abs(elements.points).max() * 1.02))
     reason, places = "", np.zeros((0, 2))
     for _ in range(_TRIES):
         drifts = [
-            Drift(
-                rate=rate,
-                minimum=elements.floor,
-                inner=chosen[0],
-                outer=outer,
-                ramp=_RAMP,
-                shares=chosen[1],
-                steepest=chosen[2],
-                power=q,
-            )
-            for q in _POWERS
-            if (chosen := _chosen(height, square, laplacian, q, 1.05 * rate, outer)) is not None
+            _drift(elements, gap, margin, ramp, q, chosen)
+            for margin, ramp, q in itertools.product(sorted(margins), _RAMPS, _POWERS)
+            if (chosen := _chosen(height, square, laplacian, q, 1.05 * (gap + margin), outer, ramp))
+            is not None
         ]
         if not drifts:
-            return unproved(reason or _TOO_CLOSE)
-        loss, drift = min(((_loss(d, margin), d) for d in drifts), key=lambda pair: pair[0])
+            return unproved(reason or _TOO_CLOSE, elements.level + _FURTHER)
+        loss, drift = min(((_loss(d, d.rate - gap), d) for d in drifts), key=lambda p: p[0])
         short = float(np.log(loss / _GOOD_LOSS) / (2 * max(drift.shares[-1], 0.1))) + _RIM
         level = elements.level + min(_FURTHER, short) if loss > 10 * _GOOD_LOSS else np.inf
         if not loss <= _LARGEST_LOSS:
@@ -126,7 +120,7 @@ def confinement(
             return unproved(f"no proof: {failure}")
         if outcome.proved:
             return Confinement(
-                loss=loss, floor=rate - margin / 2, reason="", places=places, level=level
+                loss=loss, floor=(drift.rate + gap) / 2, reason="", places=places, level=level
             )
         reason, places = outcome.reason, outcome.places
         if not len(places) or not elements.covers(places, places).all():
@@ -140,13 +134,36 @@ def confinement(
     return Confinement(loss=np.inf, floor=0.0, reason=reason, places=places)
 
 
+def _drift(
+    elements: PlaneElements,
+    gap: float,
+    margin: float,
+    ramp: float,
+    power: float,
+    chosen: tuple[float, FloatArray, float],
+) -> Drift:
+    from ..certified.drift import Drift
+
+    inner, shares, steepest = chosen
+    return Drift(
+        rate=gap + margin,
+        minimum=elements.floor,
+        inner=inner,
+        outer=elements.level - _RIM,
+        ramp=ramp,
+        shares=shares,
+        steepest=steepest,
+        power=power,
+    )
+
+
 def _loss(drift: Drift, margin: float) -> float:
     """G/(d t^2) exp(-2 int a du), with d half of the margin between c and the gap."""
     width = (drift.outer - drift.inner) / len(drift.shares)
     ends = width * np.arange(1, len(drift.shares) + 1)
-    covered = np.clip(ends - _RAMP, 0.0, width)
+    covered = np.clip(ends - drift.ramp, 0.0, width)
     return float(
-        drift.steepest / (margin / 2) / _RAMP**2 * np.exp(-2 * (drift.shares * covered).sum())
+        drift.steepest / (margin / 2) / drift.ramp**2 * np.exp(-2 * (drift.shares * covered).sum())
     )
 
 
@@ -169,6 +186,7 @@ def _chosen(
     power: float,
     rate: float,
     outer: float,
+    ramp: float,
 ) -> tuple[float, FloatArray, float] | None:
     """(h, a on bands, G) as far as points tell: h just above the last place without a drift."""
     most = power * (1 - power)
@@ -187,5 +205,5 @@ def _chosen(
         shares[k] = min(0.98, float(np.sqrt(ratio[here].min(initial=0.96 * most) / most))) * (
             most**0.5
         )
-    ramp = (height >= inner - _ROOM) & (height <= inner + _RAMP + _ROOM)
-    return inner, shares, 2 * float(square[ramp].max(initial=0.0)) + 1e-300
+    near = (height >= inner - _ROOM) & (height <= inner + ramp + _ROOM)
+    return inner, shares, 2 * float(square[near].max(initial=0.0)) + 1e-300

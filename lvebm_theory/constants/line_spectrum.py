@@ -237,13 +237,14 @@ def _band_edge(first: Look, last: Look, floor: float) -> tuple[FloatArray, Float
     """Tails where V oscillates: extrapolate the box values as E + c / length^2.
 
     The error is the whole extrapolated piece, or down to ``floor`` (the least V far out) if
-    the two boxes do not settle at all.
+    the two boxes do not settle at all. A value below ``floor`` is no band's: it stays as it is.
     """
     (small,), (large,) = first[0].box, last[0].box
     ratio = ((large[1] - large[0]) / (small[1] - small[0])) ** 2
     limit = (ratio * last[1] - first[1]) / (ratio - 1)
     wild = (limit <= floor) | (np.abs(limit - last[1]) > 0.1 * last[1])
     values = np.where(wild, (floor + last[1]) / 2, limit)
+    values = np.where(last[1] + 10 * np.abs(last[1] - first[1]) < floor, last[1], values)
     return values, np.abs(last[1] - values) * (1 + 1e-9)
 
 

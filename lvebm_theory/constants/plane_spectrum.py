@@ -44,12 +44,13 @@ _LOOKS = (
 _STEEP = PlaneRecipe(level=36.0, degree=10, variation=28.0, tolerance=1e-3, cells=1500)
 # for proofs that need a rim wider than what the modes themselves need
 _WIDE = PlaneRecipe(level=np.inf, degree=12, variation=14.0, tolerance=1e-6, cells=400)
+_WIDE_STEEP = replace(_WIDE, degree=8, variation=28.0, tolerance=1e-3, cells=2000)
 _HEAVY, _VARIES = "tails too heavy for a box", "U varies too much for the mesh"
 _GOAL = 3e-7
 _SPARE = 4  # modes beyond those asked for, to replace spurious ones
 _SPURIOUS = 0.9  # with this much of their mass at the very edge
 _EXTENDED = 0.05
-_RAISED = 2  # times that a mesh is raised
+_RAISED = 3  # times that a mesh is raised
 _SEARCHES = 3  # rounds in which modes off the mesh are looked for
 _DESCENTS = 12
 _FAR = 1e4  # from where on V is looked at for a limit
@@ -103,9 +104,14 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
         if product or len(looks) < 2:
             break
         held, raised = _held(energy, looks[-1], bottom), None
-        for _ in range(_RAISED if np.isfinite(held.level) else 0):
-            recipe = replace(_WIDE, level=held.level)
-            wide = _look(potential, energy.smooth, frames, centres, count, recipe)
+        # a mode that fills its box fills a larger one too
+        fills = bool((looks[-1].edge > _EXTENDED).any())
+        for _ in range(_RAISED if np.isfinite(held.level) and not fills else 0):
+            for recipe in (_WIDE, _WIDE_STEEP):
+                recipe = replace(recipe, level=held.level)
+                wide = _look(potential, energy.smooth, frames, centres, count, recipe)
+                if wide != _VARIES:
+                    break
             if isinstance(wide, str):
                 break
             higher = _held(energy, wide, bottom)

@@ -229,6 +229,17 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return torch.where(condition, a, b)
 
 
+def constant(values: Any, like: Any) -> Any:
+    """Fixed numbers as a value of the kind that ``like`` is: array, tensor or symbol."""
+    if isinstance(like, Symbol):
+        return like.tracer.lift(values)
+    if isinstance(like, np.ndarray | np.generic | float):
+        return np.asarray(values)
+    import torch
+
+    return torch.as_tensor(values).to(like)
+
+
 def dot(a: Any, b: Any) -> Any:
     """Sum over coordinates of a b, one value per particle."""
     product = a * b

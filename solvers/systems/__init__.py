@@ -1,0 +1,1 @@
+"""Systems of named blocks: one step, every law of it."""
