@@ -38,7 +38,7 @@ _WHERE = {
     "CallableEnergy": "callables",
     "FormulaEnergy": "formula_energy",
     "energy": "energy",
-    "load_energy": "energy",
+    "load_energy": "user_file",
     "FormulaJointEnergy": "joint",
     "joint_energy": "joint",
     "QuadraticEnergy": "energies.quadratic",

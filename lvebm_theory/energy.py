@@ -242,13 +242,6 @@ def check_signature(
     validated_parameters(function.__name__, defaults)
 
 
-def load_energy(text: str) -> Any:
-    """The energy that a user's file defines; see ``lvebm_theory.user_file.load_energy``."""
-    from .user_file import load_energy as load
-
-    return load(text)
-
-
 class _CallableModule(types.ModuleType):
     # the package exports the decorator under this module's own name; so the module decorates too
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

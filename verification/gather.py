@@ -2,62 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .plan import Plan
 from .store import Folder
 
 if TYPE_CHECKING:
     import xarray
-
-# numpy's kinds that lists of plain numbers and words give back to the last bit
-PLAIN = "biufU"
-
-
-def curves_to_json(dataset: xarray.Dataset) -> dict[str, Any]:
-    """A dataset as plain JSON.
-
-    netCDF would take a hundred times as long, and each piece is read by its own run alone.
-
-    Raises
-    ------
-    TypeError
-        A variable holds neither numbers, truth values nor words.
-    """
-    variables = {}
-    for name, variable in dataset.variables.items():
-        values = np.asarray(variable.values)
-        if values.dtype.kind not in PLAIN:
-            raise TypeError(f"curves hold numbers or words, {name} holds {values.dtype}")
-        variables[str(name)] = {
-            "dims": [str(dim) for dim in variable.dims],
-            "type": values.dtype.str,
-            "values": values.tolist(),
-            "attributes": _plain(variable.attrs),
-            "coordinate": name in dataset.coords,
-        }
-    return {"variables": variables, "attributes": _plain(dataset.attrs)}
-
-
-def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    return {
-        str(k): v.tolist() if isinstance(v, np.ndarray | np.generic) else v
-        for k, v in attributes.items()
-    }
-
-
-def curves_from_json(row: Mapping[str, Any]) -> xarray.Dataset:
-    """Inverse of ``curves_to_json``."""
-    import xarray
-
-    made: dict[bool, dict[str, Any]] = {True: {}, False: {}}
-    for name, variable in row["variables"].items():
-        values = np.array(variable["values"], dtype=variable["type"])
-        made[variable["coordinate"]][name] = (variable["dims"], values, variable["attributes"])
-    return xarray.Dataset(made[False], coords=made[True], attrs=row["attributes"])
 
 
 def gather(folder: Folder, plan: Plan, claim: str) -> None:
@@ -80,6 +31,13 @@ def gather(folder: Folder, plan: Plan, claim: str) -> None:
         write_datasets(folder.curves_file(claim), curves)
         pictures += plots_of(claim, curves, settings_shown(plan, claim))
     folder.write_pictures(plan, claim, pictures)
+
+
+def gather_rest(folder: Folder, plan: Plan) -> None:
+    """``gather`` for every claim that is not gathered yet."""
+    for claim in dict.fromkeys(group.claim for group in plan.groups):
+        if folder.read_pictures(plan, claim) is None:
+            gather(folder, plan, claim)
 
 
 def settings_shown(plan: Plan, claim: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from lvebm_theory.errors import ArgumentError
 
 from .admission import Options, admit, refuse_changed
 from .finding import UNFINISHED, Finding
+from .gather import gather_rest
 from .keeping import Lock, write_text, writing_to
 from .plan import Plan, build_plan
 from .runner import Listener, collect, run_plan, silent
@@ -58,6 +59,7 @@ class Session:
                 findings = run_plan(
                     self.plan, self.folder, jobs=jobs, listener=listener, time_limit=time_limit
                 )
+                gather_rest(self.folder, self.plan)
                 content = self.folder.finish(self.plan, findings)
                 write_report(self.folder, self.plan, content)
                 if not _late(content):

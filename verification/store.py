@@ -91,7 +91,7 @@ class Folder:
         datasets: Sequence[xarray.Dataset],
     ) -> None:
         """Findings of a finished group, and its datasets (one per look that made one)."""
-        from .gather import curves_to_json
+        from .curves_json import curves_to_json
 
         self.pieces.mkdir(parents=True, exist_ok=True)
         body = {
@@ -112,7 +112,7 @@ class Folder:
 
     def read_datasets(self, plan: Plan, group: Group) -> list[xarray.Dataset]:
         """Datasets of a finished group, one per look that made one."""
-        from .gather import curves_from_json
+        from .curves_json import curves_from_json
 
         body = self._open_piece(plan, group)
         return [] if body is None else [curves_from_json(row) for row in body["curves"]]
@@ -161,12 +161,7 @@ class Folder:
     # the finished run ----------------------------------------------------------------------
 
     def finish(self, plan: Plan, findings: Sequence[Finding]) -> dict[str, Any]:
-        """Gathers what is not gathered yet into one netCDF file per claim; ``findings.json``."""
-        from .gather import gather
-
-        for claim in dict.fromkeys(group.claim for group in plan.groups):
-            if self.read_pictures(plan, claim) is None:
-                gather(self, plan, claim)
+        """``findings.json``, once every claim's curves are gathered."""
         content = self.contents(plan, findings)
         write_json(self.findings_file, sealed(content), indent=1)
         return content

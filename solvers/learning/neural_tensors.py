@@ -16,7 +16,7 @@ import numpy.typing as npt
 from lvebm_theory.neural import NeuralEnergy
 
 from ..noise.backends import Real
-from .neural_engine import NeuralPhases
+from .neural_phases import NeuralPhases
 from .problem import LearningProblem
 from .stepped import Which, one_by_one
 from .update import Stage

@@ -6,10 +6,11 @@ import pytest
 import lvebm_theory
 from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.energies.quadratic import QuadraticEnergy, quadratic
-from lvebm_theory.energy import energy, load_energy
+from lvebm_theory.energy import energy
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.formula.generated import load
 from lvebm_theory.protocols import Energy
+from lvebm_theory.user_file import load_energy
 
 
 @energy(dim=2, positive=("a",), a=1.0, b=(0.5, -0.5))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray
 
-from verification.gather import curves_from_json, curves_to_json
+from verification.curves_json import curves_from_json, curves_to_json
 
 
 def test_curves_come_back_to_the_last_bit():

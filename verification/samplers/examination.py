@@ -20,14 +20,12 @@ from .laws import all_laws, bias_order, share, speaks_of
 from .meter import Budget, OutOfTime
 from .outcome import Outcome
 from .pool import Pool, pools_of
-from .report import LawReport, rounded_up
+from .report import RESOLUTION, LawReport, rounded_up
 from .schedule import next_trial
 from .sequential import log_threshold, shares_of
 from .subject import LearnerSubject, Subject
 from .trial import Trial, share_equally
 
-#: HOLDS is said when no function of any trial can be off by more, in standard deviations
-RESOLUTION = 0.1
 #: samples that one trial needs for intervals a tenth of a standard deviation wide
 SAMPLES = 9_000
 #: part of the budget by which the last look may exceed it

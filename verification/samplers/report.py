@@ -11,6 +11,8 @@ from ..decide import Verdict
 from .localise import Localisation
 from .power import PowerCard
 
+#: HOLDS is said when no function of any trial can be off by more, in standard deviations
+RESOLUTION = 0.1
 DAY = 86_400.0
 WORST_FIRST = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 
@@ -204,8 +206,6 @@ class Report:
     @property
     def more(self) -> float:
         """How many times the cost so far would decide, roughly: widths shrink with their root."""
-        from .examination import RESOLUTION
-
         if self.needed is not None and math.isfinite(self.needed) and self.seconds > 0:
             return max(2.0, float(math.ceil(1 + 1.2 * self.needed / self.seconds)))
         widths = [law.within for law in self.laws if law.verdict is Verdict.UNDECIDED]
