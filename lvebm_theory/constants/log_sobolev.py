@@ -10,6 +10,7 @@ from ..constant import Constant, How
 from ..errors import ArgumentError, LvebmError
 from .half_line_criteria import barthe_roberto
 from .holley_stroock import holley_stroock
+from .mixture_bound import mixture_bound
 from .parts import refuse_without_law
 from .perturbation import bounded_perturbation
 from .plane_envelope import plane_envelope
@@ -82,6 +83,7 @@ _ARGUMENTS: tuple[Callable[[EnergyConstants], Candidate | None], ...] = (
     barthe_roberto,
     bounded_perturbation,
     ridge_envelope,
+    mixture_bound,
     shear,
     plane_envelope,
 )
