@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ Curve = tuple[FloatArray, FloatArray]
 
 _MASS_ROUNDING = 1e-13
 _CHANCE = 0.2
+_NOTHING = 1e-18  # a divergence below it is zero
 # share of the correction that stays in half-widths where errors may still be of half the first
 # order in the spacing (a front that upwinding smears): the correction is then a fifth to a half
 _UNRESOLVED = 5.0
@@ -213,7 +215,11 @@ class DensityPath:
         for index in range(len(self.times)):
             state = self.levels[-1].state(index)
             masses = state.masses + np.exp(state.log_gibbs) if relative else state.masses
-            missing, diverges = state.beyond(terms(state), masses)
+            size = terms(state)
+            missing, diverges = state.beyond(size, masses)
+            if relative and math.isinf(missing) and float(np.nansum(size)) < _NOTHING:
+                # p is pi to the last digits: what is left of p - pi is rounding, and has no tails
+                missing, diverges = _NOTHING, False
             width[index] += missing
             if diverges:
                 value[index] = np.inf

@@ -112,3 +112,14 @@ def test_pairs_without_an_order_widen(levels):
         for a, b, m, n in zip(levels, levels[1:], cells, cells[1:], strict=False)
     ]
     assert width >= max(abs(v - value) for v in limits)
+
+
+def test_what_is_pi_to_the_last_digit_has_a_known_divergence() -> None:
+    """p - pi is then rounding in every cell, which over pi grows outward for ever."""
+    energy = parse_potential("1.3*x**2/2+0.4*log(1+exp(2*x-y))+3.2*(y+0.3*x)**2/2")
+    path = solve_fokker_planck(energy, InitialLaw.normal([0.4, -0.3], [0.3, 0.3]), [0.5, 60.0])
+    for values, widths in (path.relative_entropy(), path.chi_square()):
+        assert values[0] > 1e-3
+        assert widths[0] < 1e-4
+        assert 0 <= values[1] < 1e-18
+        assert widths[1] < 1e-17
