@@ -43,7 +43,11 @@ def integrated_modes(
     root = np.sqrt(elements.masses)[:, None]
     f = functions[:, :tiny]
     sure = np.abs(root * f) > _SURE * np.abs(root * f).max(axis=0)
-    f = np.clip(f, np.where(sure, f, np.inf).min(axis=0), np.where(sure, f, -np.inf).max(axis=0))
+    lower, upper = np.where(sure, f, np.inf).min(axis=0), np.where(sure, f, -np.inf).max(axis=0)
+    # a mode of a well of mass 1e-30 is below rounding in all of the bulk, and its mean is 0
+    rest = (elements.masses[:, None] * ~sure).sum(axis=0)
+    level = -(elements.masses @ np.where(sure, f, 0.0)) / np.maximum(rest, 1e-300)
+    f = np.where(~sure & (rest > 0.5), level, np.clip(f, lower, upper))
     values, slopes = _solve(elements, f * eigenvalues[:tiny])
     orthogonal, triangle = np.linalg.qr(root * values)
     slopes = np.linalg.solve(triangle.T, slopes.T).T

@@ -155,10 +155,14 @@ class Tracer:
         known = ("add", "subtract", "multiply", "divide", "negative", "minimum", "maximum")
         if name not in (*known, *_UNARY, *_COMPARISONS, "where", "sum_over_coordinates"):
             raise ArgumentError(f"a step does not know the function {name!r}")
-        shape = "vector" if any(s.shape == "vector" for s in symbols) else "scalar"
-        if name == "sum_over_coordinates":
-            shape = "scalar"
+        shape = self.shape_of(name, symbols)
         return self.node(name, symbols, shape, any(s.varies for s in symbols))
+
+    def shape_of(self, name: str, symbols: tuple[Symbol, ...]) -> Any:
+        """The shape of an operation's value."""
+        if name == "sum_over_coordinates" or not any(s.shape == "vector" for s in symbols):
+            return "scalar"
+        return "vector"
 
 
 def _call(name: str, *values: Any) -> Any:
@@ -222,7 +226,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     for value in (condition, a, b):
         if isinstance(value, Symbol):
             return value.tracer.apply("where", condition, a, b)
-    if isinstance(condition, np.ndarray):
+    if isinstance(condition, np.ndarray | np.generic):
         return np.where(condition, a, b)
     import torch
 
@@ -233,8 +237,8 @@ def constant(values: Any, like: Any) -> Any:
     """Fixed numbers as a value of the kind that ``like`` is: array, tensor or symbol."""
     if isinstance(like, Symbol):
         return like.tracer.lift(values)
-    if isinstance(like, np.ndarray | np.generic | float):
-        return np.asarray(values)
+    if isinstance(like, np.ndarray | np.generic):
+        return np.asarray(values, dtype=like.dtype)
     import torch
 
     return torch.as_tensor(values).to(like)

@@ -44,32 +44,6 @@ def _step(*, theta_noise: bool, sequential: bool) -> Step:
     return step
 
 
-_IPLA = "akyildiz-2023, section 3"
-_PGD = "kuntz-2023, algorithm 1"
-
-ipla = System(
-    name="ipla",
-    step=_step(theta_noise=True, sequential=False),
-    noisy=("theta", "x"),
-    reference=_IPLA,
-)
-sequential_ipla = System(
-    name="sequential-ipla",
-    step=_step(theta_noise=True, sequential=True),
-    noisy=("theta", "x"),
-    reference=_IPLA,
-)
-pgd = System(
-    name="pgd", step=_step(theta_noise=False, sequential=False), noisy=("x",), reference=_PGD
-)
-sequential_pgd = System(
-    name="sequential-pgd",
-    step=_step(theta_noise=False, sequential=True),
-    noisy=("x",),
-    reference=_PGD,
-)
-
-
 def hierarchical_gaussian(observations: npt.ArrayLike) -> Slopes:
     """Slopes of U = sum_d (x_d - theta)^2/2 + (y_d - x_d)^2/2: x_d ~ N(theta, 1), y_d ~ N(x_d, 1).
 
@@ -87,3 +61,23 @@ def hierarchical_gaussian(observations: npt.ArrayLike) -> Slopes:
         return (theta - x).sum(-2)[..., None, :], (x - theta) + (x - constant(y[:, None], x))
 
     return slopes
+
+
+def _system(name: str, reference: str, *, theta_noise: bool, sequential: bool) -> System:
+    return System(
+        name=name,
+        step=_step(theta_noise=theta_noise, sequential=sequential),
+        noisy=("theta", "x") if theta_noise else ("x",),
+        reference=reference,
+        example=(
+            {"theta": np.array([2.0]), "x": np.zeros((3, 5))},
+            {"slopes": hierarchical_gaussian([-1.0, 0.5, 2.0]), "h": 0.05},
+        ),
+    )
+
+
+_IPLA, _PGD = "akyildiz-2023, section 3", "kuntz-2023, algorithm 1"
+ipla = _system("ipla", _IPLA, theta_noise=True, sequential=False)
+sequential_ipla = _system("sequential-ipla", _IPLA, theta_noise=True, sequential=True)
+pgd = _system("pgd", _PGD, theta_noise=False, sequential=False)
+sequential_pgd = _system("sequential-pgd", _PGD, theta_noise=False, sequential=True)

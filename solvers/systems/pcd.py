@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from lvebm_theory.errors import ArgumentError
 
 from ..particles.language import sqrt
@@ -127,6 +129,11 @@ def pcd(
         step=step,
         noisy=("theta", "pool") if theta_noise else ("pool",),
         reference="valsecchi-oliva-2025, abstract, discretisation derived",
+        example=(
+            {"theta": np.array([1.5]), "pool": np.array([[0.5, -0.5, 1.0, 0.0]])},
+            {"energy": location, "data": np.array([[0.7, 0.5, 0.9]]), "h": 0.05, "eps": 0.4}
+            | ({"tau": 0.1} if theta_noise else {}),
+        ),
     )
 
 

@@ -54,7 +54,7 @@ def at_step(arguments: Mapping[str, Any], k: int) -> dict[str, Any]:
     return {n: a.at(k) if isinstance(a, PerStep) else a for n, a in arguments.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class System:
     """An algorithm on named blocks.
 
@@ -67,12 +67,15 @@ class System:
         Blocks that receive standard normals of their own shape, one per entry and step.
     reference : str
         Bibliography key and place.
+    example : (start, arguments)
+        A small case, stable, on which the contract tests run the system.
     """
 
     name: str
     step: Step
     noisy: tuple[str, ...]
     reference: str
+    example: tuple[State, Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.noisy)) != len(self.noisy):
