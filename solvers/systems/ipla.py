@@ -8,9 +8,9 @@ For U(theta, x) = -log p_theta(x, y), particles X_n in R^D, all read at the old 
 The sequential order moves theta first and the particles at the new theta. As h -> 0 IPLA keeps
 exp(-sum_n U(theta, x_n)), so its theta-marginal is exp(-N V), V = -log p_theta(y).
 
-Source: Akyildiz, Crucinio, Girolami, Johnston, Sabanis (2023), equations (8) and (9) as recalled;
-PGD: Kuntz, Lim, Johansen (2023), algorithm 1. Both papers divide by N; an average over data is
-part of U.
+Source: Akyildiz, Crucinio, Girolami, Johnston, Sabanis (2023), the interacting particle system and
+its Euler scheme; PGD: Kuntz, Lim, Johansen (2023), particle gradient descent. Both divide by N; an
+average over data is part of U.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def _system(name: str, reference: str, *, theta_noise: bool, sequential: bool) -
     )
 
 
-_IPLA, _PGD = "akyildiz-2023, section 3", "kuntz-2023, algorithm 1"
+_IPLA, _PGD = (
+    "akyildiz-2023, Euler scheme of the particle system",
+    "kuntz-2023, particle gradient descent",
+)
 ipla = _system("ipla", _IPLA, theta_noise=True, sequential=False)
 sequential_ipla = _system("sequential-ipla", _IPLA, theta_noise=True, sequential=True)
 pgd = _system("pgd", _PGD, theta_noise=False, sequential=False)

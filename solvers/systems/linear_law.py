@@ -8,7 +8,7 @@ unit vectors, then compared with A s + b + B xi at random points. A step that is
 refused. No sampling anywhere; errors are those of rounding.
 
 Source: linear systems with additive noise, as in Pavliotis, Stochastic Processes and Applications
-(2014), section 3.7; the integrals by Van Loan, IEEE Trans. Automat. Control 23 (1978) 395; fixed
+(2014), chapter 3; the integrals by Van Loan, IEEE Trans. Automat. Control 23 (1978) 395; fixed
 points by doubling, Smith, SIAM J. Appl. Math. 16 (1968) 198.
 """
 

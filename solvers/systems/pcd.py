@@ -11,7 +11,7 @@ The scheme is ULA, or SK-ROCK with s stages where h / eps is beyond ULA's stabil
 
 Source: Valsecchi Oliva, Akyildiz, Duncan (2025), the slow-fast system of the abstract, its
 discretisation derived; SK-ROCK: Abdulle, Almuslimani, Vilmart, SIAM/ASA J. Uncertain. Quantif. 6
-(2018) 937, equation (18).
+(2018) 937.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from lvebm_theory.errors import ArgumentError
 
 from ..particles.trace import ordered
 from ..particles.write_lanes import spelled
+from .levels import roots_by_level
 from .trace import ArraySymbol, Shape, SystemTrace
 
 _PLAIN = (0.0, 0.5, 1.0, -1.0, 2.0)  # written as they are
-_CHEAP = 2  # operations that are repeated rather than stored between levels
 
 
 @dataclass
@@ -60,7 +60,7 @@ class StepWriter:
         """Fill ``preamble`` and ``lines``."""
         order: list[ArraySymbol] = ordered(list(self._trace.after.values()))  # type: ignore[assignment]
         self._write_uniform(order)
-        roots = self._roots(order)
+        roots = roots_by_level(self._trace.after, order)
         for level in sorted(roots):
             self._write_level(roots[level])
 
@@ -92,48 +92,6 @@ class StepWriter:
         if lanes and self._lanes > 1:
             flat = "b" if flat == "0" else f"({flat}) * LANES + b"
         return f"{array}[u64({flat})]"
-
-    # structure
-
-    def _levels(self, order: list[ArraySymbol]) -> tuple[dict[int, int], dict[int, int]]:
-        """Sums beneath every node, and operations on the way to them."""
-        level: dict[int, int] = {}
-        work: dict[int, int] = {}
-        for s in order:
-            below = [a for a in s.arguments if isinstance(a, ArraySymbol)]
-            level[id(s)] = max((level[id(a)] for a in below), default=0) + (s.operation == "sum")
-            cost = 0 if s.operation in ("input", "constant", "view") else 1
-            work[id(s)] = (
-                0
-                if s.operation == "sum" or not s.varies
-                else cost + sum(work[id(a)] for a in below)
-            )
-        return level, work
-
-    def _roots(self, order: list[ArraySymbol]) -> dict[int, list[tuple[str, ArraySymbol]]]:
-        """What is made by a loop of its own, by level: outputs, sums, values kept for later."""
-        level, work = self._levels(order)
-        roots: dict[int, list[tuple[str, ArraySymbol]]] = {}
-        kept: set[int] = set()
-        for s in order:
-            if s.operation == "sum":
-                (source, _) = s.arguments
-                roots.setdefault(level[id(source)], []).append(("sum", s))
-                continue
-            for a in s.arguments:
-                if (
-                    isinstance(a, ArraySymbol)
-                    and a.operation not in ("sum", "input", "constant")
-                    and a.varies
-                    and level[id(a)] < level[id(s)]
-                    and work[id(a)] > _CHEAP
-                    and id(a) not in kept
-                ):
-                    kept.add(id(a))
-                    roots.setdefault(level[id(a)], []).append(("keep", a))
-        for name, s in self._trace.after.items():
-            roots.setdefault(level[id(s)], []).append((f"out {name}", s))
-        return roots
 
     def _write_uniform(self, order: list[ArraySymbol]) -> None:
         """Numbers that are the same for all copies: once per step."""

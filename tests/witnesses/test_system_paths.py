@@ -6,6 +6,7 @@ import pkgutil
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 import solvers.systems
@@ -22,6 +23,8 @@ from solvers.systems.system import PerStep, System
 from solvers.systems.trace import trace_system
 
 ALPHA = 1e-6
+PLACES = [("torch", d) for d in ("cpu", *(["cuda"] if torch.cuda.is_available() else []))]
+PLACES += [("numba", "cpu")]
 
 
 def all_systems():
@@ -85,8 +88,8 @@ def test_every_back_end_follows_the_reading(system):
     spread = dict.fromkeys(start, 0.3)
     reading = run(system, start, "numpy", spread=spread, **arguments)
     assert len(reading.steps) == 4
-    for backend in ("torch", "numba"):
-        found = run(system, start, backend, spread=spread, **arguments)
+    for backend, device in PLACES:
+        found = run(system, start, backend, device=device, spread=spread, **arguments)
         assert distance(reading, found) < 1e-12, backend
     mutant = run(system.mutated(half_noise), start, "numpy", spread=spread, **arguments)
     assert distance(reading, mutant) > 1e-2
@@ -169,8 +172,9 @@ def test_a_step_of_every_word(copies, dtype):
     options = {"copies": copies, "dtype": dtype, **arguments}
     reading = run(every_word, start, "numpy", **options)
     small = 1e-12 if dtype == "float64" else 1e-4
-    for backend in ("torch", "numba"):
-        assert distance(reading, run(every_word, start, backend, **options)) < small
+    for backend, device in PLACES:
+        found = run(every_word, start, backend, device=device, **options)
+        assert distance(reading, found) < small
     frozen = run(every_word, start, "numpy", **options | {"h": 0.1})
     assert distance(reading, frozen) > 1e-3
 
