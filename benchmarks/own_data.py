@@ -238,7 +238,7 @@ def table(found: Sequence[tuple[Run, dict[str, Any]]]) -> Table:
         rows=rows,
         notes=(
             "A constant column is refused before any work.",
-            f"The goal is {GOAL:g}, or what the rows of the file themselves reach where that is more: "
+            f"The goal is {GOAL:g}, or what the rows of the file themselves reach if that is more: "
             "200 rows lie further from the law than twice what 2,000 do.",
         ),
         details={"results": [result for _, result in found]},
