@@ -119,7 +119,7 @@ def plane_spectrum(energy: Energy, count: int) -> Spectrum:
                 raised = wide
             if higher.loss < held.loss or held.reason:
                 held = higher
-            if not (higher.reason and np.isfinite(higher.level)):
+            if held is not higher or not np.isfinite(higher.level):
                 break
         found = _new_wells(potential, looks[-1], held.places)
         if not found:
