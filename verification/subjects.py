@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from lvebm_theory.energies.quadratic import QuadraticEnergy
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
@@ -79,3 +82,13 @@ def energy_of(setting: Setting) -> Energy:
         datum = setting.options.get("datum")
         return subject.joint() if datum is None else subject.conditional(datum)
     return subject
+
+
+def is_translate(setting: Setting) -> bool:
+    """Whether pi = N(b, I/m) and the start is a translate of it."""
+    energy, start = energy_of(setting), setting.start
+    if not isinstance(energy, QuadraticEnergy) or start is None or len(start.weights) != 1:
+        return False
+    m = float(energy.precision[0, 0])
+    isotropic = np.allclose(energy.precision, m * np.eye(energy.dim), rtol=1e-12, atol=0)
+    return bool(isotropic and np.allclose(start.sds**2 * m, 1.0, rtol=1e-12, atol=0))

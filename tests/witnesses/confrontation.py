@@ -10,6 +10,8 @@ from verification.claim import BUDGETS
 from verification.decide import Verdict
 from verification.evaluation import evaluate_cases
 
+from . import oracle
+
 ALPHA = 1e-6
 SEED = 20240607
 RANDOM = ("numba", "torch")
@@ -50,7 +52,9 @@ def describe(key, record):
 
 
 def check(claim, records):
-    """The rules of section 5 that can be read off the outcomes of one claim."""
+    """The rules of section 5 that can be read off the outcomes of one claim, and the oracle."""
+    changed = oracle.differences(claim, records, oracle.load())
+    assert not changed, "\n".join(changed)
     true = {key: r for key, r in records.items() if key[1].control is None}
     wrong = [
         describe(key, r)

@@ -7,37 +7,28 @@ dimensions, by Bures. Companion EQUAL: a translate of a Gaussian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lvebm_theory.initial import InitialLaw
-from lvebm_theory.protocols import Energy, JointEnergy
-from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.transport import talagrand as statements
 
-from ...claim import Case, Claim, Context, Evidence, NotApplicable, Outcome, Setting, Witness
-from ...confront import confront, require, smaller, third_of_distance
-from ...controls.variants import FalseVariant, sentences, value_multiplied
-from ...curves import Curve, dataset
+from ...claim import Setting
+from ...confrontation import Says, confrontation
+from ...controls.mutants import Mutant
+from ...controls.variants import FalseVariant, value_multiplied
+from ...curves import Curve
 from ...defaults import length_of
-from ...subjects import adapted, energy_of, start_of
+from ...flow import Flow, flow_of
+from ...subjects import adapted, energy_of, is_translate
 
 if TYPE_CHECKING:
-    from solvers.densities import DensityState
+    from solvers.densities import DensityPath, DensityState
 
 NAME = "talagrand"
-VARIANTS = {
-    "factor-two-lost": value_multiplied(0.5**0.5, "sqrt(KL/rho) in place of sqrt(2 KL/rho)"),
-    "root-lost": FalseVariant(
-        sentence="W2 <= (2/rho) KL: the square on the left forgotten",
-        bound=lambda theorem, q: 2.0 * q["relative_entropy"] / q["log_sobolev"].lower,
-    ),
-}
-INDEPENDENT = "independent-coupling"
-MUTANTS = {INDEPENDENT: "a transport solver that returns the cost of the independent coupling"}
-FLOOR = 1e-4  # what the rounding of cell masses leaves of W2, in lengths of the energy
 
 
 def settings() -> list[Setting]:
@@ -53,7 +44,6 @@ def settings() -> list[Setting]:
             subject=quadratic(precision=1.0),
             start=InitialLaw.normal(0.8, 1.0),
             times=(0.1, 1.0),
-            options={"equality": True},
             with_controls=True,
         ),
         Setting(
@@ -61,7 +51,7 @@ def settings() -> list[Setting]:
             subject=quadratic(precision=np.array([[1.5, -0.6], [-0.6, 1.2]]), mean=np.zeros(2)),
             start=InitialLaw.normal([1.0, 0.5], [0.7, 1.1]),
             times=(0.1, 1.0),
-            options={"witness": "closed-form"},
+            options={"witnesses": ("closed-form",)},
         ),
         Setting(
             # displaced along the flattest direction, where the inequality is nearly attained
@@ -86,101 +76,31 @@ def settings() -> list[Setting]:
     ]
 
 
-def cases(setting: Setting, backend: Literal["numba", "torch"]) -> list[Case]:
-    """One case per law of the flow; the false variants everywhere where controls are planned."""
-    witness: Witness = setting.options.get("witness", "grid")
-    relations = [Relation.AT_MOST]
-    if setting.options.get("equality", False):
-        relations.append(Relation.EQUAL)
-    planned = [
-        Case(quantity="W2", relation=relation, witness=witness, time=time)
-        for relation in relations
-        for time in setting.times
-    ]
-    if setting.with_controls:
-        planned += [
-            Case(
-                quantity="W2",
-                relation=relation,
-                witness=witness,
-                time=setting.times[-1],
-                control=control,
-                run=control if control in MUTANTS else "",
-            )
-            for relation in relations
-            for control in (*VARIANTS, *MUTANTS)
-        ]
-    return planned
-
-
-def evaluate(setting: Setting, asked: Sequence[Case], context: Context) -> Evidence:
-    """W2 against relative entropy, law by law."""
+def given(setting: Setting) -> Mapping[str, Any]:
+    """rho of the energy."""
     from lvebm_theory.constants import constants_of
 
     energy = energy_of(setting)
-    log_sobolev = constants_of(energy).log_sobolev
-    require(statements.theorem, log_sobolev=log_sobolev, smooth=energy.smooth)
-    measure = _closed_form if asked[0].witness == "closed-form" else _on_grid
-    w2, entropy = measure(setting, asked[0].run == INDEPENDENT)
-
-    def quantities(time: float) -> dict[str, Any]:
-        return {
-            "log_sobolev": log_sobolev,
-            "relative_entropy": entropy.at(time).value,
-            "smooth": energy.smooth,
-            "translate_of_gaussian": setting.options.get("equality", False),
-        }
-
-    outcomes: dict[Case, Outcome | NotApplicable] = {}
-    for case in asked:
-        time = float(case.time or 0.0)
-        equal = case.relation is Relation.EQUAL
-        theorem = statements.translate_of_gaussian if equal else statements.theorem
-        q = quantities(time)
-        bound = theorem.forced_bound(**q)
-        wrong = [variant.bound(theorem, q) for variant in VARIANTS.values()]
-        inherited = 0.5 * bound * entropy.at(time).half_width / entropy.at(time).value
-        outcomes[case] = confront(
-            case,
-            w2.at(time, extra_numerical=inherited),
-            theorem,
-            q,
-            resolution=max(third_of_distance(bound, *wrong), FLOOR * length_of(energy)),
-            variants=VARIANTS,
-            perturbed=smaller(theorem, q),
-        )
-    return Evidence(
-        outcomes=outcomes,
-        dataset=dataset(
-            w2,
-            {NAME: lambda time: statements.theorem.forced_bound(**quantities(time))},
-            setting=setting.name,
-            witness=asked[0].witness,
-            claim=NAME,
-        ),
-    )
+    return {
+        "log_sobolev": constants_of(energy).log_sobolev,
+        "smooth": energy.smooth,
+        "translate_of_gaussian": is_translate(setting),
+    }
 
 
-def _closed_form(setting: Setting, mutated: bool) -> tuple[Curve, Curve]:
-    from ... import closed_form_witness as witness
-
-    energy, start = energy_of(setting), start_of(setting)
-    w2, entropy = (
-        witness.curve(energy, start, setting.times, quantity, claim=NAME)
-        for quantity in ("W2", "KL")
-    )
-    return w2, entropy
+def quantities(_: Setting, flow: Flow, time: float) -> Mapping[str, Any]:
+    """Relative entropy of the law at that time, with its width."""
+    return {"relative_entropy": flow["KL"].at(time)}
 
 
-def _on_grid(setting: Setting, mutated: bool) -> tuple[Curve, Curve]:
-    from ...grid_witness import curve, density_path, of_levels
+def independent_coupling(path: DensityPath, quantity: str) -> Curve | None:
+    """The cost of the independent coupling in place of W2."""
+    from ...grid_witness import of_levels
 
-    path = density_path(energy_of(setting), start_of(setting), setting.times, claim=NAME)
-    w2 = curve(path, "W2")
-    if mutated:
-        values, widths = of_levels([path], lambda s: [independent_cost(state) for state in s[0]])
-        w2 = Curve(quantity="W2", times=path.times, values=values, numerical=widths)
-    return w2, curve(path, "KL")
+    if quantity != "W2":
+        return None
+    values, widths = of_levels([path], lambda s: [independent_cost(state) for state in s[0]])
+    return Curve(quantity="W2", times=path.times, values=values, numerical=widths)
 
 
 def independent_cost(state: DensityState) -> float:
@@ -195,20 +115,34 @@ def independent_cost(state: DensityState) -> float:
     return float(np.sqrt(squared))
 
 
-def adapt(
-    subject: Energy | JointEnergy, start: InitialLaw | None, times: tuple[float, ...]
-) -> Setting:
-    """Any smooth energy in one dimension or two; in two, W2 is known between bounds."""
-    return adapted(NAME, subject, start, times)
-
-
-claim = Claim(
+claim = confrontation(
     name=NAME,
     title="Talagrand's transport inequality under LSI(rho)",
-    theorems=(statements.theorem, statements.translate_of_gaussian),
-    controls={**sentences(VARIANTS), **MUTANTS},
+    says=(
+        Says(theorem=statements.theorem, quantity="W2"),
+        Says(theorem=statements.translate_of_gaussian, quantity="W2", where=is_translate),
+    ),
     settings=settings,
-    cases=cases,
-    evaluate=evaluate,
-    adapt=adapt,
+    given=given,
+    measure=flow_of(NAME),
+    quantities=quantities,
+    variants={
+        "factor-two-lost": value_multiplied(0.5**0.5, "sqrt(KL/rho) in place of sqrt(2 KL/rho)"),
+        "root-lost": FalseVariant(
+            sentence="W2 <= (2/rho) KL: the square on the left forgotten",
+            bound=lambda theorem, q: 2.0 * q["relative_entropy"] / q["log_sobolev"].lower,
+        ),
+    },
+    mutants=(
+        Mutant(
+            name="independent-coupling",
+            sentence="a transport solver that returns the cost of the independent coupling",
+            change=independent_coupling,
+            of="grid",
+        ),
+    ),
+    # what the rounding of cell masses leaves of W2
+    floors={"grid": 1e-4, "closed-form": 1e-4},
+    unit=lambda setting: length_of(energy_of(setting)),
+    accepts=partial(adapted, NAME),
 )
