@@ -450,3 +450,41 @@ def test_a_rule_in_the_half_convention_is_named_and_accepted():
     assert wrong.verdict is Verdict.VIOLATED
     with pytest.raises(ArgumentError, match="half convention"):
         check_sampler(mala, convention="half")
+
+
+def moved_by(scale):
+    """A random walk for all chains at once."""
+
+    def step(theta, energy, rng):
+        new = theta + scale * rng.standard_normal(theta.shape)
+        rise = energy.potential(new) - energy.potential(theta)
+        return np.where((np.log(rng.random(len(theta))) < -rise)[:, None], new, theta)
+
+    return step
+
+
+def estimate_of(step):
+    report = check_sampler(step, targets=[model()], calls=600_000, vectorised=True)
+    assert report.verdict is Verdict.HOLDS
+    (line,) = [line for line in str(report).splitlines() if "ESTIMATE" in line]
+    assert "up to" in line, line
+    return float(line.split("up to ")[1].split()[0])
+
+
+def test_what_a_posterior_sampler_leaves_possible_is_given_its_data():
+    """theta stays correlated through y for ever, an independent draw given y too."""
+    exact = estimate_of(
+        lambda theta, y, rng: y.sum(1)[:, None] / 4 + rng.normal(size=theta.shape) / 2
+    )
+    assert exact < estimate_of(moved_by(0.1))
+
+
+def test_without_a_gradient_a_closer_look_says_what_it_would_need():
+    def wrong(theta, energy, rng):
+        new = theta + 0.8 * rng.standard_normal(theta.shape)
+        rise = energy.potential(new) - energy.potential(theta)
+        return np.where((np.log(rng.random(len(theta))) < -0.7 * rise)[:, None], new, theta)
+
+    report = check_sampler(wrong, targets=[model()], calls=300_000, vectorised=True)
+    assert report.verdict is Verdict.VIOLATED
+    assert "needs the gradient of the target" in str(report)

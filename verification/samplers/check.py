@@ -34,6 +34,7 @@ from .targets.exact_target import ExactTarget
 
 # parts of the budget for pilots, for laws without chance, and for the estimate beside HOLDS
 _PILOTS, _WITHOUT_CHANCE, _ESTIMATE = 0.15, 0.3, 0.1
+_KEPT = 0.05  # of it, whatever the looks would take
 # default targets of 2, 1, 5 and 20 dimensions
 _SPAN = 4
 CONVENTIONS = ("full", "half")
@@ -245,7 +246,7 @@ def check_sampler(
         # after a refutation without chance the others get a short look, to be seen beside it
         part = 0.03 if refuted_at_once else 1.0
         with whole.part(part):
-            examination.look(whole if part == 1.0 else whole.of(part))
+            examination.look(whole.up_to_share(1 - _KEPT) if part == 1.0 else whole.of(part))
         refuted = examination.refuted
         localisation = localise(examination) if refuted and localised else None
         laws_told = examination.reports()

@@ -106,4 +106,9 @@ def _looked_at(subject: Any, unsteady: bool) -> Localisation:
         return localise_learner.guess(subject)
     if subject.scheme is not None:
         return localise_scheme.guess(subject)
+    if not all(hasattr(place.target.for_step, "gradient") for place in subject.places):
+        why = (
+            "a closer look needs the gradient of the target, which has none: from_model(gradient=)"
+        )
+        return Localisation(first="", second="", evidence=[why])
     return localise_moves.guess(subject, unsteady)

@@ -109,6 +109,10 @@ class Budget:
             steps=self.meter.steps + share * self.steps,
         )
 
+    def up_to_share(self, share: float) -> Budget:
+        """This share of the whole, what is spent already counted."""
+        return Budget(meter=self.meter, seconds=share * self.seconds, steps=share * self.steps)
+
     def up_to(self, share: float) -> contextlib.AbstractContextManager[None]:
         """Until this share of the whole is spent, what is spent already counted."""
         return self.meter.within(*self.left(share))

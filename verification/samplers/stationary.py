@@ -8,11 +8,17 @@ general by the drift summed over the steps it lasts. So for each function
 
 with rho_k from chains that start at exact draws and run until every correlation is below a tenth.
 Where they do not get there within what is left of the budget, nothing is said: it hardly moves.
+
+A model's parameters are drawn with their data, which stay: f(X_0) and f(X_k) remain correlated
+through y for ever. There rho_k is given y, from increments alone, in which y cancels:
+
+    gamma_k = E (f(X_k) - f(X_0))^2 / 2,     rho_k = 1 - gamma_k / gamma_oo.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,12 +27,14 @@ from .dictionary import dictionary_of
 from .kernel import StepError
 from .laws import invariance
 from .meter import OutOfTime
+from .posterior import PosteriorEnergy
 from .subject import FloatArray, Place, Subject, child
 from .trial import Trial
 
 CHAINS = 256
 FORGOTTEN = 0.1
 _NOISE = 3.0
+_SHORTEST = 8  # steps
 
 
 def stationary_error(examination: Any) -> str:
@@ -59,13 +67,17 @@ def stationary_error(examination: Any) -> str:
         if found[j] > worst:
             worst, at = float(found[j]), f"{trial.names[j]}, {place.label}"
     if unknown == len(trials):
-        return "ESTIMATE of the error of the stationary law: unknown: it hardly moves"
+        return (
+            "ESTIMATE of the error of the stationary law: unknown: it hardly moves, or too little "
+            "of the budget was left to see it move"
+        )
     said = (
         f"ESTIMATE of the error that this leaves possible in the stationary law: up to {worst:.2g} "
         f"standard deviations ({at}), drift per step times integrated autocorrelation time"
     )
     if unknown:
-        said += f"; unknown at {unknown} of {len(trials)} places: it hardly moves there"
+        said += f"; unknown at {unknown} of {len(trials)} places: it hardly moves there, or too "
+        said += "little of the budget was left"
     return said
 
 
@@ -80,21 +92,55 @@ def _sums(subject: Subject, place: Place, places_left: int) -> FloatArray | None
     dictionary = dictionary_of(place.target, subject.seed)
     rng = np.random.default_rng((subject.seed, 23))
     x = subject.draw(place, rng, min(CHAINS, max(16, subject.first)))
-    start = dictionary(x)
-    start = start - start.mean(axis=0)
-    variance = np.maximum((start**2).mean(axis=0), 1e-12)
-    generator = child(rng)
-    floor = max(FORGOTTEN, _NOISE / math.sqrt(len(x)))
-    total = np.ones(len(variance))
+    forgotten = _given_data if isinstance(place.target.for_step, PosteriorEnergy) else _of_chains
     seconds, steps = subject.meter.left
+    generator = child(rng)
+
+    def later() -> Iterator[FloatArray]:
+        here = x
+        while True:
+            here = subject.advance(place, here, generator)
+            yield dictionary(here)
+
     try:
         with subject.meter.within(seconds / places_left, steps / places_left):
-            while True:
-                x = subject.advance(place, x, generator)
-                later = dictionary(x)
-                rho = (start * (later - later.mean(axis=0))).mean(axis=0) / variance
-                total += np.abs(rho)
-                if np.all(rho < floor):
-                    return np.asarray(total)
+            return forgotten(dictionary(x), later())
     except (OutOfTime, StepError):
         return None
+
+
+def _of_chains(start: FloatArray, later: Iterator[FloatArray]) -> FloatArray:
+    """Of chains whose first states are draws of the whole law."""
+    start = start - start.mean(axis=0)
+    variance = np.maximum((start**2).mean(axis=0), 1e-12)
+    floor = max(FORGOTTEN, _NOISE / math.sqrt(len(start)))
+    total = np.ones(len(variance))
+    for values in later:
+        rho = (start * (values - values.mean(axis=0))).mean(axis=0) / variance
+        total += np.abs(rho)
+        if np.all(rho < floor):
+            break
+    return np.asarray(total)
+
+
+def _given_data(start: FloatArray, later: Iterator[FloatArray]) -> FloatArray:
+    """Of chains that keep their data: until the increments grow no more.
+
+    Functions that no chain ever changes, those of the data, have nothing to forget; a kernel that
+    changes none at all never ends here.
+    """
+    floor = max(FORGOTTEN, _NOISE / math.sqrt(len(start)))
+    half: list[FloatArray] = []
+    for values in later:
+        half.append(((values - start) ** 2).mean(axis=0) / 2)
+        k = len(half)
+        if k < _SHORTEST or k & (k - 1):
+            continue
+        gamma = np.stack(half)
+        early, last = gamma[k // 2 : 3 * k // 4].mean(axis=0), gamma[3 * k // 4 :].mean(axis=0)
+        settled = gamma[k // 2 :].mean(axis=0)
+        moves = settled > 0
+        if moves.any() and np.all(np.abs(last - early)[moves] < floor * settled[moves]):
+            rho = 1 - gamma[: k // 2] / np.where(moves, settled, 1.0)
+            return np.where(moves, 1 + np.abs(rho).sum(axis=0), 1.0)
+    raise AssertionError("chains end by their meter")
