@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
 from solvers.densities import Grid
@@ -32,8 +32,6 @@ from .grid_peers import (
 )
 from .table import Table
 from .targets import RATIO, ratio_goal
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "F1: Fokker-Planck, double well b=4 on a line, t=10"
 TARGETS = RATIO

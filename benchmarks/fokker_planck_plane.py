@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.parse import parse_potential
 from solvers.densities import Grid
@@ -18,14 +19,7 @@ from solvers.densities.generator import Generator, build_generator
 from solvers.densities.propagation import propagate
 from solvers.densities.semigroup import evolve
 
-from .grid_peers import (
-    FloatArray,
-    best_ordering,
-    crank_nicolson,
-    fewest_steps,
-    matrix,
-    side_by_side,
-)
+from .grid_peers import best_ordering, crank_nicolson, fewest_steps, matrix, side_by_side
 from .table import Table
 from .targets import RATIO, ratio_goal
 

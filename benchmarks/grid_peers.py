@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.integrate import solve_ivp
 from scipy.sparse.linalg import splu
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 from solvers.densities.generator import Generator
-
-FloatArray = npt.NDArray[np.float64]
 
 _SAMPLE = 0.01
 ORDERINGS = ("NATURAL", "COLAMD", "MMD_AT_PLUS_A", "MMD_ATA")

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from solvers.noise import Noise
 from solvers.noise.backends import Bits, Real, filler, resolution
 
 from .particle_rates import PRECISIONS
 from .table import Table
 from .targets import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "Normals: moments and tails of 10^10 draws, in standard errors"
 TARGETS = (Target(measured="worst", goal="goal", at_most=True),)

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import SolverError
 
 from .resumable import KEPT, Run, command, module_digest, sweep
 from .table import Table
 from .targets import Target
 
-FloatArray = npt.NDArray[np.float64]
 TITLE = "Learning from one's own file with the defaults: distance to fresh rows"
 NAME = "own_data"
 TARGETS = (

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
+from lvebm_theory.arrays import FloatArray
 from verification.estimate.relative_entropy import binned_relative_entropy, relative_entropy
 
 from .table import Table
 from .targets import Target
 from .timing import interleaved
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "KL from 10^6 samples: time, and root mean square error against the oracle's"
 TARGETS = (

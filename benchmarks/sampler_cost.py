@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from lvebm_theory.arrays import FloatArray
 from verification.samplers.kernel import Kernel
 from verification.samplers.laws import invariance, one_step_law
 from verification.samplers.schemes import scheme_of
@@ -32,8 +33,6 @@ from verification.samplers.trial import Trial
 
 from .table import Table
 from .targets import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "Laws for samplers: calls to rejection against a test of fixed size"
 TARGETS = (Target(measured="median ratio", goal="goal", at_most=True),)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .resumable import KEPT, Run, command, laws_digest, module_digest, sweep
 from .table import Table
@@ -35,7 +36,6 @@ CHUNK = 1000
 LOOKS = 12
 BATCH = 100
 CONFIDENCE = 0.99
-FloatArray = npt.NDArray[np.float64]
 
 
 def examined(name: str, seed: int, alpha: float, calls: int) -> dict[str, Any]:

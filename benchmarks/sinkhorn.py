@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.gaussian import Gaussian, wasserstein
 from solvers.transport.sinkhorn import sinkhorn_divergence
 
 from .table import Table
 from .targets import RATIO, ratio_goal
 from .timing import interleaved
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "Sinkhorn divergence on plane grids, log domain, epsilon 0.05, marginal error 1e-3"
 TARGETS = RATIO

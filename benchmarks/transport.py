@@ -9,16 +9,14 @@ import sys
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
+from lvebm_theory.arrays import FloatArray
 from solvers.transport.one_dimensional import w2_grids, w2_samples, w2_samples_binned
 
 from .table import Table
 from .targets import RATIO, ratio_goal
 from .timing import interleaved
-
-FloatArray = npt.NDArray[np.float64]
 
 TITLE = "W2 on the line: 10^6 samples exact and binned, grid against grid"
 TARGETS = RATIO

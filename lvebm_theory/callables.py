@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
 from .formula_energy import particles
 from .protocols import Field, SourceBackend
 
-FloatArray = npt.NDArray[np.float64]
 Map = Callable[[FloatArray], Any]
 
 # rounding against truncation: eps^(1/3) for first, eps^(1/4) for second central differences

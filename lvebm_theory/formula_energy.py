@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
 from .protocols import Field, SourceBackend
@@ -18,7 +18,6 @@ from .protocols import Field, SourceBackend
 if TYPE_CHECKING:
     from .formula.expression import Formula
 
-FloatArray = npt.NDArray[np.float64]
 Parameter = float | FloatArray
 
 

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .initial import InitialLaw
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _symmetric(name: str, matrix: npt.ArrayLike, dim: int) -> FloatArray:

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp, ndtr
 
+from .arrays import FloatArray
 from .errors import ArgumentError
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .energy import Shapes, check_signature, coordinate_names, family_member
 from .errors import ArgumentError
 from .facts import NOTHING_KNOWN, KnownFacts
@@ -33,7 +33,6 @@ from .formula_energy import (
 if TYPE_CHECKING:
     from .formula.expression import Formula
 
-FloatArray = npt.NDArray[np.float64]
 Prepare = Callable[[tuple[int, int], dict[str, Any]], dict[str, Any]]
 
 

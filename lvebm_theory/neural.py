@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .facts import KnownFacts
 from .formula_energy import particles
@@ -22,8 +22,6 @@ from .neural_energy import NeuralEnergy, replaced
 from .neural_network import Network
 
 __all__ = ["NeuralEnergy", "NeuralJointEnergy"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

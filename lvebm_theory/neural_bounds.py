@@ -27,13 +27,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .constant import Constant, How
 from .facts import KnownFacts
 from .neural_network import Network
 
-FloatArray = npt.NDArray[np.float64]
 _UNIT = float(np.finfo(float).eps) / 2
 
 

@@ -18,16 +18,14 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .facts import KnownFacts
 from .formula_energy import flattened, particles, with_entries
 from .neural_bounds import bounds_at, bounds_within, facts_from, projected
 from .neural_network import Network
 from .protocols import Field, SourceBackend
-
-FloatArray = npt.NDArray[np.float64]
 
 #: caps of |W_1|, .., |W_L|, |v| where none are given: loose for data of unit variance
 FIRST_CAP, INNER_CAP, READOUT_CAP = 8.0, 12.0, 6.0

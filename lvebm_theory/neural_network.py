@@ -19,12 +19,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import ArgumentError
 from .neural_activations import ACTIVATIONS, Activation
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
+from .arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Field = Literal["potential", "gradient", "hessian", "laplacian"]
 SourceBackend = Literal["numba", "torch", "triton"]
 

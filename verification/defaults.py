@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
-
-FloatArray = npt.NDArray[np.float64]
 
 # mass outside the box that sets the scale of the start
 START_TAIL = 1e-4

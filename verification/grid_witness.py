@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -23,7 +24,6 @@ from .subjects import energy_of
 if TYPE_CHECKING:
     from solvers.densities import DensityPath, DensityState
 
-FloatArray = npt.NDArray[np.float64]
 
 LARGEST_DIMENSION = 2
 SHOWN = 16

@@ -14,15 +14,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
 from .measurement import Measurement
-
-FloatArray = npt.NDArray[np.float64]
 
 _NODES = {1: (16_001, 12_001), 2: (801, 601), 3: (97, 73)}  # from -10 to 10 standard deviations
 # standard deviations; e^(-36^2/2) is still a double. In three dimensions the first three

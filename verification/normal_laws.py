@@ -14,15 +14,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
 from .initial_entropy import relative_entropy_of_start, trapezoidal
 from .measurement import Measurement
-
-FloatArray = npt.NDArray[np.float64]
 
 LARGEST_DIMENSION = 2
 # relative entropies below this, in nats, are differences of larger numbers

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from solvers.noise import Noise
     from solvers.particles.scheme import Scheme
 
-FloatArray = npt.NDArray[np.float64]
 
 _OF_CURVATURE_TIME = 0.015
 _NEXT_ORDER = 1.5

@@ -17,10 +17,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erf
 
-FloatArray = npt.NDArray[np.float64]
+from ..arrays import FloatArray
+
 Intervals = tuple[FloatArray, FloatArray]
 
 _ULP = 2.5e-16

@@ -15,17 +15,15 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from flint import arb
 
+from ..arrays import FloatArray
 from ..constant import Constant, How
 from ..errors import AssumptionError
 from .enclosure import LineRange
 from .interval import Interval
 from .subject import Potential, precisely
 from .tail import Tail, radial_tail
-
-FloatArray = npt.NDArray[np.float64]
 
 #: cells of the mesh that floats look at, and around the barrier and the wells
 CELLS = 4096

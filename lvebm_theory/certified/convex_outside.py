@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from flint import arb
 
+from ..arrays import BoolArray, FloatArray
 from .array_intervals import ARRAY_INTERVALS, Intervals, array_hull, array_meet
 from .combination import hessian_combination, terms_of
 from .domain import Domain
@@ -27,8 +27,6 @@ from .infimum import RADII, Field
 from .jets import JetAlgebra
 from .subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Jets = Callable[[FloatArray, FloatArray], list[Intervals]]
 
 MOST_BOXES = 40_000

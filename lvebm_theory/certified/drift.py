@@ -19,16 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import BoolArray, FloatArray
 from .array_intervals import ARRAY_INTERVALS, Intervals, array_hull, array_meet
 from .drift_outward import Outward
 from .evaluation import bind
 from .jets import JetAlgebra, NotSmooth
 from .subject import Potential, precisely
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Covered = Callable[[FloatArray, FloatArray], BoolArray]
 
 #: boxes looked at before giving up

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from flint import arb
 
-FloatArray = npt.NDArray[np.float64]
+from ..arrays import FloatArray
 
 
 def least_eigenvalue_below(entries: Sequence[Any], size: int) -> float:

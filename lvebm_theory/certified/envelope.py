@@ -19,13 +19,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import BoolArray, FloatArray
 from .convex_outside import Convexity, Jets
 from .subject import Potential, precisely
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Pair = tuple[FloatArray, FloatArray]
 
 _TOGETHER = 8192

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from flint import arb, arb_mat
 
+from ..arrays import FloatArray
 from .combination import Form
 from .domain import Outside
 from .finite import Box
@@ -16,7 +16,6 @@ from .growth import Growth, ray
 from .interval import INFINITY, Interval
 from .subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
 ROUNDING = 2.0**-52
 
 

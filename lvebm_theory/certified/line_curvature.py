@@ -12,16 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 
+from ..arrays import FloatArray
 from ..errors import AssumptionError
 from ..protocols import Energy
 from .infimum import Field
 from .subject import exact_number, numeric_potential, potential_of, precisely
 from .truncation import truncation_box
-
-FloatArray = npt.NDArray[np.float64]
 
 #: half-widths of the region cut into cells, in quarters of the box that holds all but 1e-4 of pi
 RADII = (4, 8, 16, 64)

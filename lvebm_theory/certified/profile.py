@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from flint import arb
 
+from ..arrays import FloatArray
 from ..formula.expression import differentiate
 from .eigenvalue import down
 from .interval import INFINITY, WHOLE, Interval
 from .subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
 STEP = 2.0**-7
 REACH = 20.0
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from .enclosure import LineRange
 from .interval import Interval
 from .subject import Potential, precisely
-
-FloatArray = npt.NDArray[np.float64]
 
 #: in units of U, hence powers of e of the density
 UNSEEN = 0.5

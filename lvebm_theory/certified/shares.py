@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import sympy
 from flint import arb, arb_mat
 
+from ..arrays import FloatArray
 from ..formula.expression import differentiate
 from .combination import Combination, Form, Weighed
 from .domain import Outside
@@ -24,7 +24,6 @@ from .interval import WHOLE, Interval
 from .profile import Profile, profile
 from .subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
 Entries = list[Any]
 #: fewer coefficients of one shape are not worth a table
 FEWEST_SHARED = 12

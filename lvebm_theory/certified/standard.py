@@ -17,13 +17,12 @@ from dataclasses import dataclass
 
 import flint
 import numpy as np
-import numpy.typing as npt
 import sympy
 from flint import arb
 
+from ..arrays import FloatArray
 from .subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
 #: the origin is the centre of energies this close to it, in lengths
 NEAR = 4.0
 #: lengths are left alone while in here

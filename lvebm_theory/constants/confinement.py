@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import LvebmError
 from .modes import natural_shift
 from .plane_elements import PlaneElements
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ..certified.subject import Potential
     from ..protocols import Energy
 
-FloatArray = npt.NDArray[np.float64]
 
 _TOO_CLOSE = "the mesh ends too close to where modes may live"
 # the mesh ends a little below its level, where cells stop between nodes

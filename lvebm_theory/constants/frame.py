@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import LvebmError
 from ..protocols import Energy
 from .parts import exact_potential
@@ -22,7 +22,6 @@ from .parts import exact_potential
 if TYPE_CHECKING:
     from ..certified.subject import Potential
 
-FloatArray = npt.NDArray[np.float64]
 PlanePotential = Callable[[FloatArray, FloatArray], FloatArray]
 
 

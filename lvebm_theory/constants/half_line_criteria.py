@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial import legendre
 from scipy.optimize import brentq
 
+from ..arrays import FloatArray
 from ..constant import How
 from .line_elements import LineElements
 from .lobatto import Lobatto, lobatto
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .line_proof import LineProof
     from .log_sobolev import Candidate
 
-FloatArray = npt.NDArray[np.float64]
 
 # U'' / U'^2 beyond the nodes
 _CURVED = 0.05

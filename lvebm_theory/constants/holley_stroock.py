@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from ..arrays import FloatArray
 from ..constant import How
 from ..errors import LvebmError
 from .parts import exact_potential
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
     from .log_sobolev import Candidate
 
-FloatArray = npt.NDArray[np.float64]
 
 _CELLS = 4000
 _COARSER = 5  # the search over m needs fewer points than the split itself

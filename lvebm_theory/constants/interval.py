@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
 Potential = Callable[[FloatArray], FloatArray]
 
 _REACH = 1e12

@@ -20,10 +20,9 @@ from numpy.polynomial import legendre
 from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ..arrays import FloatArray
 from ..initial import InitialLaw
 from .lobatto import lobatto
-
-FloatArray = npt.NDArray[np.float64]
 
 # entries of a scaled eigenvector below this fraction of its largest are recomputed
 _SURE = 1e-8

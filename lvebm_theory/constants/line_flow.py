@@ -12,15 +12,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import lapack
 
+from ..arrays import FloatArray
 from ..errors import SolverError
 from .line_elements import LineElements
 from .lobatto import lobatto
-
-FloatArray = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 
 _SUBSTEPS = 8
 _FIRST = 2.0**-14  # the first doubling starts here, in units of the first time asked

@@ -12,15 +12,12 @@ sums of terms of one size if each half of pi is summed from its own end.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial import legendre
 
+from ..arrays import FloatArray
 from .line_elements import LineElements
 from .lobatto import lobatto
 from .modes import natural_shift
-
-FloatArray = npt.NDArray[np.float64]
-
 
 # below this share of 1/Var the slopes of nodal values lose digits of the eigenvalue
 _TINY = 1e-6

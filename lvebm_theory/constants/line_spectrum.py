@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError, LvebmError, SolverError
 from ..initial import InitialLaw
 from ..protocols import Energy
@@ -20,7 +20,6 @@ from .parts import exact_potential, refuse_without_law
 from .spectral import Spectrum
 from .tails import Threshold, essential_threshold, schroedinger_potential
 
-FloatArray = npt.NDArray[np.float64]
 Potential = Callable[[FloatArray], FloatArray]
 Look = tuple[LineElements, FloatArray, FloatArray]
 

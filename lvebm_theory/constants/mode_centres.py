@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import LvebmError
 from .parts import written
 
 if TYPE_CHECKING:
     from ..protocols import Energy
 
-FloatArray = npt.NDArray[np.float64]
 
 _MOST = 64
 

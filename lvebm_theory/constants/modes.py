@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
+from ..arrays import FloatArray
 from ..errors import SolverError
 from ..initial import InitialLaw
-
-FloatArray = npt.NDArray[np.float64]
 
 # by dimension: lines at the edge of an essential spectrum need many, and theirs are cheap
 _RESTARTS = {1: 12, 2: 6}

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import solve_ivp
 
+from ..arrays import FloatArray
 from ..errors import SolverError
-
-FloatArray = npt.NDArray[np.float64]
 
 _MEMORY = 40.0  # how many powers of e an error of the first value falls before it is used
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from .lobatto import lobatto
-
-FloatArray = npt.NDArray[np.float64]
 
 _START = 16
 _DEPTH = 32

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError, LvebmError
 from ..protocols import Energy, Field, SourceBackend
 
 if TYPE_CHECKING:
     from ..certified.subject import Potential
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class PotentialEnergy:

@@ -10,13 +10,13 @@ from numpy.polynomial import legendre
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError
 from ..initial import InitialLaw
 from .frame import Frame, PlanePotential
 from .lobatto import lobatto
 from .plane_mesh import PlaneMesh
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
 _CHUNK = 32  # cells whose dense blocks are made at a time

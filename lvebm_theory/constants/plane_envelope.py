@@ -13,9 +13,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from ..arrays import FloatArray
 from ..constant import How
 from ..protocols import Energy
 from .parts import exact_potential
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
     from .log_sobolev import Candidate
 
-FloatArray = npt.NDArray[np.float64]
 
 # the second, wider level set has to give the same oscillation
 _LEVELS = (60.0, 150.0)

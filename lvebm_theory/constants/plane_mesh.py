@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import binary_dilation, label
 
+from ..arrays import BoolArray, FloatArray
 from .frame import PlanePotential
 from .lobatto import lobatto
 from .region import LevelBox
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _START = 6
 _ROUNDS = 14

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError, SolverError
 from ..protocols import Energy
 from .confinement import Confinement, confinement, unproved
@@ -21,8 +21,6 @@ from .plane_mesh import PlaneRecipe, plane_mesh
 from .region import descend, level_box
 from .spectral import Spectrum
 from .tails import plane_threshold
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Look(NamedTuple):

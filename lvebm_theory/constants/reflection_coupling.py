@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.integrate import cumulative_simpson
 
+from ..arrays import FloatArray
 from ..constant import Constant, How
 from ..errors import AssumptionError
 from ..protocols import Energy
-
-FloatArray = npt.NDArray[np.float64]
 
 _NODES = 2001
 

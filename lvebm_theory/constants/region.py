@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError
 from .frame import Frame, PlanePotential
-
-FloatArray = npt.NDArray[np.float64]
 
 _WIDEST = 1e7
 _REACH = 1e6  # where minima are looked for

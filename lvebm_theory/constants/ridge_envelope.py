@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 
+from ..arrays import FloatArray
 from ..constant import How
 from .holley_stroock import Split, certified_oscillation, hull_gap, hull_intervals
 from .parts import exact_potential
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .energy_constants import EnergyConstants
     from .log_sobolev import Candidate
 
-FloatArray = npt.NDArray[np.float64]
 
 _MOST = 8  # ridges
 _CELLS = 2000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..constant import Constant, How
 from ..errors import LvebmError
 from ..protocols import Energy
@@ -12,8 +12,6 @@ from .interval import level_interval
 from .line_spectrum import potential_on_line
 from .plane_spectrum import potential_on_plane
 from .region import level_box
-
-FloatArray = npt.NDArray[np.float64]
 
 _LEVEL = 40.0
 _FADING = 0.01

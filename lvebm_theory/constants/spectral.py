@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError
 from ..initial import InitialLaw
 from ..protocols import Energy
@@ -27,8 +28,6 @@ from .line_flow import flow_masses
 from .modes import Elements
 from .outer_modes import log_growth
 from .plane_elements import PlaneElements
-
-FloatArray = npt.NDArray[np.float64]
 
 _KRYLOV = 160  # beyond this the reduced exponential is at rounding for smooth starts
 _LOAD_ROUNDING = 1e-12  # of E |phi_k|

@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..protocols import Energy
 from .interval import LevelInterval
-
-FloatArray = npt.NDArray[np.float64]
 
 _LADDER = 1.3 ** np.arange(62)  # seven decades beyond the box
 _SAMPLES = 64

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..energy import energy
 from ..errors import ArgumentError
 from ..facts import KnownFacts, gaussian_facts
 from ..formula_energy import FormulaEnergy
 from ..protocols import SourceBackend
-
-FloatArray = npt.NDArray[np.float64]
 
 #: up to here the traced formula, with its unrolled sums, is the faster source
 _UNROLLED = 6

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from .ratios import GibbsRatio
 
-FloatArray = npt.NDArray[np.float64]
-
 
 def relative_entropy(
     masses: npt.ArrayLike, log_gibbs: npt.ArrayLike, excess: npt.ArrayLike | None = None

@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import ArgumentError
 from .ratios import GibbsRatio
 
-FloatArray = npt.NDArray[np.float64]
 Cells = TypeVar("Cells", FloatArray, npt.NDArray[np.bool_])
 
 _NEGLIGIBLE = 1e-15  # of the largest mass: such cells carry rounding, not information

@@ -24,12 +24,11 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .compiled import compiled
 from .lanes import LANES, sweep_lines
-
-FloatArray = npt.NDArray[np.float64]
 
 _FEWEST = 8
 _LOOSE = 1e-5  # tolerance above which two runs are cheaper than three

@@ -15,9 +15,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from lvebm_theory.arrays import FloatArray
 
 _NEGLIGIBLE = 1e-13  # of the sum: below it terms are rounding
 _CONSIDERABLE = 1e-3  # of the sum: above it terms that grow outward are no accident

@@ -6,14 +6,12 @@ import importlib
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError, LvebmError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
-
-FloatArray = npt.NDArray[np.float64]
 
 TAIL_MASS = {1: 1e-14, 2: 1e-12, 3: 1e-10}
 _FARTHEST = 1e6

@@ -12,12 +12,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .exponential import RADAU_POLES, RADAU_RESIDUES
 from .tridiagonal import TridiagonalExponential
-
-FloatArray = npt.NDArray[np.float64]
 
 _ORDER = 8.0  # of the error of one step
 _GAIN = 32.0  # two halves err by less than whole and halves differ, by at least this

@@ -21,13 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import SolverError
 
 from .compiled import compiled, inlined
 from .threads import in_pieces
 from .vector_math import exponential, logarithm
-
-FloatArray = npt.NDArray[np.float64]
 
 _LEAST_SHARE = 1e-4  # of left or right in their sum; a rule too coarse for a cell can miss it
 _KINK = 1e-6  # last Legendre coefficient of U above which a segment is split

@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ive
 
-from .compiled import compiled
+from lvebm_theory.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+from .compiled import compiled
 
 _ROUNDING = 1e-17
 _WAVES = 16

@@ -15,11 +15,9 @@ import functools
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-FloatArray = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
+from lvebm_theory.arrays import ComplexArray, FloatArray
 
 _SAFETY = 10.0  # of the error estimate, which is a rate without its constant
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-ComplexArray = npt.NDArray[np.complex128]
+from lvebm_theory.arrays import ComplexArray
 
 DEGREE: Final = 16
 """Twice the number of poles kept: those of the upper half-plane, their residues doubled."""

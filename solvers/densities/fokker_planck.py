@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import functionals
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -31,8 +31,6 @@ from .resolution import (
     unremoved,
 )
 from .semigroup import evolve
-
-FloatArray = npt.NDArray[np.float64]
 
 _FIRST = {1: 256, 2: 64, 3: 32}
 _FINEST = {1: 16384, 2: 1024, 3: 96}

@@ -21,13 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
 from .cell_integrals import LogIntegrals, gauss, line_integrals, segment_integrals
 from .grid import Grid
 
-FloatArray = npt.NDArray[np.float64]
 Cells = TypeVar("Cells", FloatArray, npt.NDArray[np.bool_])
 
 _POINTS = {2: 3, 3: 2}  # Gauss points per axis and cell; in one dimension cells are adaptive

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import LvebmError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 
 from .grid import Grid
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 #: of U, hence powers of e of the density, up to the height of the start and a little above

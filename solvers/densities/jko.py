@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, solveh_banded
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.protocols import Energy, Field
 
 from .cell_integrals import gauss
-
-FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 3
 _NEGLIGIBLE = 1e-16  # mass of an end cell that is left out

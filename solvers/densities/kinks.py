@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
-
-FloatArray = npt.NDArray[np.float64]
 
 _SEGMENTS = 512
 _PRECISION = 1e-10  # of the interval

@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-FloatArray = npt.NDArray[np.float64]
 
 LANES = 16
 _WIDTH = 8

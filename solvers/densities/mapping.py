@@ -15,9 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from lvebm_theory.arrays import FloatArray
 
 _CELLS_PER_SD = 3.2  # so that even three eighths of the cells resolve a normal law
 _START_WIDTH = 4.0  # standard deviations over which the cells of a start are small

@@ -16,14 +16,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from lvebm_theory.arrays import FloatArray
+
 from .compiled import compiled
 from .generator import Generator
-
-FloatArray = npt.NDArray[np.float64]
 
 _STAGES = 4
 _RINGS = 3.0  # s T

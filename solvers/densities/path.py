@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory import functionals
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -21,7 +22,6 @@ from .generator import Generator
 from .grid import Grid
 from .semigroup import Snapshot
 
-FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 
 _MASS_ROUNDING = 1e-13

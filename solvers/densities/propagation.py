@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from .alternating import AlternatingDirections
@@ -32,8 +32,6 @@ from .semigroup import evolve
 from .sums import excess_from_masses, masses_from_excess, weighted_distance
 from .sums import norm as norm_of
 from .tridiagonal import TridiagonalExponential
-
-FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-14  # relative to the norm of p/sqrt(pi): what exact arithmetic would have removed
 _NEGATIVE = 1e-12  # largest negative mass of a cell before the clean-up

@@ -14,8 +14,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -27,7 +27,6 @@ from .mapping import AxisMap, Feature
 from .outflow import Outflow, outflow
 from .resolution import base_maps
 
-FloatArray = npt.NDArray[np.float64]
 Box = list[tuple[float, float]]
 
 _CELLS = {1: 256, 2: 48, 3: 16}

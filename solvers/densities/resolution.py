@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -17,8 +17,6 @@ from .grid import Grid
 from .hidden import hidden_places
 from .kinks import axis_kinks
 from .mapping import AxisMap, start_features, tail_features
-
-FloatArray = npt.NDArray[np.float64]
 
 _LARGEST_RISE = 8.0  # of U across one cell where the start stands
 _LARGEST_JUMP = 6.0  # of log densities between neighbouring cells where mass starts

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import SolverError
 
 from .carrying import CarryingSteps
@@ -24,8 +25,6 @@ from .generator import Generator
 from .sums import inner, norm
 from .tridiagonal import TridiagonalExponential
 from .uniformisation import Uniformisation
-
-FloatArray = npt.NDArray[np.float64]
 
 _LARGEST_NORM = 1e5  # of p/sqrt(pi) at which symmetrised steps still see the bulk
 _SHRINK = 1e-3  # smallest norm ratio of one symmetrised step

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
@@ -21,8 +21,6 @@ from .generator import Generator, build_generator
 from .grid import Grid
 from .kinks import axis_kinks
 from .mapping import AxisMap, tail_features
-
-FloatArray = npt.NDArray[np.float64]
 
 _FIRST = 256
 _FINEST = 8192

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .compiled import compiled
-
-FloatArray = npt.NDArray[np.float64]
 
 _PIECE = 1024
 

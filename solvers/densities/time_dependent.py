@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -35,8 +35,6 @@ from .path import DensityPath, Level
 from .reach import widened
 from .resolution import axis_maps, base_maps, resolutions, resolves_start
 from .semigroup import Snapshot, evolve
-
-FloatArray = npt.NDArray[np.float64]
 
 _CELLS = {1: 512, 2: 96, 3: 32}
 _WIDENINGS = 6

@@ -19,15 +19,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import solve_banded
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
-
-FloatArray = npt.NDArray[np.float64]
 
 NODES_PER_DEVIATION = 2.0
 LARGEST_LATTICE = 20_000

@@ -9,16 +9,14 @@ from __future__ import annotations
 import weakref
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import ComplexArray, FloatArray
 
 from .compiled import compiled
 from .contour import nodes_and_weights
 from .exponential import POLES, RESIDUES
 from .lanes import TILE, combine_tile
 from .workspace import borrowed, given_back, taken
-
-FloatArray = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 
 _LANES = POLES.size
 

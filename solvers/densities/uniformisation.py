@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from lvebm_theory.arrays import FloatArray
+
 from .chebyshev import aligned_zeros
 from .compiled import compiled
 from .generator import Generator
-
-FloatArray = npt.NDArray[np.float64]
 
 _WAVES = 8
 

@@ -13,9 +13,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from lvebm_theory.arrays import FloatArray
 
 _LEAST, _MOST = 2**20, 2**27  # bytes: worth keeping, and kept in all
 _waiting: collections.deque[FloatArray] = collections.deque()

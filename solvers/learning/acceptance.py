@@ -14,11 +14,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-FloatArray = npt.NDArray[np.float64]
 #: updates between two measurements, particles of each, and the change of log h per unit of
 #: acceptance: the step grows by a tenth at most, and a collapse is answered within some of them
 EVERY, MOST, GAIN = 10, 500, 2.0

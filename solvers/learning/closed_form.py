@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -28,7 +29,6 @@ from . import gaussian_values as values
 from .gaussian_family import Array, GaussianFamily
 from .gaussian_values import DataMoments, GaussianState
 
-FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 
 _ROUNDING = 1e-13

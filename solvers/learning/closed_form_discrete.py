@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -31,7 +32,6 @@ from .gaussian_values import DataMoments, GaussianState
 from .learned_parameters import Project
 from .projections import Projection
 
-FloatArray = npt.NDArray[np.float64]
 Order = Literal["sequential", "simultaneous"]
 
 

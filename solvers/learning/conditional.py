@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import BoolArray, FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
@@ -31,8 +32,6 @@ from .likelihood.annealed import Differentiable, rows
 if TYPE_CHECKING:
     from lvebm_theory.protocols import JointEnergy
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 __all__ = [
     "ConditionalDraws",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import BoolArray, FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from ..noise import Noise
@@ -20,8 +20,6 @@ from .chains_agree import Agreement
 from .likelihood.annealed import Field
 from .step_noise import StepNoise
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 _TARGET_ACCEPTANCE = 0.6
 
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .state import LearningState
+from lvebm_theory.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+from .state import LearningState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -33,8 +34,6 @@ from .raw_moments import RawMoments
 from .stationary_law import StationaryLaw, stationary
 from .update import Update
 from .update_map import Linear, UpdateMap
-
-FloatArray = npt.NDArray[np.float64]
 
 _NEWTON_STEPS = 50
 

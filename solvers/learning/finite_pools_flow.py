@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -26,8 +27,6 @@ from .gaussian_values import DataMoments, equilibrium
 from .raw_moments import RawMoments
 from .stationary_law import StationaryLaw, stationary
 from .wick import wick
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def flow_covariance(

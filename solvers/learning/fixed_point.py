@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.protocols import JointEnergy
 
@@ -19,8 +20,6 @@ from . import gaussian_values as values
 from .closed_form_discrete import Algorithm, check_settings, complex_step_jacobian
 from .gaussian_family import Array, GaussianFamily
 from .gaussian_values import DataMoments, GaussianState
-
-FloatArray = npt.NDArray[np.float64]
 
 _HORIZONS = (0.0, 10.0, 1e2, 1e3, 1e4, 1e5)
 _NEWTON_STEPS = 100

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -44,8 +45,6 @@ from .mean_field_path import SHARES, MeanFieldPath
 from .mean_field_problem import prepare
 from .mean_field_updates import MeanFieldUpdates
 from .moving_rates import Rates
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 
 from ..noise.backends import Real
@@ -29,8 +30,6 @@ from .series import Series
 from .state import LearningState
 from .theta_moments import Moments
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 REASONS = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
@@ -17,8 +18,6 @@ from .formula_kernel import AVERAGE, MOVE, RESTART, PhaseText, block_for, phase_
 from .problem import LearningProblem
 from .update import Stage
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 #: no numbers of data

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.gaussian import Gaussian
 from lvebm_theory.joint import FormulaJointEnergy
@@ -25,7 +26,6 @@ from lvebm_theory.protocols import JointEnergy
 from .learned_parameters import Project, as_function, learned_places, learned_start
 from .projections import Projection
 
-FloatArray = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]  # of floats, or of complex numbers where derivatives are taken
 
 

@@ -6,14 +6,13 @@ import logging
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import LvebmError
 
 from . import projection_steps
 from .problem import LearningProblem
 
-FloatArray = npt.NDArray[np.float64]
 _LOGGER = logging.getLogger(__name__)
 
 NOT_FINITE = "theta stopped being finite"

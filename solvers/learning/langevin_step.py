@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from ..densities.compiled import compiled
-
-FloatArray = npt.NDArray[np.float64]
 
 _BAND = 7.5  # deviations kept around a mean: what is cut is 6e-14 of a step
 _EMPTY = 1e-22  # mass of a node below which it sends nothing

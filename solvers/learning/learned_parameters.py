@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import JointEnergy
 
 from .projections import Projection
 
-FloatArray = npt.NDArray[np.float64]
 Project = Callable[[FloatArray], FloatArray]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 
@@ -15,8 +15,6 @@ from .mean_field_frame import Frame
 from .mean_field_path import MeanFieldPath
 from .mean_field_problem import prepare
 from .projections import Projection
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def solve_mean_field(

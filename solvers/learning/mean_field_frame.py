@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError, SolverError
 from lvebm_theory.initial import InitialLaw
 
@@ -15,7 +15,6 @@ from ..densities.box import bulk, level_box
 from .data_nodes import DataNodes
 from .plane_fields import PlaneFields
 
-FloatArray = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 TAIL_MASS = 1e-12

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, LvebmError, SolverError
 from lvebm_theory.initial import InitialLaw
 
@@ -26,8 +26,6 @@ from .data_nodes import DataNodes
 from .mean_field_frame import Frame
 from .moving_rates import Rates
 from .plane_fields import PlaneFields
-
-FloatArray = npt.NDArray[np.float64]
 
 _EDGE_MASS = 1e-8  # in the outermost nodes, from where a box is too small
 _LARGEST_LOSS = 1e-3  # of a start on the nodes

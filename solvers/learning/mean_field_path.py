@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lvebm_theory import functionals
+from lvebm_theory.arrays import FloatArray
 
 from ..densities.extrapolation import extrapolate
 from . import mean_field_values as values
@@ -17,7 +18,6 @@ from .mean_field_frame import Frame
 from .mean_field_level import LevelRun, MeanFieldState
 from .plane_fields import PlaneFields
 
-FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 
 SHARES = (3, 4, 6, 8)  # eighths of cells, steps and data nodes, coarsest resolution first

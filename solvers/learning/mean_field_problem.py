@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -23,8 +24,6 @@ from .mean_field_level import Dynamics, LeavingBox, Level
 from .mean_field_path import SHARES, MeanFieldPath, beyond_boxes
 from .plane_fields import PlaneFields
 from .projections import Projection
-
-FloatArray = npt.NDArray[np.float64]
 
 _NODES = 40  # data values above which conditional densities live at Chebyshev points
 _ATTEMPTS = 24

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -32,7 +33,6 @@ from .plane_fields import PlaneFields
 from .projections import Projection
 from .update import UPDATES, Stage, Update
 
-FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 
 _NODES = (40, 32)  # data nodes, of the finer and the coarser run

@@ -8,16 +8,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
 
 from lvebm_theory import functionals
+from lvebm_theory.arrays import FloatArray
 
 from .mean_field_frame import Frame
 from .mean_field_level import MeanFieldState
 from .plane_fields import PlaneFields
-
-FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 401  # per axis of the likelihood's grids
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from ..densities.compiled import compiled, inlined
-
-FloatArray = npt.NDArray[np.float64]
 
 _DUST = 1e-200
 

@@ -17,12 +17,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import gammaln
 
-from .moving_kernels import fill_rates, generator_response, mixture
+from lvebm_theory.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+from .moving_kernels import fill_rates, generator_response, mixture
 
 _IDLE_HEIGHT = 70.0  # of U above its least value, from where empty nodes take no part
 _IDLE_MASS = 1e-28

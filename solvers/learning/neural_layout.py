@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.formula.generated import load
 from lvebm_theory.neural_network import Network
 
@@ -19,7 +20,6 @@ from ..particles.elementary_module import elementary_functions
 from ..source_text import body_of, decorated, made_once, with_typed_literals
 
 Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 BLOCK = 64
 _ENTRY = 'njit(cache=True, nogil=True, error_model="numpy")'
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.neural import NeuralEnergy
 
@@ -21,7 +22,6 @@ from ..threads import thread_count
 from .neural_layout import BLOCK, Layout, loops
 
 Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 #: blocks that one sum of the gradient runs over; fixed, so that sums do not depend on threads
 _PIECE = 16
 

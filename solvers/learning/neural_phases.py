@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.neural import NeuralEnergy
 
 from ..noise.backends import Real
@@ -23,8 +24,6 @@ from .problem import LearningProblem
 from .stepped import Which, kinds_of
 from .update import Stage
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 # where ``Task`` takes the gradient, for what a phase is asked in one go
 _AVERAGING = {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.neural import NeuralEnergy
 
 from ..noise.backends import Real
@@ -21,8 +22,6 @@ from .problem import LearningProblem
 from .stepped import Which, one_by_one
 from .update import Stage
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 #: particles at a time: 64 neurons of 65536 particles fill 16 MiB, within a GPU's cache

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .problem import LearningProblem
 from .state import LearningState
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def observed(problem: LearningProblem, state: LearningState) -> dict[str, Any]:

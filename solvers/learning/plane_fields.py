@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.joint import FormulaJointEnergy
 from lvebm_theory.protocols import JointEnergy
@@ -17,7 +18,6 @@ from lvebm_theory.protocols import JointEnergy
 from .learned_parameters import Project, as_function, learned_places, learned_start
 from .projections import Projection
 
-FloatArray = npt.NDArray[np.float64]
 Fields = Callable[..., tuple[Any, ...]]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 
@@ -24,8 +25,6 @@ from .settings import LearningSettings
 from .state import LearningState
 from .update import UPDATES, Update
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Start = InitialLaw | npt.ArrayLike
 
 

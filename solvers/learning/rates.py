@@ -9,11 +9,9 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @runtime_checkable

@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 
 from . import gaussian_values as values
 from .gaussian_family import Array, GaussianFamily
 from .gaussian_values import DataMoments, GaussianState
 from .wick import affine, law_covariance, wick
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

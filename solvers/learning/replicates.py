@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
@@ -24,7 +25,6 @@ from .stability import warn_of_steps
 from .train import whole
 from .update import Update
 
-FloatArray = npt.NDArray[np.float64]
 _NUMBERS = 2**18
 # replicates that one engine serves in a row
 _SHARE = 64

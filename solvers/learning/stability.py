@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import How
 
 from .observation import at_theta
 from .problem import LearningProblem
 from .state import LearningState
-
-FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 64
 

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
-
-FloatArray = npt.NDArray[np.float64]
 
 _NEUTRAL = 1e-9  # distance of an eigenvalue from one (or zero) where nothing holds its direction
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from ..noise import Noise
 
-FloatArray = npt.NDArray[np.float64]
 _ENTRIES = 1 << 20
 
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
+
 from .acceptance import EVERY, MOST, adapted, metropolis_acceptance
 from .engine import Stopped, Track
 from .judge import Judge
@@ -25,8 +27,6 @@ from .rates import TorchOptimizer
 from .state import LearningState
 from .update import Stage
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 Which = Literal["latents", "pool"]
 _MOVES: dict[Stage, Which] = {Stage.MOVE_LATENTS: "latents", Stage.MOVE_POOL: "pool"}

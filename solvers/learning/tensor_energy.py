@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.facts import KnownFacts
 from lvebm_theory.neural_energy import NeuralEnergy
 
-FloatArray = npt.NDArray[np.float64]
 Pair = tuple[Any, Any]
 
 

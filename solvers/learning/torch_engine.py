@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.formula import printing
 from lvebm_theory.formula.generated import load
@@ -30,8 +31,6 @@ from .update import Stage
 if TYPE_CHECKING:
     from lvebm_theory.formula.expression import Formula
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 _GROUP = 256

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..noise import Noise
@@ -25,7 +26,6 @@ from .stability import warn_of_steps
 from .state import LearningState
 from .update import Update
 
-FloatArray = npt.NDArray[np.float64]
 Backend = Literal["numba", "torch"]
 Progress = Callable[[int, int, dict[str, Any]], None]
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -31,8 +32,6 @@ from .langevin_step import plane_pull, row_pull
 from .mean_field_frame import Frame
 from .mean_field_updates import Done, UpdateRun, run_updates
 from .update import Stage, Update
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def predict_update_fluctuations(

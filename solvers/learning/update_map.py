@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 
@@ -21,7 +21,6 @@ from .gaussian_family import Array
 from .raw_moments import RawMoments
 from .update import UPDATES, Stage, Update
 
-FloatArray = npt.NDArray[np.float64]
 Linear = tuple[FloatArray, FloatArray, FloatArray]
 
 

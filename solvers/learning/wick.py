@@ -15,14 +15,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 
 from .gaussian_family import Array
 from .gaussian_values import DataMoments
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def affine(matrix: Array, shift: Array, first: Array, second: Array) -> tuple[Array, Array]:

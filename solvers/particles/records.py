@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .recorders import Histogram, Moments, TestFunctions
+from lvebm_theory.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+from .recorders import Histogram, Moments, TestFunctions
 
 
 @dataclass(frozen=True, kw_only=True)

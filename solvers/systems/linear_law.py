@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.gaussian import Gaussian
 
-from .layout import FloatArray, Layout, State
+from .layout import Layout, State
 from .reading import averaged_step, read_affine
 
 Step = Callable[[Any, Any], Mapping[str, Any]]

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
-from .layout import FloatArray, Layout, State
+from .layout import Layout, State
 
 _TOLERANCE = 1e-10  # of the largest number that takes part
 _SCALES = (0.1, 1.0, 10.0, 100.0)

@@ -8,13 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 
 from .interval import DistanceInterval
 from .threads import run_all
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _LOOK = 1024  # samples looked at to choose the range of the bins
 _MOST = 1 << 20

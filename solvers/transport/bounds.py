@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.gaussian import Gaussian, wasserstein
 
 from .one_dimensional import w2_samples
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def gelbrich_lower(x: npt.ArrayLike, y: npt.ArrayLike) -> float:

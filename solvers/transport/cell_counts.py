@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 
 from .threads import run_all
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _PART = 1 << 17  # samples counted at once by one thread
 _PER_CELL = 8  # buckets of the lookup table for each cell

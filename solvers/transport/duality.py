@@ -9,9 +9,9 @@ added.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from lvebm_theory.arrays import FloatArray
+
 ROUNDING = 1e-13  # of the largest term; sums of up to 1e6 terms stay well below it
 
 

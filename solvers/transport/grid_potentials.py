@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
+
+from lvebm_theory.arrays import FloatArray
 
 from .duality import ROUNDING, squared_distances
 from .quadtree import Boxes
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def dual_bound_on_grid(

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .interval import DistanceInterval
 from .threads import run_all
 
-FloatArray = npt.NDArray[np.float64]
 MANY = 1 << 16  # samples from which a second thread is worth waking
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .bounds import coupling_upper, gelbrich_lower, sliced_lower
 from .duality import solve, squared_distances
 from .interval import DistanceInterval
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def w2_clouds(

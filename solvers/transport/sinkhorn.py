@@ -31,12 +31,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from .interval import DistanceInterval
 from .threads import run_all
-
-FloatArray = npt.NDArray[np.float64]
 
 _NOTHING = -1e250  # e log 0: below everything, and still a number when divided by e
 _STEP = 4.0  # from one scale to the next

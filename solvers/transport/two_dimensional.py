@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.gaussian import Gaussian, wasserstein
 
@@ -26,8 +27,6 @@ from .grid_potentials import dual_bound_on_grid, extended_potential
 from .interval import DistanceInterval
 from .one_dimensional import grid_pieces, w2_pieces
 from .quadtree import Boxes, boxes_of
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def w2_grids_2d(

@@ -11,16 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, Field, SourceBackend
 
 if TYPE_CHECKING:
     from solvers.densities import DensityPath
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..measurement import Measurement
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def check_alpha(alpha: float) -> None:

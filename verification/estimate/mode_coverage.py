@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .averages import check_alpha
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

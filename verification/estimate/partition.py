@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray, IntArray
 from lvebm_theory.errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 MANY = 60.0  # P(Poisson(10) >= 60) < 1e-26
 
 

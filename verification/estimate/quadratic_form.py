@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
-FloatArray = npt.NDArray[np.float64]
+from lvebm_theory.arrays import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)

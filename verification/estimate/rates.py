@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..measurement import Measurement
 from .averages import check_alpha
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _curve(

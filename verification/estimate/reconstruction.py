@@ -12,12 +12,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..measurement import Measurement
 from .averages import check_alpha, mean
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def energy_scores(draws: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:

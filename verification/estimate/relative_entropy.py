@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from solvers.transport.cell_counts import count_cells, merge_thin_cells
 
@@ -32,7 +33,6 @@ from .averages import check_alpha
 from .partition import MANY, balanced_partition, box_widths
 from .quadratic_form import QuadraticForm, invert
 
-FloatArray = npt.NDArray[np.float64]
 LogDensity = Callable[[FloatArray], npt.ArrayLike]
 _UNDERFLOW = 1e-290  # a cell of less mass is as unknown as what lies outside
 UNSEEN = 1e-10  # mass outside the cells, where their masses sum to one but for less than this

@@ -23,13 +23,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from solvers.transport.one_dimensional import w2_samples
 
 from ..measurement import Measurement
 from .averages import check_alpha, mean
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def directions(dim: int, count: int, seed: int = 0) -> FloatArray:

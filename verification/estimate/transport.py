@@ -22,14 +22,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from solvers.transport.one_dimensional import grid_pieces, w2_grids, w2_samples_grid
 
 from ..measurement import Measurement
 from .averages import check_alpha, sample
 from .quadratic_form import QuadraticForm, invert
-
-FloatArray = npt.NDArray[np.float64]
 
 # mass outside the cells: taken to be within their span of an edge, refused beyond the largest
 _LOST_MASS, _LARGEST_LOST = 1e-13, 1e-9

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from solvers.learning.systems import System, system_named
 
 from ..keeping import written_aside
 from .plan import Sizes
 
-FloatArray = npt.NDArray[np.float64]
 # seeds from here are never those of training data
 _HELD_OUT = 1_000_000
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.neural import NeuralJointEnergy
 from solvers.learning.baselines.fitting import FitRecord, checked_budget, checked_data
@@ -18,7 +19,6 @@ from solvers.learning.likelihood.density import LogDensity, log_marginal_density
 from solvers.learning.tensor_energy import FastEnergy
 from solvers.noise import Noise
 
-FloatArray = npt.NDArray[np.float64]
 _PIECES = 20
 
 

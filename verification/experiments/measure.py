@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import LvebmError
 from solvers.learning.likelihood.bracket import Bracket
 from solvers.learning.systems import System, system_named
@@ -22,7 +22,6 @@ from .held_out import HeldOut, held_out, training_data
 from .methods import Fitted, fitted, reconstructed
 from .plan import OBSERVED, Run
 
-FloatArray = npt.NDArray[np.float64]
 ALPHA = 0.05  # error probability of every interval of a run
 
 

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from solvers.learning.baselines.fitting import FitRecord
 from solvers.learning.conditional import ConditionalSampling
 from solvers.learning.likelihood.bracket import Bracket
-
-FloatArray = npt.NDArray[np.float64]
 
 #: module and settings of each method; latent models also have conditional sampling by chains
 _WHERE = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from solvers.learning.systems import System, system_named
 
 from ..netcdf import read_datasets, write_datasets
@@ -19,7 +19,6 @@ from .plan import OBSERVED, Run
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = npt.NDArray[np.float64]
 STORED = "learned_densities.nc"
 SAMPLES, GRID, REACH = 1500, 72, 0.08
 _MASKED, _DRAWS = 150, 4

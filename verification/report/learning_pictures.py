@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from lvebm_theory.arrays import FloatArray
 
 from .html import Html, tag
 from .plots import DECADES, STYLE, inline
@@ -19,7 +20,6 @@ from .plots import DECADES, STYLE, inline
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = npt.NDArray[np.float64]
 FIRST, SECOND = "#2a78b8", "#d1622b"
 SEVERAL = ("#2a78b8", "#d1622b", "#3c8d53", "#8a5fb0", "#b8860b", "#7a7f85", "#c2407f", "#2f9e9e")
 # beyond, a legend hides the curves: only the norm is drawn

@@ -35,11 +35,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
-
-FloatArray = npt.NDArray[np.float64]
 
 LARGEST_STAKE = 0.8  # of the wealth, on one sample: what is left pays for a surprise
 SHARE_OF_THE_JOINT_BETTORS = 0.5

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
@@ -21,7 +22,6 @@ from .portable import Backend, arrays
 from .posterior import PosteriorEnergy, PosteriorView
 from .views import EnergyView, as_numpy
 
-FloatArray = npt.NDArray[np.float64]
 Layout = Literal["whole", "one"]
 Noise = dict[str, FloatArray]
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .kernel import Kernel
 from .schemes.scheme import Scheme
 from .shapes import tame
-from .subject import FloatArray, Place, Subject
+from .subject import Place, Subject
 
 CHAINS = 2048
 STARTS = 3

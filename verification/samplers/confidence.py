@@ -25,11 +25,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
-
-FloatArray = npt.NDArray[np.float64]
 
 STAKES = 9
 FARTHEST = 0.5  # means farther from zero, in units of the range, are not told apart

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .targets.exact_target import ExactTarget
-
-FloatArray = npt.NDArray[np.float64]
 
 _FAR = 1e6
 #: events so rare that their own deviation is smaller are measured in this unit

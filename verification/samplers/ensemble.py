@@ -15,7 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .dictionary import RARE, Dictionary, FloatArray
+from lvebm_theory.arrays import FloatArray
+
+from .dictionary import RARE, Dictionary
 
 # E sech^2 of a standard normal
 _SLOPE = 0.6057

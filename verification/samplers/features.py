@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .schemes.scheme import Scheme
 from .shapes import tame
-from .subject import FloatArray, Place, Subject, child
+from .subject import Place, Subject, child
 from .targets.exact_target import ExactTarget
 
 CALLS = 24

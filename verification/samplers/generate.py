@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .kernel import Kernel, StepError
@@ -21,8 +21,6 @@ from .meter import OutOfTime
 from .subject import Kind, Place, child
 from .targets.exact_target import ExactTarget
 from .targets.maps import moved
-
-FloatArray = npt.NDArray[np.float64]
 
 GOALS = (0.95, 0.75, 0.45, 0.15)
 LADDER = (0.1, 0.8, 0.3, 2.0, 0.02)  # of length^2; the middle one first if there is time for one

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
-from .callers import Caller, FloatArray, Noise
+from .callers import Caller, Noise
 
 #: a shape is compiled once, so batches are cut into blocks of one size
 BLOCK = 1024

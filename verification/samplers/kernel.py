@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, LvebmError
 
 from .arguments import arguments_of
@@ -20,8 +20,6 @@ from .meter import Meter, OutOfTime
 from .portable import Backend, arrays
 from .targets.exact_target import ExactTarget
 from .targets.maps import with_momenta
-
-FloatArray = npt.NDArray[np.float64]
 
 _OURS = str(Path(__file__).parent)
 # an odd number of chains, so that a broadcast against d cannot pass for a chain axis

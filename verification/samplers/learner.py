@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, LvebmError
 
 from .kernel import StepError, told
-from .learning_model import FloatArray, LearningModel
+from .learning_model import LearningModel
 from .meter import Meter
 
 LEARNER_WORDS = ("theta", "latents", "pool", "data", "energy", "step_size", "rate", "rng")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .learner import State
 from .schemes.scheme import LinearLaw
-
-FloatArray = npt.NDArray[np.float64]
 
 #: mean and standard deviation of the particles that ``starts`` draws
 LATENT_START = (0.3, 0.8)

@@ -19,10 +19,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.arrays import BoolArray, FloatArray
+
 from . import localise_draws
-from .localise_draws import BoolArray, extreme
+from .localise_draws import extreme
 from .localise_trace import Draw, Hands, TracedEnergy, closest
-from .subject import FloatArray
 
 CHAINS = 256
 DEEP = -30.0  # log ratios below are not read

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import BoolArray, FloatArray
 
 from .localise_trace import Draw, Hands, Run, closest
-from .subject import FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
 ASTRAY = 100.0  # a rise of the potential that hardly any draw accepts
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .localise_trace import TracedEnergy
 from .schemes.scheme import Scheme
 from .shapes import tame
-from .subject import FloatArray, Place, Subject
+from .subject import Place, Subject
 from .targets.exact_target import ExactTarget
 
 CHAINS = 16_384

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .laws.learner import DATA, RATE, models, start
 from .learner import Reading, State, read, rows
 from .localise import Localisation
 from .shapes import tame
-from .subject import FloatArray, LearnerSubject, child
+from .subject import LearnerSubject, child
 
 UPDATES = 600
 IN_A_ROW = 3

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .shapes import tame
-from .subject import FloatArray, Place, Subject
+from .subject import Place, Subject
 
 CHAINS = 512
 CALM = 1e-9

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .localise_trace import Hands, TracedEnergy
-from .subject import FloatArray
 
 PUSH = 1e-6
 KICKS = 32

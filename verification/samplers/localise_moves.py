@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import LvebmError
 
 from . import localise_memory, localise_momenta, localise_parts, localise_scans
@@ -18,7 +19,7 @@ from .localise_acceptance import CHAINS, FEWEST, Acceptance, of_acceptance
 from .localise_trace import Hands, TracedEnergy
 from .moves import MoveFeatures, of_moves
 from .proposals import ProposalFeatures, of_proposals
-from .subject import FloatArray, Place, Subject
+from .subject import Place, Subject
 from .targets.exact_target import ExactTarget
 
 CLEAR = 6.0  # standard errors

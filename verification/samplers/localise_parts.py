@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .localise_acceptance import FEWEST, SMALL, Acceptance
-from .subject import FloatArray
 from .targets.exact_target import ExactTarget
 
 SAME = 1e-4

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from .subject import FloatArray, Subject
+from lvebm_theory.arrays import FloatArray
+
+from .subject import Subject
 from .targets.exact_target import ExactTarget
 
 CHAINS = 16_384

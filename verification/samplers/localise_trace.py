@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from .kernel import StepError
-from .subject import FloatArray, Subject
+from .subject import Subject
 from .targets.exact_target import ExactTarget
 
 Sort = Literal["normal", "uniform", "exponential", "integer"]

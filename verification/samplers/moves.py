@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .shapes import tame
-from .subject import FloatArray, Place, Subject, child
+from .subject import Place, Subject, child
 
 FACTORS = (0.01, 0.03, 0.08)  # of length^2
 MOST = 200_000

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
-from .callers import Caller, FloatArray, Noise
+from .callers import Caller, Noise
 
 
 @dataclass

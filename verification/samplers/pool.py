@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .betting import Wealth
-from .trial import FloatArray, Trial
+from .trial import Trial
 
 
 @dataclass

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
 Backend = Literal["numpy", "torch", "jax", "numba"]
 BACKENDS: tuple[Backend, ...] = ("numpy", "torch", "jax", "numba")
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
 OfBoth = Callable[[FloatArray, FloatArray], FloatArray]
 
 

@@ -36,8 +36,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtri
 
+from lvebm_theory.arrays import FloatArray
+
 from .betting import BOLDNESS, LARGEST_STAKE, SHARE_OF_THE_JOINT_BETTORS, SMALLEST_PIECE
-from .dictionary import FloatArray, dictionary_of
+from .dictionary import dictionary_of
 from .targets.exact_target import ExactTarget
 from .trial import Trial
 

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .shapes import tame
-from .subject import FloatArray, Place, Subject
+from .subject import Place, Subject
 
 CHAINS = 4096
 STARTS = 4

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
 NoisyStep = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 TestFunctions = Callable[[FloatArray], FloatArray]
 

@@ -23,12 +23,14 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .dictionary import dictionary_of
 from .kernel import StepError
 from .laws import invariance
 from .meter import OutOfTime
 from .posterior import PosteriorEnergy
-from .subject import FloatArray, Place, Subject, child
+from .subject import Place, Subject, child
 from .trial import Trial
 
 CHAINS = 256

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .kernel import Kernel
 from .learner import Learner
@@ -15,7 +16,6 @@ from .meter import Meter
 from .schemes.scheme import Scheme
 from .targets.exact_target import ExactTarget
 
-FloatArray = npt.NDArray[np.float64]
 Kind = Literal["adjusted", "unadjusted", "exact-discretisation", "learner"]
 KINDS: tuple[Kind, ...] = ("adjusted", "unadjusted", "exact-discretisation", "learner")
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .betting import Wealth
 from .confidence import ConfidenceSequence
 
-FloatArray = npt.NDArray[np.float64]
 Sample = Callable[[np.random.Generator, int], FloatArray]
 
 GROWTH = 0.25  # of what was seen

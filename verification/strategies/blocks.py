@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from ..samplers.portable import Arrays, portable
 from ..samplers.targets import gaussian, mixture, student
-from ..samplers.targets.exact_target import ExactTarget, FloatArray
+from ..samplers.targets.exact_target import ExactTarget
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from lvebm_theory import formula as words
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.joint import FormulaJointEnergy, joint_energy
 
 from ..samplers.portable import Arrays, portable
-from ..samplers.targets.exact_target import ExactTarget, FloatArray
+from ..samplers.targets.exact_target import ExactTarget
 
 
 @joint_energy(dim_x=1, dim_z=1, positive=("noise",), gain=1.0, noise=1.0, spread=0.5)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import JointEnergy
 
 from .diagnosis import Reading
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .folder import RunFolder
 
 log = logging.getLogger(__name__)
-FloatArray = npt.NDArray[np.float64]
 # beyond, only norms are stored: theta itself is in the checkpoint
 MOST_PARAMETERS = 64
 _READ = (

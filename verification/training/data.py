@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .units import Units
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .config import Config, Data
     from .sources import Source
 
-FloatArray = npt.NDArray[np.float64]
 # rows, among which one far away is alone
 LONE = 1000
 

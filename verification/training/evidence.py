@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from .units import Units
 
 if TYPE_CHECKING:
     from solvers.learning.likelihood.bracket import Bracket
 
-FloatArray = npt.NDArray[np.float64]
 # quadrature takes so many coordinates of data and of latents, and so many in all in a minute
 DATA_DIM, LATENT_DIM, WHOLE_DIM = 3, 2, 4
 TOLERANCE = 1e-4

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import JointEnergy
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import JointEnergy
 
 from .config import Config
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from solvers.noise import Noise
 
     from .sources import Source
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

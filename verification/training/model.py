@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import JointEnergy
 
 from ..discovery import nearest
 from .config import Model, Neural
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def build_model(model: Model, dim_x: int, *, seed: int, beside: Path) -> JointEnergy:

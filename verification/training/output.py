@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..keeping import ready_for, writing_to, written_aside
 
 if TYPE_CHECKING:
     from .reconstruction import Reconstruction
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def ready_for_points(out: Path | None) -> None:

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import BoolArray, FloatArray
 from lvebm_theory.errors import ArgumentError
 
 if TYPE_CHECKING:
     from .trained import TrainedModel
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 STEPS = 400
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
-FloatArray = npt.NDArray[np.float64]
 # fewer cannot tune their step
 FEWEST = 4
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from lvebm_theory.arrays import FloatArray
 
 from ..measurement import Measurement
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .truth import Truth
     from .units import Units
 
-FloatArray = npt.NDArray[np.float64]
 # chance that an interval of the report misses
 ALPHA = 0.05
 # a law this many times as far from the true one as two true samples was not learned

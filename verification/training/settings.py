@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
@@ -21,7 +18,6 @@ from solvers.noise.backends import Real
 from ..discovery import nearest
 from .config import DATA, DEFAULT, Projection, Rate, Training
 
-FloatArray = npt.NDArray[np.float64]
 # data per update of a network: more cost time and give little
 NETWORK_BATCH = 1000
 Backend = Literal["numba", "torch"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..discovery import nearest
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .config import Config
 
-FloatArray = npt.NDArray[np.float64]
 Modes = tuple[FloatArray, FloatArray, FloatArray]
 
 

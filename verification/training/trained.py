@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import JointEnergy
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from solvers.learning.state import LearningState
 
     from .reconstruction import Reconstruction
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

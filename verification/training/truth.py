@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .data import Points
 from .sources import Source
 
-FloatArray = npt.NDArray[np.float64]
 # away from the seeds that people choose for training data
 FRESH = 2**40
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import expm
 
-FloatArray = npt.NDArray[np.float64]
+from ...arrays import FloatArray
 
 
 def leading(matrix: FloatArray) -> tuple[float, float]:

@@ -37,12 +37,10 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import FloatArray
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import true
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def linearisation(

@@ -19,13 +19,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import solve_ivp
 
+from ...arrays import FloatArray
 from ...theorem import Reference, Relation, Theorem
 from ..assumptions import true
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def theta_at(

@@ -36,7 +36,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import bounded_above, finite, positive, true
@@ -45,8 +44,6 @@ from .inexact_ascent import PL, STABLE
 from .phases import ULA_FLOOR, Phases
 from .single_loop import flow_matrix
 from .two_loop import step_matrix
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _noise(*, fluctuation: float, pool: int, **_: Any) -> float:

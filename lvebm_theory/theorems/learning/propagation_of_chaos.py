@@ -27,13 +27,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import expm
 
+from ...arrays import FloatArray
 from ...theorem import Reference, Relation, Theorem
 from ..assumptions import true
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def scaled_covariance(

@@ -33,16 +33,14 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import FloatArray
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import finite
 from .comparison import after_time, leading
 from .gradient_error_relative_entropy import LIPSCHITZ, SOBOLEV
 from .inexact_ascent import PL
 from .phases import Phases, under_log_sobolev
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def flow_matrix(phases: Phases, *, eta: float, pl: Any, likelihood_smoothness: Any) -> FloatArray:

@@ -25,13 +25,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
+from ...arrays import FloatArray
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import true
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def recursion(

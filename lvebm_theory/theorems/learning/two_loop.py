@@ -37,8 +37,8 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import FloatArray
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import bounded_above, finite
 from .comparison import after_steps, leading
@@ -46,8 +46,6 @@ from .gradient_error_relative_entropy import LIPSCHITZ, SOBOLEV, direction_error
 from .inexact_ascent import PL, STABLE, step_factor
 from .inexact_ascent import theorem as outer
 from .phases import CONVEX, Phases, ula_error, under_convexity, under_log_sobolev
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def step_matrix(phases: Phases, contraction: float, **q: Any) -> FloatArray:

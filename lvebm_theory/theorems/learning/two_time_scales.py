@@ -30,9 +30,9 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from ...arrays import FloatArray
 from ...theorem import Assumption, Reference, Relation, Theorem
 from ..assumptions import finite, positive, true
 from .comparison import after_time
@@ -40,8 +40,6 @@ from .gradient_error_relative_entropy import LIPSCHITZ, SOBOLEV
 from .inexact_ascent import PL
 from .phases import under_log_sobolev
 from .single_loop import flow_matrix
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def mean_parameter(eta: float, slope: float, tau: Any) -> FloatArray:

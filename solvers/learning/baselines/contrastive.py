@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.neural_energy import NeuralEnergy
 
@@ -26,8 +27,6 @@ from ..likelihood.bracket import Bracket
 from ..likelihood.density import LogDensity, log_density
 from ..tensor_energy import FastEnergy
 from .fitting import Adam, Budget, FitRecord, batches, checked_data, one_thread, rate_at
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..likelihood.bracket import Bracket, mean_lower_side
 from .fitting import FitRecord
 
-FloatArray = npt.NDArray[np.float64]
 _REACH = 6.5  # prior mass outside, two latents: 2e-10
 _NODES = {1: 4096, 2: 320}
 

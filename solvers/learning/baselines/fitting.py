@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 if TYPE_CHECKING:
     import torch
 
-FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, float], None]
 
 

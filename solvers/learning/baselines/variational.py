@@ -13,16 +13,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .decoder_model import DecoderModel
 from .fitting import Adam, Budget, batches, checked_data, one_thread, rate_at
 from .networks import parameter_count, perceptron
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

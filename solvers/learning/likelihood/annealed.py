@@ -31,6 +31,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.gaussian import Gaussian
 
@@ -38,7 +39,6 @@ from ...noise import Noise
 from ..step_noise import StepNoise
 from .bracket import effective_sample_size
 
-FloatArray = npt.NDArray[np.float64]
 #: U (n,) and grad U (n, d) at the rows of (n, d)
 Field = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 

@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

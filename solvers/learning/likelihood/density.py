@@ -16,13 +16,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from .bracket import Bracket
 from .integration_box import Box, axes_of, box_around, checked_box, in_chunks, mass_box, mesh
 from .quadrature import DROP, MOST_POINTS, OFFSET, LogNormaliser, Potential, log_normaliser
 
-FloatArray = npt.NDArray[np.float64]
 _MOST_NODES = 1024
 _HEAVIER = 2.0  # p/(p - 1) for a tail |z|^-p, p >= 2
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from .annealed import Differentiable
@@ -22,7 +23,6 @@ from .quadrature import DROP, log_normaliser
 if TYPE_CHECKING:
     from lvebm_theory.protocols import Energy
 
-FloatArray = npt.NDArray[np.float64]
 _CELLS = {1: 2048, 2: 96, 3: 32}
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
-FloatArray = npt.NDArray[np.float64]
 Potential = Callable[[FloatArray], FloatArray]
 Box = tuple[tuple[float, float], ...]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 from lvebm_theory.gaussian import Gaussian
 
@@ -17,8 +18,6 @@ from .exact_samples import ExactSamples
 
 if TYPE_CHECKING:
     from lvebm_theory.protocols import JointEnergy
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def log_normaliser_bracket(

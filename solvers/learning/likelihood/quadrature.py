@@ -23,6 +23,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, SolverError
 
 from .bracket import Bracket
@@ -36,8 +37,6 @@ from .integration_box import (
     mass_box,
     mesh,
 )
-
-FloatArray = npt.NDArray[np.float64]
 
 DROP = 30.0
 OFFSET = 0.25

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .system import FloatArray, System, at_random_ends, in_chunks, runge_kutta
+from lvebm_theory.arrays import FloatArray
+
+from .system import System, at_random_ends, in_chunks, runge_kutta
 
 GRAVITY, ENERGY = 9.81, 0.0
 STEP, EARLIEST, LATEST = 0.01, 10.0, 15.0

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .system import FloatArray, System, at_random_ends, in_chunks, runge_kutta
+from lvebm_theory.arrays import FloatArray
+
+from .system import System, at_random_ends, in_chunks, runge_kutta
 
 PRANDTL, RAYLEIGH, ASPECT = 10.0, 28.0, 8.0 / 3.0
 STEP, EARLIEST, LATEST = 0.01, 20.0, 25.0

@@ -17,10 +17,11 @@ import functools
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.energies.mueller_brown import mueller_brown
 from lvebm_theory.errors import SolverError
 
-from .system import FloatArray, System
+from .system import System
 
 TEMPERATURE = 20.0
 LOW, HIGH, CELLS = (-3.7, -1.7), (1.8, 3.7), (550, 540)

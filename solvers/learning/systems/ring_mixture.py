@@ -13,7 +13,9 @@ import math
 import numpy as np
 from scipy.special import logsumexp
 
-from .system import FloatArray, System
+from lvebm_theory.arrays import FloatArray
+
+from .system import System
 
 MODES, RADIUS, SPREAD = 8, 1.0, 0.15
 _SCALE = math.sqrt(RADIUS**2 / 2 + SPREAD**2)

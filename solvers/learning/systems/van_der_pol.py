@@ -15,7 +15,9 @@ import math
 
 import numpy as np
 
-from .system import FloatArray, System, at_random_ends, in_chunks
+from lvebm_theory.arrays import FloatArray
+
+from .system import System, at_random_ends, in_chunks
 
 DAMPING, SIGMA = 1.0, 0.5
 STEP, BURN_IN, PERIOD = 0.005, 15.0, 6.6633

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import How
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
@@ -50,8 +50,6 @@ CELLS = 2048
 FLOORS = {"grid": 1e-3, "particles": 0.02}
 # distances at which convexity is looked at where it is not proved, in lengths of the energy
 RADII = 50.0
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def settings() -> list[Setting]:

@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation
@@ -45,8 +45,6 @@ PIECES = 64
 # short chords cost rounding of W2, long ones accuracy in time: the least width counts
 STRIDES = (1, 2, 4, 8)
 FLOOR = 1e-9
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

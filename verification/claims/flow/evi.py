@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import Constant
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
@@ -51,8 +51,6 @@ FORCED = {
 CONTROLS = {**VARIANTS, **CONVEX_ONLY, **FORCED}
 NODES = (8, 6)  # Gauss-Legendre points per panel, and fewer for the width
 FLOOR = 1e-6  # of W2^2/2, from the rounding of cell masses, in squared lengths of the energy
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

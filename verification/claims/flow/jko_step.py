@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation, Theorem
@@ -61,8 +61,6 @@ _REACH = 12.0  # standard deviations of a start
 STEPS = 9
 # of the bound: the false variants are a factor two or an order away, the explicit step 8 per cent
 RESOLUTIONS = {CONSTANT: 0.05, ORDER: 0.05, A_PRIORI: 0.05, GAUSSIAN: 0.02}
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def settings() -> list[Setting]:

@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
 from lvebm_theory.theorem import Relation, Theorem
@@ -47,8 +47,6 @@ EXCURSION = "excursion"
 # of the bound, for late times when the doubled rate has become the truth and what is left to
 # refute is a wrong stationary law: twice the noise doubles the second moment of a quadratic
 SHARE = 0.05
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def settings() -> list[Setting]:

@@ -18,12 +18,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
-FloatArray = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 

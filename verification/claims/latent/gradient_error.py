@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import gaussian
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import Constant
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from lvebm_theory.joint import FormulaJointEnergy
     from solvers.densities import DensityPath
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "gradient-error"
 LOCATION = ("theta_1", "theta_2")

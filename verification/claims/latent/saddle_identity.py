@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import gaussian
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
@@ -27,8 +27,6 @@ from ...controls.variants import quantities_replaced, sentences
 from ...defaults import frame
 from ...measurement import Measurement
 from .joint_subjects import as_joint, log_integral
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "saddle-identity"
 VARIANTS = {

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Theorem
 from lvebm_theory.theorems.learning import coupled_gaussian as statements
@@ -22,8 +22,6 @@ from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "coupled-gaussian"
 SETTLED, SPECTRUM, OSCILLATION = "a - b^2", "spectrum", "threshold"

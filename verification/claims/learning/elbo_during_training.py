@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import Constant
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
@@ -27,8 +27,6 @@ from ...controls.variants import FalseVariant
 from ...curves import Curve, dataset
 from ..latent.gaussian_encoder import best_gaussian
 from ..latent.joint_subjects import as_joint, log_integral
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "elbo-during-training"
 TIGHTER, LAG = "tighter", "lag"

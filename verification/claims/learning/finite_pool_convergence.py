@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import finite_pool_convergence as statements
@@ -24,8 +24,6 @@ from ...controls.variants import quantities_replaced, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
 from .learning_constants import learning_constants
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "finite-pool-convergence"
 FLOW, STEPS = "flow", "algorithm"

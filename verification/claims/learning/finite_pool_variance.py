@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Theorem
 from lvebm_theory.theorems.learning import finite_pool_variance as statements
@@ -23,8 +23,6 @@ from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "finite-pool-lyapunov"
 FLOW, TOGETHER, AFTER, ON_THE_WAY = "flow", "simultaneous", "sequential", "on the way"

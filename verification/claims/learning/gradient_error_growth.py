@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import gaussian
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import gradient_error_growth as statement
@@ -24,8 +24,6 @@ from ...confront import confront, larger, smaller, third_of_distance
 from ...controls.variants import quantities_replaced, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "gradient-error-growth"
 CELLS = 96

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import gradient_error_relative_entropy as statement
@@ -24,8 +24,6 @@ from ...measurement import Measurement
 from ..latent.gradient_error import conditional_paths, direction_on_grid
 from ..latent.joint_subjects import as_joint
 from .location_likelihood import likelihood_of, location_constants
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "gradient-error-relative-entropy"
 LEARNED = ("theta_1", "theta_2")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import inexact_ascent as statements
 
@@ -23,8 +23,6 @@ from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
 from .location_likelihood import LocationLikelihood, likelihood_of, location_constants
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "inexact-ascent"
 MEAN_SQUARE, ROOT, ATTAINED, FLOOR, NOISE = "mean square", "root", "attained", "floor", "noise"

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import gaussian
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 
 if TYPE_CHECKING:
     from lvebm_theory.joint import FormulaJointEnergy
     from solvers.densities import Grid, GridDensity
 
-FloatArray = npt.NDArray[np.float64]
 # (step, |last move of theta|) -> inner times of latents and pool
 InnerTimes = Callable[[int, float], tuple[float, float]]
 

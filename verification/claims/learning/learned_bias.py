@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 from lvebm_theory.theorem import Theorem
@@ -28,8 +28,6 @@ from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
 from .bias_curve import bias_curve
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "learned-bias"
 FIXED, RUNAWAY, FIRST = "fixed point", "direction", "first order"

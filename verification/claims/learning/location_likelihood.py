@@ -16,11 +16,10 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import Constant
 from lvebm_theory.errors import AssumptionError
 from lvebm_theory.protocols import Energy, JointEnergy
-
-FloatArray = npt.NDArray[np.float64]
 
 _NODES = 801
 _REACH = 12.0  # deviations: what is cut off is e^{-72}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.constant import Constant
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
@@ -24,8 +24,6 @@ from ...confront import confront, larger, smaller
 from ...controls.variants import FalseVariant, quantities_replaced, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint, log_integral
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "normalisable-run"
 BOUND, ATTAINED, PROJECTED, ASCENT = "log Z", "log Z, attained", "projected margin", "exact ascent"

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import polygamma
 from scipy.stats import norm
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.learning import propagation_of_chaos as statements
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from solvers.learning.fluctuations import Fluctuations
     from solvers.learning.settings import LearningSettings
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "propagation-of-chaos"
 SIZES = (32, 128, 512)

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from lvebm_theory import gaussian
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.latent import saddle_identity
@@ -30,7 +30,6 @@ from ..latent.joint_subjects import as_joint
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "saddle-along-training"
 IDENTITY, SLOPE = "identity", "slope"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import single_loop as statements
@@ -25,8 +25,6 @@ from ...curves import Curve, dataset
 from ..latent.joint_subjects import as_joint
 from .learning_constants import learning_constants
 from .location_likelihood import likelihood_of
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "single-loop"
 GAP, LYAPUNOV = "gap", "Lyapunov function"

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.learning import theta_with_latents as statements
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from solvers.learning.settings import LearningSettings
     from solvers.learning.update import Update
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "theta-with-latents"
 POOLS = (4, 8, 16, 32)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation
 from lvebm_theory.theorems.learning import directed_flow as statement
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from solvers.learning.settings import LearningSettings
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "three-forms"
 VARIANTS = {

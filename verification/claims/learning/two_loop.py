@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.theorem import Relation, Theorem
 from lvebm_theory.theorems.learning import two_loop as statements
@@ -29,8 +29,6 @@ from ..latent.joint_subjects import as_joint
 from .inner_loops import Loop, Record, gaussian_loop, grid_loop
 from .learning_constants import learning_constants
 from .location_likelihood import likelihood_of
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "two-loop"
 GAP, LYAPUNOV, TOLERANCE, ULA = "gap", "Lyapunov function", "tolerance", "ULA"

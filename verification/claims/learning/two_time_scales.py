@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import JointEnergy
 from lvebm_theory.theorem import Relation, Theorem
@@ -26,8 +26,6 @@ from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ..latent.joint_subjects import as_joint
 from .learning_constants import learning_constants
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "two-time-scales"
 TOLERANCE = 1e-9

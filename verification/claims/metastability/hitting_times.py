@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy
 from lvebm_theory.theorem import Relation
@@ -24,8 +24,6 @@ from ...confront import confront, larger
 from ...controls.variants import FalseVariant, sentences
 from ...measurement import Measurement
 from ...subjects import energy_of
-
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "hitting-times"
 FROM, LEVEL = -1.0, 1.0

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, AssumptionError
 from lvebm_theory.initial import InitialLaw
 from lvebm_theory.protocols import Energy, JointEnergy
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from lvebm_theory.constants.spectral import Spectrum
 
-FloatArray = npt.NDArray[np.float64]
 
 NAME = "ula-bias"
 VARIANTS = {

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..schemes.scheme import FloatArray, Innovations, LinearLaw, no_exact
+from lvebm_theory.arrays import FloatArray
+
+from ..schemes.scheme import Innovations, LinearLaw, no_exact
 from ..targets.exact_target import ExactTarget
 
 

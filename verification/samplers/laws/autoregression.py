@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..dictionary import RARE
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SKEWNESS, tame
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..trial import Trial
 
 NAME = "autoregression"

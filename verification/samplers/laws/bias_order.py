@@ -18,9 +18,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
+
 from ..schemes.scheme import Scheme
 from ..shapes import SCALE, tame
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..targets.exact_target import ExactTarget
 from ..targets.gaussians import gaussian
 from ..targets.maps import with_momenta

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ...decide import Verdict
 from ..arguments import SOURCES_OF_NOISE
 from ..outcome import Outcome
 from ..schemes.scheme import Scheme
 from ..shapes import tame
-from ..subject import FloatArray, Place, Subject
+from ..subject import Place, Subject
 
 NAME = "common noise"
 STATEMENT = "one seed brings one noise, wherever the step starts"

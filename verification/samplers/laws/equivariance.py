@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ...decide import Verdict
 from ..callers import Noise
 from ..outcome import Outcome
-from ..subject import FloatArray, Place, Subject
+from ..subject import Place, Subject
 from ..targets.defaults import rotation
 from ..targets.exact_target import ExactTarget
 from ..targets.maps import moved

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ...decide import Verdict
 from ..outcome import Outcome
 from ..posterior import PosteriorEnergy
-from ..subject import FloatArray, Subject
+from ..subject import Subject
 from ..targets.exact_target import ExactTarget
 from ..views import EnergyView
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..shapes import tame
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..trial import Trial
 
 NAME = "independence"

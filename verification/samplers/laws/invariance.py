@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from .. import ensemble
 from ..dictionary import dictionary_of
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..trial import Trial
 
 NAME = "invariance"

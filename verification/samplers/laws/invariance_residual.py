@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ...decide import Verdict
 from ..dictionary import dictionary_of
 from ..outcome import Outcome
 from ..residual import LARGEST_NOISE, SAFETY, box_of, invariance_residual
 from ..schemes.scheme import Scheme
 from ..shapes import FINE_SCALE, LOCATION, SCALE, SKEWNESS, tame
-from ..subject import FloatArray, Place, Subject
+from ..subject import Place, Subject
 
 NAME = "invariance residual"
 STATEMENT = "the residual of invariance vanishes, by quadrature over position and noise"

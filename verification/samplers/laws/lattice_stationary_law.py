@@ -19,10 +19,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.sparse import SparseEfficiencyWarning
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import LvebmError
 
 from ..dictionary import dictionary_of
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..targets.exact_target import ExactTarget
 from ..trial import Trial
 

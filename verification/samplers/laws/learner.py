@@ -23,6 +23,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..dictionary import RARE
 from ..learner import Learner, Reading, State, read
 from ..learning_laws import closed_form_path, location_law, starts
@@ -34,7 +36,7 @@ from ..learning_model import (
     undirected_model,
 )
 from ..shapes import LOCATION, SCALE, SHAPES, SKEWNESS, tame
-from ..subject import FloatArray, LearnerSubject, child
+from ..subject import LearnerSubject, child
 from ..trial import Trial
 
 NAME = "learner"

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..dictionary import RARE, drawn
 from ..schemes.scheme import Scheme
 from ..shapes import LOCATION, SCALE, SHAPES, tame
-from ..subject import FloatArray, Place, Subject, child
+from ..subject import Place, Subject, child
 from ..trial import Trial
 
 NAME = "one-step law"

@@ -20,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ...decide import Verdict
 from ..arguments import SOURCES_OF_NOISE
 from ..outcome import Outcome
-from ..subject import FloatArray, Place, Subject
+from ..subject import Place, Subject
 
 NAME = "reproducibility"
 STATEMENT = "a step is a function of its arguments, its seed among them"

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..targets.exact_target import ExactTarget
-from .scheme import FloatArray, Innovations, LinearLaw, no_exact
+from .scheme import Innovations, LinearLaw, no_exact
 
 
 @dataclass(frozen=True)

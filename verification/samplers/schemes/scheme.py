@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import solve_discrete_lyapunov
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..targets.exact_target import ExactTarget
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

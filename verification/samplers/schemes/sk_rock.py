@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import eval_chebyt, eval_chebyu
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..targets.exact_target import ExactTarget
-from .scheme import FloatArray, Innovations, LinearLaw, no_exact
+from .scheme import Innovations, LinearLaw, no_exact
 
 SMALLEST_NOISE = 0.05
 

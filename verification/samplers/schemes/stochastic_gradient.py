@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtri_exp
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import SummedEnergy
 from ..targets.exact_target import ExactTarget
-from .scheme import FloatArray, Innovations, LinearLaw, no_exact
+from .scheme import Innovations, LinearLaw, no_exact
 
 MOST_MINIBATCHES = 256
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..targets.exact_target import ExactTarget
-from .scheme import FloatArray, Innovations, LinearLaw, no_exact
+from .scheme import Innovations, LinearLaw, no_exact
 
 
 def _split(state: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def decoder(gain: float = 2.0, noise: float = 0.7, name: str | None = None) -> ExactTarget:

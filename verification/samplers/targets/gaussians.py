@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.energies.quadratic import quadratic
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, GaussianEnergy, arrays
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def gaussian(

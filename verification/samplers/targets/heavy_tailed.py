@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.energies.student_t import student_t
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def student(dim: int = 1, nu: float = 4.0, name: str | None = None) -> ExactTarget:

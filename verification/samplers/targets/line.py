@@ -13,10 +13,11 @@ import math
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError, AssumptionError
 from lvebm_theory.protocols import Energy
 
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 CELLS = 2048
 LARGEST_ERROR = 1e-14

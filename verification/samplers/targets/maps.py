@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
 from ..portable import Arrays, PortableEnergy, portable
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def formulas(energy: Energy) -> PortableEnergy:

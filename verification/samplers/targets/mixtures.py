@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.energies.gaussian_mixture import gaussian_mixture
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def mixture(

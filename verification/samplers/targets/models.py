@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.callables import CallableEnergy
 from lvebm_theory.errors import ArgumentError
 
 from ..posterior import OfBoth, PosteriorEnergy
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 from .supports import SUPPORTS, Supports
 
 _PILOTS = 2_000

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 
 from ..portable import Arrays, portable
-from .exact_target import ExactTarget, FloatArray
+from .exact_target import ExactTarget
 
 
 def log_gamma(shape: float = 2.0, name: str | None = None) -> ExactTarget:

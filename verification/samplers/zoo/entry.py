@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.protocols import Energy
 
 from ..localise import COMPONENTS
 
-FloatArray = npt.NDArray[np.float64]
 Step = Callable[[FloatArray, Energy, float, np.random.Generator], FloatArray]
 
 

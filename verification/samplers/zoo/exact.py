@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .entry import Entry, FloatArray
+from lvebm_theory.arrays import FloatArray
+
+from .entry import Entry
 
 Rule = Callable[[FloatArray, float], FloatArray]
 

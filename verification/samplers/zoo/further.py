@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 WALKERS = 40
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from ..schemes.stochastic_gradient import StochasticGradient
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 from .learning import CORRECT as LEARNERS
 from .splittings import Pair
 

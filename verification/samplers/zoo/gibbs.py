@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
+
 from ..targets.gaussians import gaussian
-from .entry import Entry, FloatArray
+from .entry import Entry
 
 
 def _gibbs(

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 LONGEST = 5
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtr
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 TRIALS = 4
 LONGEST = 5

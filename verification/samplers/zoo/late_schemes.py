@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.special import eval_chebyt, eval_chebyu
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from ..schemes.sk_rock import StabilisedChebyshev
 from ..schemes.stochastic_gradient import NoisyGradient
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 from .learning import CORRECT as LEARNERS
 from .splittings import FRICTION, Pair
 

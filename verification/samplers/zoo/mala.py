@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 
 def _squares(a: FloatArray) -> FloatArray:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from ..schemes.stochastic_gradient import NoisyGradient
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 GRADIENT_NOISE = 1.0
 

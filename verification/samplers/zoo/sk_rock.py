@@ -10,10 +10,11 @@ import functools
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
 from ..schemes.sk_rock import StabilisedChebyshev
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 STAGES = 5
 DAMPING = 0.05

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .entry import Entry, FloatArray
+from lvebm_theory.arrays import FloatArray
+
+from .entry import Entry
 
 FRICTION = 1.0
 Pair = tuple[FloatArray, FloatArray]

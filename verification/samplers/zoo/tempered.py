@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 INVERSE_TEMPERATURE = 0.5
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lvebm_theory.arrays import FloatArray
 from lvebm_theory.protocols import Energy
 
-from .entry import Entry, FloatArray, Step
+from .entry import Entry, Step
 
 ROUNDS = 3
 KEPT = 0.8
