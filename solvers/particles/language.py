@@ -12,6 +12,7 @@ coordinate by coordinate, scalars spread over vectors.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,10 @@ class Tracer:
         shape = self.shape_of(name, symbols)
         return self.node(name, symbols, shape, any(s.varies for s in symbols))
 
+    def stack(self, values: Sequence[Any]) -> Symbol:
+        """Values along a new axis: blocks have axes, a particle's coordinates do not."""
+        raise ArgumentError("a particle's step has coordinates and scalars, and stacks neither")
+
     def shape_of(self, name: str, symbols: tuple[Symbol, ...]) -> Any:
         """The shape of an operation's value."""
         if name == "sum_over_coordinates" or not any(s.shape == "vector" for s in symbols):
@@ -242,6 +247,20 @@ def constant(values: Any, like: Any) -> Any:
     import torch
 
     return torch.as_tensor(values).to(like)
+
+
+def stack(values: Sequence[Any]) -> Any:
+    """Values side by side along a new last axis; for blocks (``solvers/systems``)."""
+    for value in values:
+        if isinstance(value, Symbol):
+            return value.tracer.stack(values)
+    if all(isinstance(v, int | float | np.ndarray | np.generic) for v in values):
+        return np.stack(np.broadcast_arrays(*values), -1)
+    import torch
+
+    like = next(v for v in values if isinstance(v, torch.Tensor))
+    tensors = [v if isinstance(v, torch.Tensor) else torch.as_tensor(v).to(like) for v in values]
+    return torch.stack(torch.broadcast_tensors(*tensors), -1)  # type: ignore[no-untyped-call]
 
 
 def dot(a: Any, b: Any) -> Any:

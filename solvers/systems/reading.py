@@ -36,7 +36,8 @@ def read_affine(step: Step, state: Layout, noise: Layout) -> Affine:
     """
 
     def run(s: FloatArray, xi: FloatArray) -> FloatArray:
-        after = step(state.unpack(s), noise.unpack(xi))
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            after = step(state.unpack(s), noise.unpack(xi))
         found = state.pack(after)
         if found.shape != s.shape:
             raise ArgumentError(

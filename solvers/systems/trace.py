@@ -7,7 +7,7 @@ symbols, on numpy and on torch: axes are counted from the end, indices begin wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,12 @@ class ArrayTracer(Tracer):
             raise ArgumentError(
                 f"{name} in a step got shapes that do not broadcast: {shapes}"
             ) from error
+
+    def stack(self, values: Sequence[Any]) -> ArraySymbol:
+        """Values side by side along a new last axis."""
+        symbols = tuple(self.lift(v) for v in values)
+        shape = (*self.shape_of("stack", symbols), len(symbols))
+        return self.node("stack", symbols, shape, any(s.varies for s in symbols))
 
     def sum_over(self, symbol: ArraySymbol, axis: int | tuple[int, ...]) -> ArraySymbol:
         """Sum over axes counted from the end."""

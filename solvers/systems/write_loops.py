@@ -20,6 +20,24 @@ from .trace import ArraySymbol, Shape, SystemTrace
 _PLAIN = (0.0, 0.5, 1.0, -1.0, 2.0)  # written as they are
 
 
+def _stacks(s: ArraySymbol) -> bool:
+    """Whether stacked values are read on the way to a node, sums apart."""
+    if s.operation in ("sum", "input", "constant"):
+        return False
+    return s.operation == "stack" or any(
+        _stacks(a) for a in s.arguments if isinstance(a, ArraySymbol)
+    )
+
+
+def _index_spaces(s: ArraySymbol) -> list[tuple[Shape, tuple[str, ...]]]:
+    """Loops (by their shape) and indices that reach all entries; what is stacked last is unrolled,
+    since each of its entries is a formula of its own."""
+    index = tuple(f"i{k}" if size != 1 else "0" for k, size in enumerate(s.shape))
+    if not s.shape or not _stacks(s):
+        return [(s.shape, index)]
+    return [(s.shape[:-1], (*index[:-1], str(k))) for k in range(s.shape[-1])]
+
+
 @dataclass
 class _Nest:
     """Loops over one index space."""
@@ -155,13 +173,10 @@ class StepWriter:
                 at.append(i if (begin, stride) == (0, 1) else f"({begin} + {stride} * {i})")
             nest.names[key] = self._value(nest, source, tuple(at))
             return nest.names[key]
+        elif s.operation == "stack":
+            text = self._stacked(nest, s, index)
         else:
-            operands = []
-            for a in s.arguments:
-                own = index[len(index) - len(a.shape) :]
-                own = tuple("0" if n == 1 else i for n, i in zip(a.shape, own, strict=True))
-                operands.append(self._value(nest, a, own))
-            text = spelled(s, operands)
+            text = spelled(s, [self._operand(nest, a, index) for a in s.arguments])
         name = self._new("t")
         nest.names[key] = name
         depth = len(nest.shape)
@@ -170,6 +185,22 @@ class StepWriter:
             depth = max((k + 1 for k in range(len(nest.shape)) if f"i{k}" in used), default=0)
         nest.lines[depth].append(f"{name} = {text}")
         return name
+
+    def _operand(self, nest: _Nest, s: ArraySymbol, index: tuple[str, ...]) -> str:
+        """The entry of an operand that is broadcast to an index."""
+        own = index[len(index) - len(s.shape) :]
+        return self._value(
+            nest, s, tuple("0" if n == 1 else i for n, i in zip(s.shape, own, strict=True))
+        )
+
+    def _stacked(self, nest: _Nest, s: ArraySymbol, index: tuple[str, ...]) -> str:
+        *rest, which = index
+        if which.isdigit():
+            return self._operand(nest, s.arguments[int(which)], tuple(rest))
+        *first, text = [self._operand(nest, a, tuple(rest)) for a in s.arguments]
+        for k, value in reversed(list(enumerate(first))):
+            text = f"select({which} == {k}, {value}, {text})"
+        return text
 
     def _input(self, s: ArraySymbol, index: tuple[str, ...]) -> str:
         kind, name = s.arguments
@@ -194,51 +225,51 @@ class StepWriter:
         nests: dict[Shape, _Nest] = {}
         for kind, s in roots:
             source = s.arguments[0] if kind == "sum" else s
-            shape = source.shape
-            if shape not in nests:
-                n = len(shape)
-                nests[shape] = _Nest(
-                    shape, [[] for _ in range(n + 1)], after=[[] for _ in range(n + 1)]
-                )
-            nest = nests[shape]
-            index = tuple(f"i{k}" if size != 1 else "0" for k, size in enumerate(shape))
-            value = self._value(nest, source, index)
-            inner = nest.lines[len(shape)]
-            if kind == "sum":
-                self._write_sum(nest, s, index, value)
-            elif kind == "keep":
-                place = self._scratch(s.shape)
-                inner.append(f"{self._entry(place, s.shape, index)} = {value}")
-                self._later[id(s)] = place
-            else:
-                name = f"next_{self.block(kind.removeprefix('out '))}"
-                inner.append(f"{self._entry(name, s.shape, index)} = {value}")
+            place = self._place_of(kind, s)
+            for shape, index in _index_spaces(source):
+                if shape not in nests:
+                    n = len(shape) + 1
+                    nests[shape] = _Nest(
+                        shape, [[] for _ in range(n)], after=[[] for _ in range(n)]
+                    )
+                nest = nests[shape]
+                value = self._value(nest, source, index)
+                if kind == "sum":
+                    self._write_sum(nest, s, place, index, value)
+                else:
+                    nest.lines[-1].append(f"{self._entry(place, s.shape, index)} = {value}")
         for nest in nests.values():
             self.lines += self._loops(nest)
         self._place |= self._later
         self._later = {}
+
+    def _place_of(self, kind: str, s: ArraySymbol) -> str:
+        """Where a root goes: into the next state, or into scratch (zero where sums begin)."""
+        if kind.startswith("out "):
+            return f"next_{self.block(kind.removeprefix('out '))}"
+        place = self._later[id(s)] = self._scratch(s.shape)
+        if kind == "sum":
+            length = f"{self.length(s.shape)} * LANES"
+            self.lines += [f"for k in range({length}):", f"    {place}[u64(k)] = real(0.0)"]
+        return place
 
     def _scratch(self, shape: Shape) -> str:
         name = self._new("s")
         self.preamble.append(f"{name} = room({self.length(shape)} * LANES)")
         return name
 
-    def _write_sum(self, nest: _Nest, s: ArraySymbol, index: tuple[str, ...], value: str) -> None:
-        source, axes = s.arguments
-        place = self._scratch(s.shape)
-        self._later[id(s)] = place
-        kept = tuple(i for k, i in enumerate(index) if k not in axes)
-        target = self._entry(place, s.shape, kept)
-        depth = len(source.shape)
-        last = depth - 1
-        length = f"{self.length(s.shape)} * LANES"
-        self.lines += [f"for k in range({length}):", f"    {place}[u64(k)] = real(0.0)"]
-        if self._lanes == 1 and last in axes and source.shape[last] > 1:
-            row = self._scratch((source.shape[last],))
-            nest.lines[depth].append(f"{row}[u64(i{last})] = {value}")
-            nest.after[last].append(f"{target} += total({row}, {self._size(source.shape[last])})")
+    def _write_sum(
+        self, nest: _Nest, s: ArraySymbol, place: str, index: tuple[str, ...], value: str
+    ) -> None:
+        _, axes = s.arguments
+        target = self._entry(place, s.shape, tuple(i for k, i in enumerate(index) if k not in axes))
+        last = len(nest.shape) - 1
+        if self._lanes == 1 and last in axes and nest.shape[last] > 1:
+            row = self._scratch((nest.shape[last],))
+            nest.lines[-1].append(f"{row}[u64(i{last})] = {value}")
+            nest.after[last].append(f"{target} += total({row}, {self._size(nest.shape[last])})")
         else:
-            nest.lines[depth].append(f"{target} += {value}")
+            nest.lines[-1].append(f"{target} += {value}")
 
     def _loops(self, nest: _Nest) -> list[str]:
         lines: list[str] = []

@@ -10,10 +10,12 @@ from scipy.special import eval_chebyt, eval_chebyu
 from lvebm_theory.energies.gaussian_location import gaussian_location
 from lvebm_theory.errors import ArgumentError
 from lvebm_theory.gaussian import relative_entropy, wasserstein
-from solvers.learning import finite_pools
+from lvebm_theory.initial import InitialLaw
+from solvers.learning import finite_pools, finite_pools_flow
 from solvers.learning.rates import Constant
 from solvers.learning.settings import LearningSettings
 from solvers.systems.ipla import hierarchical_gaussian, ipla, pgd, sequential_ipla, sequential_pgd
+from solvers.systems.learner import learner
 from solvers.systems.limits import small_step_limit, stability_limit
 from solvers.systems.linear_law import LinearLaw
 from solvers.systems.pcd import (
@@ -313,50 +315,61 @@ def test_a_schedule_gives_a_law_per_step():
 @pytest.mark.parametrize("order", ["sequential", "simultaneous"])
 def test_the_coupled_learner_has_the_law_that_its_own_moments_have(order):
     """The learner as one step, against the library's laws by averages of the particles."""
-    energy, data, h, a = gaussian_location(theta=1.5, noise=0.5), np.array([0.4, -0.9]), 0.2, 0.3
-    n, latents, pool = len(data), 8, 16
-
-    def one(s, xi):
-        at = energy.with_parameters(theta=float(s["theta"][0])).joint()
-        kick = np.sqrt(2 * h)
-        pairs = lambda z: np.column_stack([np.repeat(data, latents), z.ravel()])  # noqa: E731
-        pull = at.gradient(pairs(s["latents"]))[:, 1].reshape(n, latents)
-        z = s["latents"] - h * pull + kick * xi["latents"]
-        w = s["pool"] - h * at.gradient(s["pool"]) + kick * xi["pool"]
-        read = (z, w) if order == "sequential" else (s["latents"], s["pool"])
-        slope = lambda points: at.parameter_gradient(points)[:, 0].mean()  # noqa: E731
-        return {
-            "theta": s["theta"] + a * (slope(read[1]) - slope(pairs(read[0]))),
-            "latents": z,
-            "pool": w,
-        }
-
-    def step(s, xi):
-        if s["theta"].ndim == 1:
-            return one(s, xi)
-        rows = [
-            one({k: v[r] for k, v in s.items()}, {k: v[r] for k, v in xi.items()})
-            for r in range(len(s["theta"]))
-        ]
-        return {k: np.stack([row[k] for row in rows]) for k in rows[0]}
-
-    start = zeros(theta=1, latents=(n, latents), pool=(pool, 2))
-    law = LinearLaw.of_step(step, start, {k: start[k] for k in ("latents", "pool")})
-    known = finite_pools.stationary_law(
-        energy,
-        data[:, None],
-        LearningSettings(
-            latents=latents,
-            pool=pool,
-            latent_step=h,
-            pool_step=h,
-            rate=Constant(a),
-            order=order,
-            learned=("theta",),
-        ),
+    energy, data, h, a = (
+        gaussian_location(theta=1.5, noise=0.5),
+        np.array([[0.4], [-0.9]]),
+        0.2,
+        0.3,
     )
+    start = {
+        "theta": np.array([1.5]),
+        "latents": np.full((2, 8, 1), 0.3),
+        "pool": np.tile([0.0, 0.5], (16, 1)),
+    }
+    law = learner(energy, order, learned=("theta",)).law(
+        start, data=data, latent_step=h, pool_step=h, rate=a
+    )
+    options = LearningSettings(
+        latents=8,
+        pool=16,
+        latent_step=h,
+        pool_step=h,
+        rate=Constant(a),
+        order=order,
+        learned=("theta",),
+    )
+    rest = finite_pools.stationary_law(energy, data, options)
     found = law.average("theta", law.stationary())
-    assert found == pytest.approx((known.theta[0], known.variance([1.0])), rel=1e-10)
+    assert found == pytest.approx((rest.theta[0], rest.variance([1.0])), rel=1e-10)
+    path = finite_pools.finite_pool_path(
+        energy,
+        data,
+        options,
+        latent_start=InitialLaw.normal(0.3, 0.5),
+        pool_start=InitialLaw.normal([0.0, 0.5], [1.0, 0.7]),
+        updates=5,
+    )
+    begun = law.start(start, {"latents": 0.5, "pool": np.array([1.0, 0.7])})
+    found = law.average("theta", law.after(5, begun))
+    assert found == pytest.approx((path.theta[5, 0], path.covariance[5, 0, 0]), rel=1e-10)
+
+
+def test_the_limit_of_the_learner_is_its_flow():
+    energy, data, eta = gaussian_location(theta=1.5, noise=0.5), np.array([[0.4], [-0.9]]), 0.7
+    start = {
+        "theta": np.array([1.5]),
+        "latents": np.zeros((2, 3, 1)),
+        "pool": np.zeros((4, 2)),
+    }
+    known = finite_pools_flow.flow_stationary_law(
+        energy, data, theta=[-0.25], latents=3, pool=4, eta=eta, learned=("theta",)
+    )
+    system = learner(energy, "simultaneous", learned=("theta",))
+    found = small_step_limit(
+        lambda h: variance(system.law(start, data=data, latent_step=h, pool_step=h, rate=eta * h)),
+        0.1,
+    )
+    assert abs(found.value - known.variance([1.0])) < found.width < 1e-4
 
 
 # what is refused
@@ -427,6 +440,8 @@ def test_unlike_arguments_are_refused():
         lambda: law.start(zeros(theta=1)),
         lambda: ipla.law(zeros(theta=1), slopes=None, h=0.1),
         lambda: pcd(order="both"),
+        lambda: learner(gaussian_location(), "both"),
+        lambda: learner(gaussian_location(), "sequential", learned=("mean",)),
         lambda: sk_rock(0),
         lambda: PerStep(lambda k: np.nan).at(0),
         lambda: hierarchical_gaussian([np.nan]),

@@ -11,10 +11,13 @@ from scipy import stats
 
 import solvers.systems
 from lvebm_theory.bibliography import bibliography
+from lvebm_theory.energies.bimodal_posterior import bimodal_posterior
 from lvebm_theory.errors import ArgumentError, SolverError
 from solvers.noise import Noise
-from solvers.particles.language import exp, minimum, sqrt, where
+from solvers.particles.language import exp, minimum, sqrt, stack, where
+from solvers.systems.engines import block_noise
 from solvers.systems.ipla import hierarchical_gaussian, ipla, sequential_ipla
+from solvers.systems.learner import learner
 from solvers.systems.linear_law import LinearLaw
 from solvers.systems.loop_module import loop_text
 from solvers.systems.pcd import pcd_ula
@@ -150,7 +153,9 @@ def _every_word(s, xi, *, data, h, pull):
     far = sqrt(1.0 + (x - mean[..., None, None, :]) ** 2)
     return {
         "x": x - h * (x - near[..., None, None, :]) / far + sqrt(2 * h) * xi["x"],
-        "w": (w - w[..., 1:2]) * 0.9 + h * (far.mean((-3, -1)) - w) + 0.1 * xi["w"],
+        "w": (w - stack([w[..., 1], c, kick, 1.0])) * 0.9
+        + h * (far.mean((-3, -1)) - w)
+        + 0.1 * xi["w"],
         "c": 0.5 * c + h * kick + near.sum(-1) - s["k"][..., 0],
         "k": s["k"],
     }
@@ -177,6 +182,27 @@ def test_a_step_of_every_word(copies, dtype):
         assert distance(reading, found) < small
     frozen = run(every_word, start, "numpy", **options | {"h": 0.1})
     assert distance(reading, frozen) > 1e-3
+
+
+def test_a_formula_s_derivatives_are_the_same_in_every_back_end():
+    """Three parameters, one latent, and tanh: a learner that is not affine."""
+    system, copies = learner(bimodal_posterior(), "sequential"), 20
+    start, arguments = system.example
+    arguments = {**arguments, "latent_step": 0.01, "pool_step": 0.02, "rate": 0.01}
+    options = {"copies": copies, "spread": {"latents": 0.5, "pool": 0.5}, **arguments}
+    reading = run(system, start, "numpy", **options)
+    for backend, device in PLACES:
+        assert distance(reading, run(system, start, backend, device=device, **options)) < 1e-12
+    with pytest.raises(ArgumentError, match=r"not affine|not finite at the origin"):
+        system.law(start, **arguments)
+    # the reading's first step, from the energy's own derivatives
+    energy = bimodal_posterior()
+    one = run(system, start, "numpy", steps=1, record_every=1, **options)
+    noise = block_noise(Noise(5), "pool").normals(copies, 0, 10).reshape(copies, 5, 2)
+    before = run(system, start, "numpy", steps=0, **options).final["pool"]
+    pull = energy.joint().gradient(before.reshape(-1, 2)).reshape(copies, 5, 2)
+    h = arguments["pool_step"]
+    assert np.allclose(one.final["pool"], before - h * pull + np.sqrt(2 * h) * noise, atol=1e-13)
 
 
 def test_a_run_does_not_depend_on_how_it_is_shared_out():
