@@ -278,7 +278,7 @@ def numbers(kind: str, folder: Path) -> str:
 
 
 def _of_findings(folder: Path) -> dict[str, Any]:
-    from verification.gather import curves_to_json
+    from verification.curves_json import curves_to_json
     from verification.keeping import read_sealed
     from verification.netcdf import read_datasets
 
